@@ -1,0 +1,193 @@
+"""Decoding pairs, and the flat uint8 files that keep the pixels: `images.u8`, `labels.u8`, `index.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from spadework.data.listing import Blob, Pair
+
+FORMAT = 1
+SHOWN = 20
+
+Progress = Callable[[int, int], None]
+
+
+class Decoded(NamedTuple):
+    """image (H, W, 3) uint8, labels (H, W) uint8."""
+
+    image: np.ndarray
+    labels: np.ndarray
+
+
+def decode_pair(pair: Pair, short_side: int) -> Decoded:
+    """Both files of a pair, short side resized to `short_side` (photo Lanczos, labels nearest).
+
+    ValueError for a file that cannot be read, labels that are not 8-bit ids, or unequal sizes.
+    """
+    photo = ImageOps.exif_transpose(_open(pair.photo)).convert("RGB")
+    labels = _open(pair.labels)
+    if labels.mode not in ("L", "P"):
+        raise ValueError(
+            f"{pair.labels.name}: labels must be 8-bit index or greyscale PNG, mode is {labels.mode}"
+        )
+    if photo.size != labels.size:
+        raise ValueError(f"{pair.name}: {_size(pair.photo, photo)} but {_size(pair.labels, labels)}")
+    size = _resized(photo.size, short_side)
+    if size != photo.size:
+        photo = photo.resize(size, Image.Resampling.LANCZOS)
+        labels = labels.resize(size, Image.Resampling.NEAREST)
+    return Decoded(np.array(photo), np.array(labels))
+
+
+def _open(blob: Blob) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(blob.read()))
+        image.load()
+        return image
+    except Exception as error:  # Pillow raises many kinds, SyntaxError among them
+        raise ValueError(f"{blob.name}: unreadable ({error})") from error
+
+
+def _size(blob: Blob, image: Image.Image) -> str:
+    return f"{blob.name} is {image.width}x{image.height}"
+
+
+def _resized(size: tuple[int, int], short_side: int) -> tuple[int, int]:
+    factor = short_side / min(size)
+    return round(size[0] * factor), round(size[1] * factor)
+
+
+def cache_key(pairs: Sequence[Pair], short_side: int) -> str:
+    """Name of the cache: a hash over the listing, file sizes, times, `short_side` and the format."""
+    digest = hashlib.sha256(f"{FORMAT} {short_side}".encode())
+    for pair in pairs:
+        for blob in (pair.photo, pair.labels):
+            digest.update(f"\n{blob.name}\t{blob.offset}\t{blob.size}\t{blob.mtime_ns}".encode())
+    return digest.hexdigest()[:24]
+
+
+class PixelCache:
+    """Read-only view of a finished cache folder."""
+
+    def __init__(self, path: Path, shapes: list[tuple[int, int]]) -> None:
+        self.shapes = shapes
+        self.starts = np.cumsum([0] + [height * width for height, width in shapes])
+        self.images = np.memmap(path / "images.u8", np.uint8, "r")
+        self.labels = np.memmap(path / "labels.u8", np.uint8, "r")
+
+    @classmethod
+    def open(cls, path: Path) -> PixelCache | None:
+        """The cache at `path`, or None when there is none."""
+        index = path / "index.json"
+        if not index.is_file():
+            return None
+        return cls(path, [tuple(shape) for shape in json.loads(index.read_text())["shapes"]])
+
+    def read(self, index: int) -> Decoded:
+        """Pixels of pair `index`; views into the files, not copies."""
+        height, width = self.shapes[index]
+        first, end = int(self.starts[index]), int(self.starts[index + 1])
+        image = np.asarray(self.images[3 * first : 3 * end]).reshape(height, width, 3)
+        return Decoded(image, np.asarray(self.labels[first:end]).reshape(height, width))
+
+
+def build_cache(
+    path: Path, pairs: Sequence[Pair], short_side: int, threads: int = 2, progress: Progress | None = None
+) -> None:
+    """Decode `pairs` into the folder `path`, which appears only when all is well.
+
+    ValueError lists every bad pair (20 shown); OSError when the disk lacks space.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _require_space(path.parent, pairs, short_side)
+    work = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        _fill(work, pairs, short_side, threads, progress)
+        _publish(work, path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _fill(
+    work: Path, pairs: Sequence[Pair], short_side: int, threads: int, progress: Progress | None
+) -> None:
+    shapes: list[tuple[int, int]] = []
+    faults: list[str] = []
+    with (work / "images.u8").open("wb") as images, (work / "labels.u8").open("wb") as labels:
+        for done, future in enumerate(_in_order(pairs, short_side, threads), 1):
+            try:
+                pixels = future.result()
+            except ValueError as error:
+                faults.append(str(error))
+            else:
+                images.write(pixels.image.data)
+                labels.write(pixels.labels.data)
+                shapes.append(pixels.labels.shape)
+            if progress is not None:
+                progress(done, len(pairs))
+    _raise_faults(faults, len(pairs))
+    index = {
+        "format": FORMAT,
+        "short_side": short_side,
+        "names": [pair.name for pair in pairs],
+        "shapes": shapes,
+    }
+    (work / "index.json").write_text(json.dumps(index))
+
+
+def _in_order(pairs: Iterable[Pair], short_side: int, threads: int) -> Iterator[Future[Decoded]]:
+    """Futures of the decoded pairs, in order, a few ahead of the reader."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Decoded]] = deque()
+        for pair in pairs:
+            waiting.append(pool.submit(decode_pair, pair, short_side))
+            if len(waiting) > 4 * threads:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _raise_faults(faults: list[str], total: int) -> None:
+    if faults:
+        more = f"\n  and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        lines = "".join(f"\n  {fault}" for fault in faults[:SHOWN])
+        raise ValueError(f"{len(faults)} of {total} pairs are bad, repair or remove them:{lines}{more}")
+
+
+def _publish(work: Path, path: Path) -> None:
+    try:
+        work.rename(path)
+    except OSError:  # another process was faster: its cache has the same key, so the same content
+        if PixelCache.open(path) is None:
+            raise
+
+
+def _require_space(folder: Path, pairs: Sequence[Pair], short_side: int) -> None:
+    need = sum(_pixels(pair.labels, short_side) for pair in pairs) * 4
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise OSError(
+            f"the pixel cache needs {need / 1e9:.2f} GB, {folder} has {free / 1e9:.2f} GB free; "
+            "set SPADEWORK_CACHE to a folder on a larger disk, or use a smaller short side"
+        )
+
+
+def _pixels(blob: Blob, short_side: int) -> int:
+    """Pixels after resizing, from the header alone; 0 for an unreadable file (decoding will name it)."""
+    try:
+        with Image.open(io.BytesIO(blob.read())) as image:
+            width, height = _resized(image.size, short_side)
+    except Exception:
+        return 0
+    return width * height

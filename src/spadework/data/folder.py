@@ -1,0 +1,91 @@
+"""`PairedFolder`: photos and label maps on disk, decoded once and then read at memory speed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spadework.data.cache import PixelCache, build_cache, cache_key, decode_pair
+from spadework.data.listing import list_pairs
+from spadework.data.sample import Sample
+
+
+def cache_root() -> Path:
+    """`$SPADEWORK_CACHE`, else `~/.cache/spadework`."""
+    return Path(os.environ.get("SPADEWORK_CACHE") or Path.home() / ".cache" / "spadework")
+
+
+class PairedFolder(Sequence[Sample]):
+    """The pairs of a folder or of tars, sorted by name, short side resized to `short_side`.
+
+    `root` holds `images/` and `labels/`, or `train/` and `val/` with those inside, or `*.tar` files with such
+    paths, or is one such tar. Listing happens here and raises ValueError for missing partners, duplicate
+    stems or an empty place. Pixels are read from the cache that `decode` builds; before that each access
+    decodes its own pair.
+    """
+
+    def __init__(self, root: str | Path, split: str | None = None, short_side: int = 256) -> None:
+        self.root = Path(root)
+        self.split, self.pairs = list_pairs(root, split)
+        self.short_side = short_side
+        self.cache_path = cache_root() / cache_key(self.pairs, short_side)
+        self._cache = PixelCache.open(self.cache_path)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """Sample `index`; ValueError when its files are unreadable or differ in size."""
+        pair = self.pairs[index]
+        if self._cache is None:
+            image, labels = decode_pair(pair, self.short_side)
+        else:
+            image, labels = self._cache.read(index % len(self))
+        return Sample(labels, image, None, pair.name)
+
+    def labels(self, index: int) -> np.ndarray:
+        """(H, W) uint8 ids of one sample."""
+        return self[index].labels
+
+    @property
+    def decoded(self) -> bool:
+        """Whether the pixels lie ready in the cache."""
+        return self._cache is not None
+
+    def decode(self, threads: int = 2, progress: Callable[[int, int], None] | None = None) -> PairedFolder:
+        """Decode and resize everything once into the cache; at once when that was done before.
+
+        `progress(done, total)` is called after each pair. ValueError names all bad pairs together (the first
+        20 and the count), OSError a disk that is too small. Nothing half-built is left behind.
+        """
+        if self._cache is None:
+            build_cache(self.cache_path, self.pairs, self.short_side, threads, progress)
+            self._cache = PixelCache.open(self.cache_path)
+        return self
+
+    def histogram(self, samples: int = 500) -> dict[int, float]:
+        """Share of pixels of each label id over at most `samples` maps spread evenly over the set."""
+        counts = np.zeros(256, np.int64)
+        for index in np.unique(np.linspace(0, len(self) - 1, min(samples, len(self))).astype(int)):
+            counts += np.bincount(self.labels(int(index)).reshape(-1), minlength=256)
+        return {int(label): float(counts[label] / counts.sum()) for label in np.flatnonzero(counts)}
+
+    def check_ids(self, allowed: Collection[int]) -> None:
+        """ValueError that names the files and ids beyond `allowed`; reads every map."""
+        beyond = {pair.name: self._ids(i) - set(allowed) for i, pair in enumerate(self.pairs)}
+        bad = {name: sorted(ids) for name, ids in beyond.items() if ids}
+        if bad:
+            files = Counter(label for ids in bad.values() for label in ids)
+            lines = [f"  {name}: {', '.join(map(str, ids))}" for name, ids in list(bad.items())[:20]]
+            raise ValueError(
+                f"{len(bad)} of {len(self)} label maps have ids that the palette lacks "
+                f"({', '.join(f'{label} in {n}' for label, n in sorted(files.items()))}):\n"
+                + "\n".join(lines)
+            )
+
+    def _ids(self, index: int) -> set[int]:
+        return set(np.flatnonzero(np.bincount(self.labels(index).reshape(-1), minlength=256)).tolist())

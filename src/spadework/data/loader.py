@@ -1,0 +1,97 @@
+"""Endless batches, each a pure function of (seed, its number): a resumed run sees what it would have seen."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
+
+import numpy as np
+
+from spadework.data.sample import Batch, Sample, collate
+from spadework.data.sketching import sketch
+from spadework.data.transforms import Geometry
+
+_ORDER, _STYLE, _SAMPLE = 0, 1, 2  # what a random stream is for
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Everything that decides what batch k holds."""
+
+    dataset: Sequence[Sample]
+    size: tuple[int, int]
+    batch_size: int
+    seed: int
+    sketch_share: float = 0.0
+    sketch_strength: float = 1.0
+    scale: tuple[float, float] = (1.0, 1.2)
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if not len(self.dataset):
+            raise ValueError("the data set is empty")
+        if self.batch_size < 1 or self.seed < 0:
+            raise ValueError(f"batch_size {self.batch_size} must be at least 1, seed {self.seed} at least 0")
+
+    def batch(self, k: int) -> Batch:
+        """Batch number `k`; bit-identical whenever and in whatever order it is asked for."""
+        style = np.random.default_rng((self.seed, _STYLE, k))
+        sketched = bool(style.random() < self.sketch_share)
+        return collate([self.sample(k, i, sketched) for i in range(self.batch_size)])
+
+    def sample(self, k: int, i: int, sketched: bool) -> Sample:
+        """Sample `i` of batch `k`, cropped to `size`, its map simplified when `sketched`."""
+        rng = np.random.default_rng((self.seed, _SAMPLE, k, i))
+        sample = self.dataset[self.index(k * self.batch_size + i)]
+        sample = Geometry.draw(rng, sample.labels.shape, self.size, self.scale, self.flip)(sample)
+        if not sketched:
+            return sample
+        return replace(sample, labels=sketch(sample.labels, rng, self.sketch_strength))
+
+    def index(self, position: int) -> int:
+        """Which sample of the set stands at `position` of the endless sequence of shuffled epochs."""
+        epoch, place = divmod(position, len(self.dataset))
+        return int(_order(self.seed, epoch, len(self.dataset))[place])
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, length: int) -> np.ndarray:
+    return np.random.default_rng((seed, _ORDER, epoch)).permutation(length)
+
+
+def batches(
+    dataset: Sequence[Sample],
+    size: tuple[int, int],
+    batch_size: int,
+    seed: int,
+    start_batch: int = 0,
+    sketch_share: float = 0.0,
+    sketch_strength: float = 1.0,
+    scale: tuple[float, float] = (1.0, 1.2),
+    flip: bool = True,
+    workers: int = 1,
+    prefetch: int = 4,
+) -> Iterator[Batch]:
+    """Batches `start_batch`, `start_batch + 1`, ... without end, `prefetch` of them made ahead by threads.
+
+    `size` (H, W) of every sample. A `sketch_share` of batches sees simplified maps. Errors of the data set
+    surface at the `next` that needed the batch. `close()` on the iterator stops the threads.
+    """
+    plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, sketch_strength, scale, flip)
+    return _ahead(plan, start_batch, workers, prefetch)
+
+
+def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Iterator[Batch]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for k in count(start):
+            waiting.append(pool.submit(plan.batch, k))
+            if len(waiting) > prefetch:
+                yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,68 @@
+"""What training eats: one `Sample` is a photo with its label map, a `Batch` is several as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+# Shapes: B batch, H height, W width.
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo and its label map, pixel on pixel.
+
+    labels: (H, W) uint8 class ids. image: (H, W, 3) uint8 RGB. instances: (H, W) int32 or None.
+    """
+
+    labels: np.ndarray
+    image: np.ndarray
+    instances: np.ndarray | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several samples of one size.
+
+    labels: (B, H, W) uint8. image: (B, 3, H, W) float32 in [-1, 1], channels_last in memory.
+    instances: (B, H, W) int32 or None. names: B names.
+    """
+
+    labels: torch.Tensor
+    image: torch.Tensor
+    instances: torch.Tensor | None
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        instances = None if self.instances is None else self.instances.to(device)
+        return Batch(self.labels.to(device), self.image.to(device), instances, self.names)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples of one size; ValueError when there are none or their sizes differ."""
+    sizes = sorted({sample.labels.shape for sample in samples})
+    if len(sizes) != 1:
+        raise ValueError(
+            f"a batch needs samples of one size (H, W), these have {sizes or 'no samples at all'}"
+        )
+    pixels = torch.from_numpy(np.stack([sample.image for sample in samples]))
+    image = pixels.to(torch.float32).div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(np.stack([sample.labels for sample in samples]))
+    return Batch(labels, image, _stack_instances(samples), [sample.name for sample in samples])
+
+
+def _stack_instances(samples: Sequence[Sample]) -> torch.Tensor | None:
+    known = [sample.instances for sample in samples if sample.instances is not None]
+    if not known:
+        return None
+    if len(known) != len(samples):
+        raise ValueError(f"{len(known)} of {len(samples)} samples have instances; all or none must")
+    return torch.from_numpy(np.stack(known))

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 
 from spadework.data.listing import Blob, Pair
 
-FORMAT = 1
+FORMAT = 2
 SHOWN = 20
 
 Progress = Callable[[int, int], None]
@@ -64,6 +64,11 @@ def _size(blob: Blob, image: Image.Image) -> str:
     return f"{blob.name} is {image.width}x{image.height}"
 
 
+def present_ids(labels: np.ndarray) -> list[int]:
+    """The ids of a uint8 map, ascending."""
+    return np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)).tolist()
+
+
 def _resized(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     factor = short_side / min(size)
     return round(size[0] * factor), round(size[1] * factor)
@@ -81,19 +86,19 @@ def cache_key(pairs: Sequence[Pair], short_side: int) -> str:
 class PixelCache:
     """Read-only view of a finished cache folder."""
 
-    def __init__(self, path: Path, shapes: list[tuple[int, int]]) -> None:
-        self.shapes = shapes
+    def __init__(self, path: Path, shapes: list[tuple[int, int]], ids: list[list[int]]) -> None:
+        self.shapes, self.ids = shapes, ids
         self.starts = np.cumsum([0] + [height * width for height, width in shapes])
-        self.images = np.memmap(path / "images.u8", np.uint8, "r")
-        self.labels = np.memmap(path / "labels.u8", np.uint8, "r")
+        self.images = _map_file(path / "images.u8", 3 * int(self.starts[-1]))
+        self.labels = _map_file(path / "labels.u8", int(self.starts[-1]))
 
     @classmethod
     def open(cls, path: Path) -> PixelCache | None:
-        """The cache at `path`, or None when there is none."""
-        index = path / "index.json"
-        if not index.is_file():
+        """The cache at `path`, or None when there is none; ValueError when its files do not fit its index."""
+        if not (path / "index.json").is_file():
             return None
-        return cls(path, [tuple(shape) for shape in json.loads(index.read_text())["shapes"]])
+        index = json.loads((path / "index.json").read_text())
+        return cls(path, [tuple(shape) for shape in index["shapes"]], index["ids"])
 
     def read(self, index: int) -> Decoded:
         """Pixels of pair `index`; views into the files, not copies."""
@@ -103,27 +108,45 @@ class PixelCache:
         return Decoded(image, np.asarray(self.labels[first:end]).reshape(height, width))
 
 
+def _map_file(path: Path, size: int) -> np.memmap:
+    if not path.is_file() or path.stat().st_size != size:
+        raise ValueError(f"{path}: the pixel cache is damaged; delete {path.parent} and decode again")
+    return np.memmap(path, np.uint8, "r")
+
+
 def build_cache(
     path: Path, pairs: Sequence[Pair], short_side: int, threads: int = 2, progress: Progress | None = None
 ) -> None:
     """Decode `pairs` into the folder `path`, which appears only when all is well.
 
-    ValueError lists every bad pair (20 shown); OSError when the disk lacks space.
+    ValueError lists every bad pair (20 shown), or says that the disk is full or not writable.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _require_space(path.parent, pairs, short_side)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    work = _workplace(path)
     try:
+        _require_space(work, pairs, short_side)
         _fill(work, pairs, short_side, threads, progress)
         _publish(work, path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _workplace(path: Path) -> Path:
+    """A fresh hidden folder beside `path`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise ValueError(
+            f"cannot write the pixel cache to {path.parent} ({error.strerror}); "
+            "set SPADEWORK_CACHE to a folder that can be written"
+        ) from error
+
+
 def _fill(
     work: Path, pairs: Sequence[Pair], short_side: int, threads: int, progress: Progress | None
 ) -> None:
-    shapes: list[tuple[int, int]] = []
+    shapes: list[tuple[int, ...]] = []
+    ids: list[list[int]] = []
     faults: list[str] = []
     with (work / "images.u8").open("wb") as images, (work / "labels.u8").open("wb") as labels:
         for done, future in enumerate(_in_order(pairs, short_side, threads), 1):
@@ -135,15 +158,12 @@ def _fill(
                 images.write(pixels.image.data)
                 labels.write(pixels.labels.data)
                 shapes.append(pixels.labels.shape)
+                ids.append(present_ids(pixels.labels))
             if progress is not None:
                 progress(done, len(pairs))
     _raise_faults(faults, len(pairs))
-    index = {
-        "format": FORMAT,
-        "short_side": short_side,
-        "names": [pair.name for pair in pairs],
-        "shapes": shapes,
-    }
+    names = [pair.name for pair in pairs]
+    index = {"format": FORMAT, "short_side": short_side, "names": names, "shapes": shapes, "ids": ids}
     (work / "index.json").write_text(json.dumps(index))
 
 
@@ -177,8 +197,8 @@ def _require_space(folder: Path, pairs: Sequence[Pair], short_side: int) -> None
     need = sum(_pixels(pair.labels, short_side) for pair in pairs) * 4
     free = shutil.disk_usage(folder).free
     if need > free:
-        raise OSError(
-            f"the pixel cache needs {need / 1e9:.2f} GB, {folder} has {free / 1e9:.2f} GB free; "
+        raise ValueError(
+            f"the pixel cache needs {need / 1e9:.3g} GB, {folder.parent} has {free / 1e9:.3g} GB free; "
             "set SPADEWORK_CACHE to a folder on a larger disk, or use a smaller short side"
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spadework.data.cache import PixelCache, build_cache, cache_key, decode_pair
+from spadework.data.cache import PixelCache, build_cache, cache_key, decode_pair, present_ids
 from spadework.data.listing import list_pairs
 from spadework.data.sample import Sample
 
@@ -60,7 +60,7 @@ class PairedFolder(Sequence[Sample]):
         """Decode and resize everything once into the cache; at once when that was done before.
 
         `progress(done, total)` is called after each pair. ValueError names all bad pairs together (the first
-        20 and the count), OSError a disk that is too small. Nothing half-built is left behind.
+        20 and the count), or the space that the disk lacks. Nothing half-built is left behind.
         """
         if self._cache is None:
             build_cache(self.cache_path, self.pairs, self.short_side, threads, progress)
@@ -75,7 +75,7 @@ class PairedFolder(Sequence[Sample]):
         return {int(label): float(counts[label] / counts.sum()) for label in np.flatnonzero(counts)}
 
     def check_ids(self, allowed: Collection[int]) -> None:
-        """ValueError that names the files and ids beyond `allowed`; reads every map."""
+        """ValueError that names the files and ids beyond `allowed`; quick after `decode`, which notes the ids."""
         beyond = {pair.name: self._ids(i) - set(allowed) for i, pair in enumerate(self.pairs)}
         bad = {name: sorted(ids) for name, ids in beyond.items() if ids}
         if bad:
@@ -88,4 +88,6 @@ class PairedFolder(Sequence[Sample]):
             )
 
     def _ids(self, index: int) -> set[int]:
-        return set(np.flatnonzero(np.bincount(self.labels(index).reshape(-1), minlength=256)).tolist())
+        if self._cache is not None:
+            return set(self._cache.ids[index])
+        return set(present_ids(self.labels(index)))

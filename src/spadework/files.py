@@ -1,0 +1,89 @@
+"""Bytes to and from the disk: whole or not at all, and with errors that name the remedy."""
+
+import difflib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+_REMEDIES = {
+    errno.ENOENT: "its folder does not exist: create the folder, or choose another place",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: choose another place",
+    errno.EACCES: "no permission to write there: choose a folder of your own",
+    errno.EPERM: "no permission to write there: choose a folder of your own",
+    errno.EROFS: "the file system is read-only: choose another place",
+    errno.ENOSPC: "the disk is full: free some space and try again",
+    errno.EDQUOT: "the disk quota is used up: free some space and try again",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+}
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path` so that nobody, and no power cut, ever sees half of it.
+
+    The bytes go to a hidden file in the same folder, are forced to the disk (fsync), and take the
+    place of `path` in one step (os.replace). Until then an older file of that name stays whole, and
+    when anything fails, Ctrl-C included, the hidden file is removed. A symbolic link is followed:
+    its target is replaced.
+
+    Raises ValueError, one line with the remedy, when the destination cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    if os.path.exists(target) and not os.path.isfile(target):
+        kind = "a folder" if os.path.isdir(target) else "a device, not a file"
+        raise ValueError(f"cannot write {path}: it is {kind}: give the name of a file")
+    hidden = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        _write_through(hidden, data)
+        os.replace(hidden, target)
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}: choose another place")
+        raise ValueError(f"cannot write {path}: {remedy}") from error
+    finally:
+        _discard(hidden)
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _discard(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # the folder itself is the fault that is already being reported
+        return
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file.
+
+    Raises ValueError, one line with the remedy, for a missing file (naming the most similar one in
+    its folder), a folder, an unreadable or an empty file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ValueError(_why_unreadable(Path(path), error)) from error
+    if not data:
+        raise ValueError(f"{path} is empty (0 bytes): save or download it again")
+    return data
+
+
+def _why_unreadable(path: Path, error: OSError) -> str:
+    if os.path.isdir(path):
+        return f"{path} is a folder: give the name of a file in it"
+    if isinstance(error, FileNotFoundError):
+        return f"{path} does not exist: {_similar_file(path)}"
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read: allow it with `chmod u+r {path}`"
+    return f"{path} cannot be read ({error.strerror or error}): check the path"
+
+
+def _similar_file(path: Path) -> str:
+    if not os.path.isdir(path.parent):
+        return f"there is no folder {path.parent} either: check the path"
+    close = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
+    return f"did you mean {path.parent / close[0]}?" if close else "check the path"

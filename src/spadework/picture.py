@@ -1,0 +1,140 @@
+"""A finished picture, and in its PNG text chunks how it came about."""
+
+import io
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from spadework.files import atomic_write, read_bytes
+
+PREFIX = "spadework:"
+"""Our text chunks are `spadework:model`, `spadework:seed`, ...; each value is JSON."""
+
+KEY = re.compile(r"[A-Za-z0-9_.-]{1,69}")
+"""What a provenance key may be: a PNG keyword has at most 79 characters, prefix included."""
+
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError)
+"""What pillow raises on files that are damaged or no pictures."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """`pixels`: (H, W, 3) uint8 RGB. `provenance`: JSON values by key (model, seed, style, version...).
+
+    The array is kept, not copied. Raises ValueError for another shape or dtype, and for provenance that
+    does not fit PNG text.
+    """
+
+    pixels: NDArray[np.uint8]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.pixels.shape, self.pixels.dtype
+        if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+            raise ValueError(f"pixels are {shape} {dtype}, expected (H, W, 3) uint8: RGB values 0..255")
+        object.__setattr__(self, "provenance", _as_json(self.provenance))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Picture):
+            return NotImplemented
+        return np.array_equal(self.pixels, other.pixels) and self.provenance == other.provenance
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """A picture file of any format that pillow opens. Raises ValueError, one line, if it cannot."""
+        return cls.from_bytes(read_bytes(path), name=str(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "picture") -> Self:
+        """A picture from the content of a file; `name` is what errors call it.
+
+        Turned upright by its EXIF orientation; transparency falls on white; of an animation the
+        first frame; 16-bit greys are reduced to 8.
+        """
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                pixels = _upright_rgb(image)
+                text = dict(getattr(image, "text", {}))
+        except UnidentifiedImageError as error:
+            raise ValueError(f"{name} is not a picture that can be read: give a PNG, JPEG or WebP") from error
+        except DECODE_ERRORS as error:
+            raise ValueError(f"{name} cannot be decoded ({error}): save it again as PNG or JPEG") from error
+        return cls(pixels, _provenance_in(text))
+
+    def to_bytes(self) -> bytes:
+        """The picture as a PNG file, with its provenance in text chunks."""
+        info = PngImagePlugin.PngInfo()
+        for key, value in self.provenance.items():
+            info.add_text(PREFIX + key, json.dumps(value))
+        out = io.BytesIO()
+        Image.fromarray(self.pixels).save(out, format="PNG", pnginfo=info)
+        return out.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a PNG, whole or not at all. Raises ValueError if it is no .png name or not writable."""
+        demand_png_name(path)
+        atomic_write(path, self.to_bytes())
+
+    def resize(self, size: tuple[int, int]) -> Self:
+        """The picture at (H, W), by Lanczos; the provenance stays."""
+        height, width = size
+        if height < 1 or width < 1:
+            raise ValueError(f"size {height}x{width} is impossible: give (H, W) of at least 1x1")
+        image = Image.fromarray(self.pixels).resize((width, height), Image.Resampling.LANCZOS)
+        return replace(self, pixels=np.asarray(image).copy())
+
+
+def demand_png_name(path: str | os.PathLike[str]) -> None:
+    """Raises ValueError unless the name ends in .png."""
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"cannot write {path}: only PNG is written: name it {Path(path).stem or 'out'}.png")
+
+
+def _upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"its pixels are of mode {image.mode}: save it with 8 bits per channel")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB")).copy()
+
+
+def _as_json(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    for key in provenance:
+        if not KEY.fullmatch(str(key)):
+            raise ValueError(f"provenance key {key!r}: use 1 to 69 of the characters A-Z a-z 0-9 _ . -")
+    try:
+        return json.loads(json.dumps(dict(provenance), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"provenance is not JSON ({error}): give text, numbers, lists of them") from error
+
+
+def _provenance_in(text: Mapping[str, str]) -> dict[str, Any]:
+    ours = {key.removeprefix(PREFIX): value for key, value in text.items() if key.startswith(PREFIX)}
+    return {key: _value(value) for key, value in ours.items() if KEY.fullmatch(key)}
+
+
+def _value(text: str) -> Any:
+    """The JSON value; someone else's words under our prefix stay words."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return str(text)
+    return value

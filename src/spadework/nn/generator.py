@@ -1,0 +1,132 @@
+"""The SPADE generator: a style (or the smallest label map) grows into a picture, the labels modulating each step.
+
+Shapes: B batch, K semantic channels, C features, (H, W) the picture, Z style.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor, nn
+
+from .spade import Norm, SPADEResBlock, upsample
+
+# name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more" and "most" of the paper's code)
+PLANS: dict[int, dict[str, bool]] = {
+    ups: {
+        "head_0": False,
+        "G_middle_0": True,
+        "G_middle_1": ups >= 6,
+        **{f"up_{i}": True for i in range(5 if ups == 7 else 4)},
+    }
+    for ups in (5, 6, 7)
+}
+
+
+class GeneratorConfig(BaseModel):
+    """Everything that shapes a generator. ``size`` is (H, W) in pixels at training; others may be painted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    semantic_nc: int
+    size: tuple[int, int] = (256, 256)
+    num_ups: Literal[5, 6, 7] = 5
+    ngf: int = 64
+    widths: tuple[int, ...] | None = None  # output channels per block; None: the paper's 16 16 16 8 4 2 1 (1/2) x ngf
+    hidden: int | tuple[int, ...] = 128  # width of mlp_shared, one for all or one per block
+    kernel: Literal[3, 5] = 3
+    norm: Norm = "batch"
+    z_dim: int | None = None  # None: start from the downsampled label map instead of a style
+    noise: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "GeneratorConfig":
+        blocks = len(PLANS[self.num_ups])
+        for name in ("widths", "hidden"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != blocks:
+                raise ValueError(f"{name} has {len(value)} entries; {self.num_ups} doublings have {blocks} blocks")
+        self.start_size(self.size)
+        return self
+
+    @property
+    def out_channels(self) -> tuple[int, ...]:
+        """Output channels of every block, in order."""
+        paper = tuple(16 * self.ngf // d for d in (1, 1, 1, 2, 4, 8, 16, 32))
+        return self.widths or paper[: len(PLANS[self.num_ups])]
+
+    @property
+    def hiddens(self) -> tuple[int, ...]:
+        """Width of mlp_shared in every block, in order."""
+        blocks = len(PLANS[self.num_ups])
+        return (self.hidden,) * blocks if isinstance(self.hidden, int) else self.hidden
+
+    def start_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The grid of the first block for a picture of ``size`` (H, W); ValueError when it does not divide."""
+        step = 2**self.num_ups
+        if size[0] % step or size[1] % step or min(size) < step:
+            raise ValueError(
+                f"size {size[0]}x{size[1]} does not fit {self.num_ups} doublings: use multiples of {step}, "
+                f"for example {max(step, round(size[0] / step) * step)}x{max(step, round(size[1] / step) * step)}"
+            )
+        return size[0] // step, size[1] // step
+
+
+class Generator(nn.Module):
+    """Paints (B, 3, H, W) in [-1, 1] from a label map and a style."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        widths, start = config.out_channels, config.start_size(config.size)
+        if config.z_dim is None:
+            self.fc = nn.Conv2d(config.semantic_nc, widths[0], 3, padding=1)
+        else:
+            self.fc = nn.Linear(config.z_dim, widths[0] * start[0] * start[1])
+        self.blocks = nn.ModuleDict()
+        for name, fin, fout, hidden in zip(
+            PLANS[config.num_ups], (widths[0], *widths), widths, config.hiddens, strict=False
+        ):
+            self.blocks[name] = SPADEResBlock(
+                fin, fout, config.semantic_nc, hidden, config.kernel, config.norm, config.noise
+            )
+        self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1)
+
+    def start(self, segmap: Tensor, z: Tensor | None) -> Tensor:
+        """The first features (B, C, h, w): from the style, its grid stretched to other sizes, or from the map."""
+        size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
+        if self.config.z_dim is None:
+            return self.fc(F.interpolate(segmap, size=size, mode="nearest"))
+        if z is None:
+            z = torch.randn(len(segmap), self.config.z_dim, device=segmap.device, dtype=self.fc.weight.dtype)
+        trained = self.config.start_size(self.config.size)
+        x = self.fc(z).view(len(z), -1, *trained)
+        return x if size == trained else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+    def noise_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """The grid (h, w) of every block for a picture of ``size`` (H, W): one noise field each."""
+        h, w = self.config.start_size(size)
+        sizes = []
+        for doubles in PLANS[self.config.num_ups].values():
+            h, w = (2 * h, 2 * w) if doubles else (h, w)
+            sizes.append((h, w))
+        return sizes
+
+    def draw_noise(self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None) -> list[Tensor]:
+        """Standard normal noise (B, 1, h, w) for every block; ``rng`` makes it repeatable."""
+        device = self.conv_img.weight.device
+        return [torch.randn(batch, 1, h, w, generator=rng, device=device) for h, w in self.noise_sizes(size)]
+
+    def forward(self, segmap: Tensor, z: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
+        """Label map (B, K, H, W), style (B, Z)[, one noise field per block] -> picture (B, 3, H, W) in [-1, 1].
+
+        Without ``z`` or ``noise`` they are drawn at random where the config has them.
+        """
+        if noise is None and self.config.noise:
+            noise = self.draw_noise(len(segmap), (segmap.shape[2], segmap.shape[3]))
+        x = self.start(segmap, z)
+        for i, (name, doubles) in enumerate(PLANS[self.config.num_ups].items()):
+            x = upsample(x) if doubles else x
+            x = self.blocks[name](x, segmap, noise[i] if noise else None)
+        return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

@@ -1,0 +1,85 @@
+"""SPADE and its residual block, from Park et al. 2019 (arXiv 1903.07291), equations 1-2 and figure 4.
+
+Shapes: B batch, K semantic channels, C features, (H, W) the layer's grid.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+Norm = Literal["batch", "instance", "syncbatch"]
+
+NORMS = {
+    "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
+    "syncbatch": lambda channels: nn.SyncBatchNorm(channels, affine=False),
+}
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Nearest-neighbour doubling: (B, C, H, W) -> (B, C, 2H, 2W)."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class SPADE(nn.Module):
+    """Spatially-adaptive normalisation: ``norm(x) * (1 + gamma(segmap)) + beta(segmap)``.
+
+    ``param_free_norm`` has no weights; gamma and beta are two convolutions of one hidden layer over the
+    label map, so they depend on the labels alone: at kernel 3 on a 5x5 neighbourhood of each pixel.
+    """
+
+    def __init__(self, channels: int, semantic_nc: int, hidden: int = 128, kernel: int = 3, norm: Norm = "batch"):
+        super().__init__()
+        pad = kernel // 2
+        self.param_free_norm = NORMS[norm](channels)
+        self.mlp_shared = nn.Sequential(nn.Conv2d(semantic_nc, hidden, kernel, padding=pad), nn.ReLU())
+        self.mlp_gamma = nn.Conv2d(hidden, channels, kernel, padding=pad)
+        self.mlp_beta = nn.Conv2d(hidden, channels, kernel, padding=pad)
+
+    def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
+        """(B, C, H, W) and a label map (B, K, any, any), resized by nearest neighbour -> (B, C, H, W)."""
+        hidden = self.mlp_shared(F.interpolate(segmap, size=x.shape[2:], mode="nearest"))
+        gamma, beta = self.mlp_gamma(hidden), self.mlp_beta(hidden)
+        return self.param_free_norm(x) * (1 + gamma) + beta
+
+
+class SPADEResBlock(nn.Module):
+    """Residual block whose norms are SPADE; the shortcut is learned when the width changes.
+
+    ``noise`` adds one random value per pixel, scaled by a learned strength per channel that starts at zero,
+    before each pair of norms (as in StyleGAN, arXiv 1812.04948); the published block has none.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        semantic_nc: int,
+        hidden: int = 128,
+        kernel: int = 3,
+        norm: Norm = "batch",
+        noise: bool = False,
+    ):
+        super().__init__()
+        middle = min(in_channels, out_channels)
+        self.learned_shortcut = in_channels != out_channels
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, padding=1))
+        self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, padding=1))
+        self.norm_0 = SPADE(in_channels, semantic_nc, hidden, kernel, norm)
+        self.norm_1 = SPADE(middle, semantic_nc, hidden, kernel, norm)
+        if self.learned_shortcut:
+            self.conv_s = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, bias=False))
+            self.norm_s = SPADE(in_channels, semantic_nc, hidden, kernel, norm)
+        self.noise_strength = nn.Parameter(torch.zeros(in_channels, 1, 1)) if noise else None
+
+    def forward(self, x: Tensor, segmap: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(B, C_in, H, W), (B, K, any, any)[, noise (B, 1, H, W)] -> (B, C_out, H, W)."""
+        if self.noise_strength is not None and noise is not None:
+            x = x + self.noise_strength.to(x.dtype) * noise.to(x.dtype)
+        shortcut = self.conv_s(self.norm_s(x, segmap)) if self.learned_shortcut else x
+        x = self.conv_0(F.leaky_relu(self.norm_0(x, segmap), 0.2))
+        x = self.conv_1(F.leaky_relu(self.norm_1(x, segmap), 0.2))
+        return shortcut + x

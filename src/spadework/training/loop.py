@@ -1,0 +1,158 @@
+"""The training loop: one flat story from data to a saved state."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..data.loader import batches
+from ..data.sample import Batch, Sample
+from .recipes import Recipe
+from .rundir import RunDir
+from .samples import sample_grid
+from .state import TrainState, new_state, update_average
+from .objectives import Inputs
+from .steps import step_discriminator, step_generator
+
+CALIBRATION_PHOTOS = 192
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a listener hears after every step; ``seconds_left`` is from the speed of this session."""
+
+    step: int
+    images_seen: int
+    total_images: int
+    images_per_s: float
+    seconds_left: float
+    losses: dict[str, float]
+
+
+class TrainingDiverged(ValueError):
+    """A loss is no longer finite."""
+
+
+def train(
+    recipe: Recipe,
+    data: Sequence[Sample],
+    out: str | Path,
+    *,
+    previews: Sequence[Sample] = (),
+    resume: bool = False,
+    listener: Callable[[Progress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> TrainState:
+    """Trains until ``recipe.total_images`` photos were seen, or until ``stop()``; both save the state.
+
+    ``data`` are the training pairs, ``previews`` the pairs of the sample grids (default: the first of data).
+    Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
+    """
+    run = RunDir(out)
+    if not resume:
+        run.create(recipe)
+    state = new_state(recipe)
+    if resume:
+        state.load(run.state)
+        run.forget_after(state.step)
+    previews = previews or [data[i] for i in range(min(8, len(data)))]
+    curves = _tensorboard(run)
+
+    with closing(_batches(recipe, data, state.step)) as stream:
+        if state.step == 0:
+            state.objective.calibrate([batch.image for batch in _photos(recipe, data)])
+        began, began_images = time.monotonic(), state.images_seen
+        before, spent = state.seconds, 0.0
+        while state.images_seen < recipe.total_images and not stop():
+            batch = next(stream)
+            _set_learning_rates(state, recipe)
+            parts = [Inputs.of(part, recipe) for part in _split(batch, recipe.accumulate)]
+
+            losses, fakes = step_generator(state, recipe, parts)
+            repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
+            losses |= step_discriminator(state, recipe, parts, None if repaint else fakes)
+            if not all(math.isfinite(value) for value in losses.values()):
+                raise TrainingDiverged(_divergence(state, losses, batch, run))
+            update_average(state.average, state.painter, recipe.ema, state.step)
+
+            state.step += 1
+            state.images_seen += len(batch)
+            spent = time.monotonic() - began
+            state.seconds = before + spent
+            speed = (state.images_seen - began_images) / spent
+            left = (recipe.total_images - state.images_seen) / speed
+            run.log({"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2), **losses})
+            listener(Progress(state.step, state.images_seen, recipe.total_images, speed, left, losses))
+            for name, value in losses.items():
+                curves(name, value, state.images_seen)
+
+            if _passed(state.images_seen, len(batch), recipe.sample_every):
+                sample_grid(state, recipe, previews).save(run.sample(state.images_seen))
+            if _passed(state.images_seen, len(batch), recipe.save_every):
+                state.save(run.state)
+
+    state.save(run.state)
+    return state
+
+
+def _batches(recipe: Recipe, data: Sequence[Sample], start: int) -> Iterator[Batch]:
+    return batches(
+        data,
+        recipe.size,
+        recipe.batch_size,
+        recipe.seed,
+        start_batch=start,
+        sketch_share=recipe.sketch_share,
+        scale=recipe.scale,
+        flip=recipe.flip,
+    )
+
+
+def _photos(recipe: Recipe, data: Sequence[Sample]) -> Iterator[Batch]:
+    """The first batches of the run, about CALIBRATION_PHOTOS photos."""
+    with closing(_batches(recipe, data, 0)) as stream:
+        for _ in range(max(1, CALIBRATION_PHOTOS // recipe.batch_size)):
+            yield next(stream)
+
+
+def _split(batch: Batch, parts: int) -> list[Batch]:
+    if parts == 1:
+        return [batch]
+    cuts = torch.arange(len(batch)).chunk(parts)
+    return [batch[int(c[0]) : int(c[-1]) + 1] for c in cuts]
+
+
+def _set_learning_rates(state: TrainState, recipe: Recipe) -> None:
+    """Constant until ``decay_from``, then linear to zero."""
+    done = state.images_seen / recipe.total_images
+    factor = 1.0 if done < recipe.decay_from else (1 - done) / (1 - recipe.decay_from)
+    g, d = (0.5, 2.0) if recipe.ttur else (1.0, 1.0)
+    for optimizer, scale in ((state.optimizer_g, g), (state.optimizer_d, d)):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * scale * factor
+
+
+def _passed(images_seen: int, batch: int, every: int) -> bool:
+    return images_seen // every > (images_seen - batch) // every
+
+
+def _divergence(state: TrainState, losses: dict[str, float], batch: Batch, run: RunDir) -> str:
+    broken = ", ".join(f"{k} = {v}" for k, v in losses.items() if not math.isfinite(v))
+    kept = f"the last good state is {run.state}" if run.state.exists() else "no state was saved yet"
+    return (
+        f"training diverged at step {state.step + 1} (after {state.images_seen} images, batch {', '.join(batch.names)}): "
+        f"{broken}; {kept}; resume it with a smaller --set lr, or with --set precision=float32"
+    )
+
+
+def _tensorboard(run: RunDir) -> Callable[[str, float, int], None]:
+    """A writer of curves, or one that does nothing where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return lambda name, value, step: None
+    return SummaryWriter(str(run.root / "tensorboard")).add_scalar

@@ -1,0 +1,221 @@
+"""Recipes: every setting of a training run, and the named functions that return them.
+
+A recipe is flat, so that `--set ngf=32 --set z_dim=64` reaches everything; the networks' configs are derived.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..nn.discriminator import BackboneConfig, PatchConfig
+from ..nn.encoder import StyleEncoderConfig
+from ..nn.generator import GeneratorConfig
+from ..nn.spade import Norm
+from ..tensors import SemanticsConfig
+
+
+class Recipe(BaseModel):
+    """One training run, complete. Sizes are (H, W) in pixels, lengths in images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    # what is seen
+    palette: str | None = Field(None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1")
+    label_nc: int = Field(description="number of classes")
+    unknown: bool = Field(False, description="id 255 is an unknown class with a channel of its own")
+    edges: bool = Field(False, description="one more channel marks the edges of instances")
+    size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
+    flip: bool = Field(True, description="mirror half of the pairs")
+    scale: tuple[float, float] = Field((1.0, 1.2), description="random enlargement before the crop")
+    sketch_share: float = Field(0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches")
+    # how long
+    seed: int = 0
+    batch_size: int = Field(8, ge=1)
+    accumulate: int = Field(1, ge=1, description="parts a batch is computed in; gradients are summed over them")
+    total_images: int = Field(ge=1, description="photos seen until the end")
+    save_every: int = Field(5000, ge=1, description="images between saved states")
+    sample_every: int = Field(5000, ge=1, description="images between sample grids")
+    # optimisation
+    lr: float = Field(2e-4, gt=0)
+    ttur: bool = Field(False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2")
+    betas: tuple[float, float] = (0.0, 0.9)
+    decay_from: float = Field(1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of generator and encoder, per step")
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    init_gain: float | None = Field(0.02, description="of Xavier's initial weights; None: PyTorch's own")
+    # generator and style encoder
+    ngf: int = Field(64, ge=1)
+    num_ups: Literal[5, 6, 7] = 5
+    widths: tuple[int, ...] | None = None
+    hidden: int | tuple[int, ...] = 128
+    kernel: Literal[3, 5] = 3
+    norm: Norm = "batch"
+    z_dim: int | None = Field(256, description="length of the style; None: no style, start from the map")
+    noise: bool = False
+    encoder_ngf: int = 64
+    encoder_size: int = 256
+    encoder_norm: Literal["instance", "batch"] = "instance"
+    # who judges, and how much each opinion weighs
+    judge: Literal["patch", "backbone"] = "patch"
+    gan_loss: Literal["hinge", "ls", "original"] = "hinge"
+    ndf: int = 64
+    scales: int = 2
+    backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
+    judge_widths: tuple[int, ...] = (32, 64, 96, 128, 192)
+    lambda_gan: float = 1.0
+    lambda_feat: float = 10.0
+    lambda_perceptual: float = 10.0
+    lambda_pixel: float = Field(0.0, description="cross-entropy of the painting to its labels (backbone judge)")
+    lambda_color: float = Field(0.0, description="L1 of local means, painting to photo")
+    lambda_kl: float = 0.05
+    vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
+
+    @property
+    def semantics(self) -> SemanticsConfig:
+        """How ids become channels."""
+        return SemanticsConfig(label_nc=self.label_nc, unknown=self.unknown, edges=self.edges)
+
+    @property
+    def generator(self) -> GeneratorConfig:
+        """The generator's config."""
+        shape = {k: getattr(self, k) for k in GeneratorConfig.model_fields if k in type(self).model_fields}
+        return GeneratorConfig(semantic_nc=self.semantics.semantic_nc, **shape)
+
+    @property
+    def encoder(self) -> StyleEncoderConfig | None:
+        """The style encoder's config; None without a style."""
+        if self.z_dim is None:
+            return None
+        layers = 6 if self.encoder_size >= 256 else 5
+        return StyleEncoderConfig(
+            ngf=self.encoder_ngf, z_dim=self.z_dim, size=self.encoder_size, layers=layers, norm=self.encoder_norm
+        )
+
+    @property
+    def patch(self) -> PatchConfig:
+        """The patch discriminator's config."""
+        return PatchConfig(in_channels=self.semantics.semantic_nc + 3, ndf=self.ndf, scales=self.scales)
+
+    def over_backbone(self, feature_channels: tuple[int, ...]) -> BackboneConfig:
+        """The backbone discriminator's config over features of these widths."""
+        return BackboneConfig(
+            classes=self.semantics.semantic_nc, feature_channels=feature_channels, widths=self.judge_widths
+        )
+
+
+def spade_256() -> Recipe:
+    """The paper's training at 256x256 with the style VAE, for a folder with the landscape palette."""
+    return Recipe(
+        name="spade_256",
+        palette="landscape",
+        label_nc=15,
+        unknown=True,
+        total_images=2_000_000,
+        batch_size=4,
+        ttur=True,
+        decay_from=0.5,
+        scale=(1.0, 1.12),
+    )
+
+
+def landscape() -> Recipe:
+    """The model that ships: small, with a frozen classifier as judge, for hours on two cores."""
+    return Recipe(
+        name="landscape",
+        palette="landscape",
+        label_nc=15,
+        unknown=True,
+        total_images=200_000,
+        sketch_share=0.25,
+        num_ups=6,
+        widths=(384, 384, 320, 192, 96, 32, 16),
+        hidden=(64, 64, 64, 64, 64, 32, 32),
+        z_dim=64,
+        noise=True,
+        encoder_ngf=32,
+        encoder_norm="batch",
+        judge="backbone",
+        lambda_feat=5.0,
+        lambda_pixel=0.5,
+        lambda_color=10.0,
+        lambda_kl=0.05,
+        init_gain=None,
+        ema=0.998,
+    )
+
+
+def toy() -> Recipe:
+    """Procedural landscapes at 64x64: seconds, no data needed. For tests and first steps."""
+    return Recipe(
+        name="toy",
+        palette="landscape",
+        label_nc=15,
+        unknown=True,
+        size=(64, 64),
+        total_images=1600,
+        save_every=400,
+        sample_every=400,
+        ngf=4,
+        hidden=16,
+        z_dim=8,
+        encoder_ngf=8,
+        encoder_size=64,
+        ndf=8,
+        lr=1e-3,
+        ttur=True,
+        ema=0.98,
+        lambda_color=20.0,
+        lambda_kl=0.01,
+        precision="float32",
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {f.__name__: f for f in (spade_256, landscape, toy)}
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}? " if close else ""
+
+
+def named(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name with ``key=value`` changes; ValueError with near misses for unknown ones.
+
+    Values are JSON where they parse as JSON (``size=[128,128]``, ``widths=null``), else text; a single number
+    for ``size`` means a square.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; {_nearest(name, list(RECIPES))}known: {', '.join(RECIPES)}")
+    return changed(RECIPES[name](), changes)
+
+
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """The recipe with ``key=value`` changes, validated as a whole."""
+    values = recipe.model_dump()
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise ValueError(f"--set {change}: expected key=value, for example --set batch_size=4")
+        if key not in values:
+            raise ValueError(f"no setting {key!r}; {_nearest(key, list(values))}known: {', '.join(values)}")
+        values[key] = _parse(key, text)
+    try:
+        recipe = Recipe.model_validate(values)
+        _ = recipe.generator, recipe.encoder
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "these settings"
+        raise ValueError(f"recipe {recipe.name}: {where}: {first['msg']} (got {first['input']!r})") from error
+    return recipe
+
+
+def _parse(key: str, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return (value, value) if key == "size" and isinstance(value, int) else value

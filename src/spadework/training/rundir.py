@@ -1,0 +1,65 @@
+"""The folder of a run: config.json, stats.jsonl, samples/, state.safetensors, model-*.safetensors."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ..files import atomic_write
+from .recipes import Recipe
+
+
+class RunDir:
+    """Paths and records of one training run."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+
+    @property
+    def state(self) -> Path:
+        """The state to resume from."""
+        return self.root / "state.safetensors"
+
+    def sample(self, images_seen: int) -> Path:
+        """Where the sample grid after so many images lies."""
+        return self.root / "samples" / f"{images_seen:08d}.png"
+
+    def model(self, images_seen: int) -> Path:
+        """Where the exported model after so many images lies."""
+        return self.root / f"model-{images_seen:08d}.safetensors"
+
+    def create(self, recipe: Recipe) -> None:
+        """Makes the folder and writes the config; ValueError if a run is already there."""
+        if self.state.exists():
+            raise ValueError(
+                f"{self.root} already holds a run; continue it with --resume or choose another --out folder"
+            )
+        try:
+            (self.root / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"cannot make the run folder {self.root}: {error}; choose another --out") from error
+        (self.root / "stats.jsonl").unlink(missing_ok=True)
+        atomic_write(self.root / "config.json", (recipe.model_dump_json(indent=1) + "\n").encode())
+
+    def recipe(self) -> Recipe:
+        """The recipe the run was started with; ValueError when there is none to resume."""
+        config = self.root / "config.json"
+        if not config.is_file() or not self.state.is_file():
+            raise ValueError(
+                f"nothing to resume in {self.root}: expected config.json and state.safetensors there; "
+                "start a new run by leaving out --resume"
+            )
+        return Recipe.model_validate_json(config.read_text())
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Appends one line to stats.jsonl."""
+        with (self.root / "stats.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drops the records of steps that a resumed run will take again."""
+        stats = self.root / "stats.jsonl"
+        if not stats.exists():
+            return
+        kept = [line for line in stats.read_text().splitlines() if json.loads(line)["step"] <= step]
+        atomic_write(stats, "".join(line + os.linesep for line in kept).encode())

@@ -1,0 +1,43 @@
+"""The sample grid of a run: sketch | random style | encoded style | photo."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..data.loader import collate
+from ..data.sample import Sample
+from ..data.transforms import Geometry
+from ..palette import Palette
+from ..picture import Picture
+from ..tensors import semantics, to_bytes
+from .recipes import Recipe
+from .state import TrainState
+
+
+def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) -> Picture:
+    """Painted by the averaged weights; rows are samples, the random styles are the same in every grid."""
+    crops = [Geometry.center(s.labels.shape, recipe.size)(s) for s in samples]
+    batch = collate(crops)
+    columns = [np.stack([_sketch(recipe, s.labels) for s in crops])]
+    rng = torch.Generator().manual_seed(0)
+    generator = state.average["generator"]
+    segmap = semantics(batch.labels, recipe.semantics, batch.instances)
+    noise = generator.draw_noise(len(crops), recipe.size, rng) if recipe.noise else None
+    styles = [None]
+    if recipe.z_dim is not None:
+        styles = [torch.randn(len(crops), recipe.z_dim, generator=rng), state.average["encoder"](batch.image)[0]]
+    columns += [to_bytes(generator(segmap, z, noise)) for z in styles]
+    columns.append(np.stack([s.image for s in crops]))
+    return Picture(_montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})
+
+
+def _sketch(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
+    if recipe.palette is None:
+        return np.repeat((labels.astype(int) * 255 // max(1, recipe.label_nc)).astype(np.uint8)[..., None], 3, 2)
+    return Palette.load(recipe.palette).colorize(labels)
+
+
+def _montage(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """(B, H, W, 3) per column -> (B*H, columns*W, 3)."""
+    return np.concatenate([column.reshape(-1, *column.shape[2:]) for column in columns], axis=1)

@@ -1,0 +1,120 @@
+"""Everything a training run is at one moment, saved and resumed bit for bit."""
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..nn.encoder import StyleEncoder
+from ..nn.generator import Generator
+from .objectives import OBJECTIVES, Objective
+from .recipes import Recipe
+
+
+@dataclass
+class TrainState:
+    """``painter`` holds generator and encoder, ``average`` their moving average; steps count batches."""
+
+    step: int
+    images_seen: int
+    seconds: float
+    painter: nn.ModuleDict
+    average: nn.ModuleDict
+    objective: Objective
+    optimizer_g: torch.optim.Optimizer
+    optimizer_d: torch.optim.Optimizer
+
+    @property
+    def generator(self) -> Generator:
+        """The generator that learns."""
+        return self.painter["generator"]  # type: ignore[return-value]
+
+    @property
+    def encoder(self) -> StyleEncoder | None:
+        """The style encoder that learns, if there is a style."""
+        return self.painter["encoder"] if "encoder" in self.painter else None  # type: ignore[return-value]
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The networks whose weights a state file holds."""
+        parts = {"painter": self.painter, "average": self.average, "discriminator": self.objective.discriminator}
+        features = getattr(self.objective, "features", None)
+        return parts if features is None else {**parts, "features": features}
+
+    def save(self, path: Path) -> None:
+        """Writes one .safetensors file, whole or not at all."""
+        tensors = {f"{n}.{k}": v for n, part in self.parts().items() for k, v in part.state_dict().items()}
+        meta: dict[str, Any] = {"step": self.step, "images_seen": self.images_seen, "seconds": self.seconds}
+        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
+            for index, slots in optimizer.state_dict()["state"].items():
+                tensors |= {f"{name}.{index}.{slot}": value for slot, value in slots.items()}
+        tensors["rng"] = torch.get_rng_state()
+        hidden = path.with_name(f".{path.name}.tmp")
+        save_file({k: v.contiguous() for k, v in tensors.items()}, hidden, {"state": json.dumps(meta)})
+        hidden.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Restores what ``save`` wrote into a state built from the same recipe."""
+        with safe_open(path, "pt") as file:
+            meta = json.loads(file.metadata()["state"])
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        for name, part in self.parts().items():
+            prefix = f"{name}."
+            part.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
+            _restore_optimizer(optimizer, name, tensors)
+        torch.set_rng_state(tensors["rng"])
+        self.step, self.images_seen, self.seconds = meta["step"], meta["images_seen"], meta["seconds"]
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, name: str, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        owner, _, rest = key.partition(".")
+        if owner == name:
+            index, slot = rest.split(".")
+            state.setdefault(int(index), {})[slot] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def new_state(recipe: Recipe) -> TrainState:
+    """Fresh networks and optimisers, the same for the same recipe and seed."""
+    torch.manual_seed(recipe.seed)
+    painter = nn.ModuleDict({"generator": Generator(recipe.generator)})
+    if recipe.encoder:
+        painter["encoder"] = StyleEncoder(recipe.encoder)
+    objective = OBJECTIVES[recipe.judge](recipe)
+    for net in (painter, objective.discriminator):
+        if recipe.init_gain is not None:
+            initialise(net, recipe.init_gain)
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    lr_g, lr_d = (recipe.lr / 2, recipe.lr * 2) if recipe.ttur else (recipe.lr, recipe.lr)
+    average = copy.deepcopy(painter).eval().requires_grad_(False)
+    optimizer_g = torch.optim.Adam(painter.parameters(), lr_g, recipe.betas)
+    optimizer_d = torch.optim.Adam(objective.discriminator.parameters(), lr_d, recipe.betas)
+    return TrainState(0, 0, 0.0, painter, average, objective, optimizer_g, optimizer_d)
+
+
+def initialise(net: nn.Module, gain: float) -> None:
+    """Xavier normal for every convolution and linear layer, biases zero (the paper's code: gain 0.02)."""
+    for name, parameter in net.named_parameters():
+        if parameter.ndim >= 2:
+            nn.init.xavier_normal_(parameter, gain=gain)
+        elif name.endswith("bias"):
+            nn.init.zeros_(parameter)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, source: nn.Module, decay: float, step: int) -> None:
+    """Moves the average towards the source; the first steps move faster (warm-up)."""
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    for a, b in zip(average.state_dict().values(), source.state_dict().values(), strict=True):
+        if a.dtype.is_floating_point:
+            a.lerp_(b, weight)
+        else:
+            a.copy_(b)

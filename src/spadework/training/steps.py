@@ -1,0 +1,71 @@
+"""One generator step and one discriminator step: tensors and networks in, named losses out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .. import losses
+from ..nn.encoder import reparameterize
+from .objectives import Inputs, Losses
+from .recipes import Recipe
+from .state import TrainState
+
+
+def precision(recipe: Recipe, image: Tensor) -> torch.autocast:
+    """Autocast to the recipe's precision on the picture's device (nothing happens for float32)."""
+    return torch.autocast(image.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+
+
+def paint(state: TrainState, inputs: Inputs) -> tuple[Tensor, Losses]:
+    """Paints every map in its own photo's style: ((B, 3, H, W), the KL term if there is a style)."""
+    if state.encoder is None:
+        return state.generator(inputs.segmap), {}
+    mu, logvar = (t.float() for t in state.encoder(inputs.image))
+    return state.generator(inputs.segmap, reparameterize(mu, logvar)), {"kl": losses.kl(mu, logvar)}
+
+
+def step_generator(state: TrainState, recipe: Recipe, parts: Sequence[Inputs]) -> tuple[dict[str, float], list[Tensor]]:
+    """Updates generator and encoder; returns the losses and the paintings, without gradient."""
+    state.optimizer_g.zero_grad(set_to_none=True)
+    state.objective.discriminator.requires_grad_(False)
+    seen, fakes = [], []
+    for inputs in parts:
+        with precision(recipe, inputs.image):
+            fake, terms = paint(state, inputs)
+            terms = {k: recipe.lambda_kl * v for k, v in terms.items()}
+            terms |= state.objective.generator_losses(inputs, fake)
+        _total(terms, len(parts)).backward()
+        seen.append(terms)
+        fakes.append(fake.detach())
+    state.objective.discriminator.requires_grad_(True)
+    state.optimizer_g.step()
+    return _report(seen), fakes
+
+
+def step_discriminator(
+    state: TrainState, recipe: Recipe, parts: Sequence[Inputs], fakes: Sequence[Tensor] | None
+) -> dict[str, float]:
+    """Updates the discriminator on photos and on ``fakes``; None paints them anew, as the paper's code does."""
+    state.optimizer_d.zero_grad(set_to_none=True)
+    seen = []
+    for i, inputs in enumerate(parts):
+        with precision(recipe, inputs.image):
+            if fakes is None:
+                with torch.no_grad():
+                    fake = paint(state, inputs)[0]
+            else:
+                fake = fakes[i]
+            terms = state.objective.discriminator_losses(inputs, fake)
+        _total(terms, len(parts)).backward()
+        seen.append(terms)
+    state.optimizer_d.step()
+    return _report(seen)
+
+
+def _total(terms: Losses, parts: int) -> Tensor:
+    return torch.stack([t.float() for t in terms.values()]).sum() / parts
+
+
+def _report(seen: list[Losses]) -> dict[str, float]:
+    return {k: sum(float(terms[k].detach()) for terms in seen) / len(seen) for k in seen[0]}

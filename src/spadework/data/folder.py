@@ -75,7 +75,7 @@ class PairedFolder(Sequence[Sample]):
         return {int(label): float(counts[label] / counts.sum()) for label in np.flatnonzero(counts)}
 
     def check_ids(self, allowed: Collection[int]) -> None:
-        """ValueError that names the files and ids beyond `allowed`; quick after `decode`, which notes the ids."""
+        """ValueError that names the files and ids beyond `allowed`; quick once decoded."""
         beyond = {pair.name: self._ids(i) - set(allowed) for i, pair in enumerate(self.pairs)}
         bad = {name: sorted(ids) for name, ids in beyond.items() if ids}
         if bad:

@@ -106,7 +106,8 @@ def _corners(line: np.ndarray, first: int, last: int, tolerance: float) -> list[
         return [first] if last > first else []
     chord = line[last] - line[first]
     away = line[first + 1 : last] - line[first]
-    distance = np.abs(chord[0] * away[:, 1] - chord[1] * away[:, 0]) / max(np.hypot(*chord), 1e-9)
+    along = np.clip(away @ chord / max(chord @ chord, 1e-9), 0, 1)
+    distance = np.hypot(*(away - along[:, None] * chord).T)
     worst = int(np.argmax(distance))
     if distance[worst] <= tolerance:
         return [first]

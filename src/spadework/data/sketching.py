@@ -50,7 +50,7 @@ def _flowing(
     winner, most = np.full(size, present[0], np.uint8), np.zeros(size, np.uint8)
     for label in present:
         share = Image.fromarray((ids == label).astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(radius))
-        votes = np.asarray(share.resize(mesh, BILINEAR).resize(size[::-1], BILINEAR))
+        votes = np.asarray(share.resize(mesh, BILINEAR).resize((size[1], size[0]), BILINEAR))
         winner[votes > most] = label
         np.maximum(most, votes, out=most)
     return winner

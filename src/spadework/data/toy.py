@@ -134,7 +134,7 @@ def _half(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _noise(size: tuple[int, int], knots: int, rng: np.random.Generator) -> np.ndarray:
     """(H, W) smooth noise of about unit variance, `knots` bumps to a side."""
     field = Image.fromarray(rng.normal(size=(knots, knots)).astype(np.float32))
-    return np.asarray(field.resize(size[::-1], Image.Resampling.BICUBIC))
+    return np.asarray(field.resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
 def _line(width: int, knots: int, rng: np.random.Generator) -> np.ndarray:

@@ -71,7 +71,9 @@ class Geometry:
         """(h, w, 3) uint8 to (H, W, 3) uint8."""
         crop = image[self.top : self.top + self.height, self.left : self.left + self.width]
         if (self.height, self.width) != self.size:
-            crop = np.asarray(Image.fromarray(crop).resize(self.size[::-1], Image.Resampling.BICUBIC))
+            crop = np.asarray(
+                Image.fromarray(crop).resize((self.size[1], self.size[0]), Image.Resampling.BICUBIC)
+            )
         return np.ascontiguousarray(crop[:, ::-1] if self.flip else crop)
 
 

@@ -3,7 +3,7 @@
 import colorsys
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
@@ -177,10 +177,10 @@ def near_misses(word: str, choices: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(choice) for choice in close)}?" if close else ""
 
 
-def _demand_unique(what: str, values: list[int] | list[str]) -> None:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"{what} {repeated[0]!r} is given to two classes: every {what} must be unique")
+def _demand_unique(what: str, values: Sequence[int | str]) -> None:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise ValueError(f"{what} {value!r} is given to two classes: every {what} must be unique")
 
 
 def _free_color(id: int, wish: str | None, taken: set[str]) -> str:

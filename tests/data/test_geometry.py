@@ -83,6 +83,12 @@ def test_without_scaling_the_crop_is_a_plain_slice():
     assert np.array_equal(Geometry(0, 9, 64, 64, (64, 64), True).photo(image), image[:, 9:73][:, ::-1])
 
 
+def test_nearest_takes_the_pixel_under_the_centre():
+    row = np.arange(9, dtype=np.uint8)[None]
+    assert Geometry(0, 0, 1, 9, (1, 3)).ids(row).tolist() == [[1, 4, 7]]
+    assert Geometry(0, 3, 1, 2, (1, 6), True).ids(row).tolist() == [[4, 4, 4, 3, 3, 3]]
+
+
 def test_draw_reaches_both_sides_and_ends():
     rng = np.random.default_rng(0)
     drawn = [Geometry.draw(rng, (20, 24), (20, 20), (1.0, 1.0)) for _ in range(200)]

@@ -69,6 +69,11 @@ def test_the_share_of_sketched_batches_keeps_the_photos():
     assert all(equal(a, d) for a, d, is_plain in zip(mixed, all_drawn, kinds, strict=True) if not is_plain)
 
 
+def test_every_sight_of_a_sample_has_its_own_geometry():
+    seen = [image for batch in take(5, ToyLandscapes(1, (64, 64))) for image in batch.image]
+    assert len({image.numpy().tobytes() for image in seen}) > 16
+
+
 def test_scale_and_flip_are_passed_on():
     plain = take(1, ToyLandscapes(1, (32, 32)), scale=(1.0, 1.0), flip=False, batch_size=1)[0]
     assert np.array_equal(plain.labels[0].numpy(), ToyLandscapes(1, (32, 32))[0].labels)

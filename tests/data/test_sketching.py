@@ -138,6 +138,17 @@ def test_sketches_drop_specks_and_shorten_outlines():
         assert boundary(drawn) < 0.7 * length
 
 
+def test_what_lies_within_a_region_is_drawn_over_it():
+    labels = np.zeros((128, 128), np.uint8)
+    labels[30:100, 30:100] = 1
+    labels[45:85, 45:85] = 2
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        drawn = sketch(labels, rng)
+        assert [drawn[y, 64] for y in (10, 64, 118)] == [0, 2, 0]
+        assert 0.6 < (drawn == 1).sum() / (labels == 1).sum() < 1.4
+
+
 def ragged(rng: np.random.Generator) -> np.ndarray:
     """Two halves with a ragged border, and specks in both."""
     border = 64 + rng.integers(-6, 7, 128)

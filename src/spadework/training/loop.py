@@ -15,6 +15,7 @@ from .recipes import Recipe
 from .rundir import RunDir
 from .samples import sample_grid
 from .state import TrainState, new_state, update_average
+from .memory import keep_freed_memory
 from .objectives import Inputs
 from .steps import step_discriminator, step_generator
 
@@ -55,6 +56,7 @@ def train(
     run = RunDir(out)
     if not resume:
         run.create(recipe)
+    keep_freed_memory()
     state = new_state(recipe)
     if resume:
         state.load(run.state)

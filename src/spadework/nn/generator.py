@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
+from ..contexts import Contexts
 from .spade import Norm, SPADEResBlock, upsample
 
 # name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more" and "most" of the paper's code)
@@ -72,6 +73,15 @@ class GeneratorConfig(BaseModel):
             )
         return size[0] // step, size[1] // step
 
+    def grids(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """The grid (h, w) of every block for a picture of ``size`` (H, W)."""
+        h, w = self.start_size(size)
+        grids = []
+        for doubles in PLANS[self.num_ups].values():
+            h, w = (2 * h, 2 * w) if doubles else (h, w)
+            grids.append((h, w))
+        return grids
+
 
 class Generator(nn.Module):
     """Paints (B, 3, H, W) in [-1, 1] from a label map and a style."""
@@ -93,32 +103,27 @@ class Generator(nn.Module):
             )
         self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
-    def start(self, segmap: Tensor, z: Tensor | None) -> Tensor:
+    def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
         """The first features (B, C, h, w): from the style, its grid stretched to other sizes, or from the map."""
         size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
         if self.config.z_dim is None:
-            return self.fc(F.interpolate(segmap, size=size, mode="nearest"))
+            dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
+            return self.fc(F.interpolate(dense, size=size, mode="nearest"))
         if z is None:
-            z = torch.randn(len(segmap), self.config.z_dim, device=segmap.device, dtype=self.fc.weight.dtype)
+            weight = self.fc.weight
+            z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
         trained = self.config.start_size(self.config.size)
         x = self.fc(z).view(len(z), -1, *trained)
         return x if size == trained else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
-    def noise_sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """The grid (h, w) of every block for a picture of ``size`` (H, W): one noise field each."""
-        h, w = self.config.start_size(size)
-        sizes = []
-        for doubles in PLANS[self.config.num_ups].values():
-            h, w = (2 * h, 2 * w) if doubles else (h, w)
-            sizes.append((h, w))
-        return sizes
-
     def draw_noise(self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None) -> list[Tensor]:
         """Standard normal noise (B, 1, h, w) for every block; ``rng`` makes it repeatable."""
         device = self.conv_img.weight.device
-        return [torch.randn(batch, 1, h, w, generator=rng, device=device) for h, w in self.noise_sizes(size)]
+        return [torch.randn(batch, 1, h, w, generator=rng, device=device) for h, w in self.config.grids(size)]
 
-    def forward(self, segmap: Tensor, z: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
+    def forward(
+        self, segmap: Tensor | Contexts, z: Tensor | None = None, noise: list[Tensor] | None = None
+    ) -> Tensor:
         """Label map (B, K, H, W), style (B, Z)[, one noise field per block] -> picture (B, 3, H, W) in [-1, 1].
 
         Without ``z`` or ``noise`` they are drawn at random where the config has them.

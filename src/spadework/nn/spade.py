@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..contexts import Contexts, Level
+
 Norm = Literal["batch", "instance", "syncbatch"]
 
 NORMS = {
@@ -39,11 +41,23 @@ class SPADE(nn.Module):
         self.mlp_gamma = nn.Conv2d(hidden, channels, kernel, padding=pad)
         self.mlp_beta = nn.Conv2d(hidden, channels, kernel, padding=pad)
 
-    def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
+    def forward(self, x: Tensor, segmap: Tensor | Contexts) -> Tensor:
         """(B, C, H, W) and a label map (B, K, any, any), resized by nearest neighbour -> (B, C, H, W)."""
+        if isinstance(segmap, Contexts):
+            level = segmap.levels.get((x.shape[2], x.shape[3]))
+            if level is not None:
+                return level.modulate(self.param_free_norm(x), *self.tables(level))
+            segmap = segmap.segmap
         hidden = self.mlp_shared(F.interpolate(segmap, size=x.shape[2:], mode="nearest"))
         gamma, beta = self.mlp_gamma(hidden), self.mlp_beta(hidden)
         return self.param_free_norm(x) * (1 + gamma) + beta
+
+    def tables(self, level: Level) -> tuple[Tensor, Tensor]:
+        """1 + gamma and beta of every label context, (N, C) each: the same two convolutions, once per context."""
+        shared: nn.Conv2d = self.mlp_shared[0]  # type: ignore[assignment]
+        hidden = level.hidden(shared.weight, shared.bias)
+        gamma, beta = (F.linear(hidden, m.weight.flatten(1), m.bias) for m in (self.mlp_gamma, self.mlp_beta))
+        return 1 + gamma, beta
 
 
 class SPADEResBlock(nn.Module):
@@ -75,7 +89,7 @@ class SPADEResBlock(nn.Module):
             self.norm_s = SPADE(in_channels, semantic_nc, hidden, kernel, norm)
         self.noise_strength = nn.Parameter(torch.zeros(in_channels, 1, 1)) if noise else None
 
-    def forward(self, x: Tensor, segmap: Tensor, noise: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, segmap: Tensor | Contexts, noise: Tensor | None = None) -> Tensor:
         """(B, C_in, H, W), (B, K, any, any)[, noise (B, 1, H, W)] -> (B, C_out, H, W)."""
         if self.noise_strength is not None and noise is not None:
             x = x + self.noise_strength.to(x.dtype) * noise.to(x.dtype)

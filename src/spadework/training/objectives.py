@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import losses
+from ..contexts import Contexts
 from ..data.sample import Batch
 from ..nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
 from ..nn.features import VGG19, EfficientNetLite, NormalizedFeatures
@@ -23,18 +24,26 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Inputs:
-    """A batch as the networks see it: channels (B, H, W) int64, segmap (B, K, H, W), image (B, 3, H, W)."""
+    """A batch as the networks see it: channels (B, H, W) int64, segmap (B, K, H, W), image (B, 3, H, W).
+
+    ``contexts`` stands for the segmap in the generator, wherever that is faster.
+    """
 
     channels: Tensor
     segmap: Tensor
     image: Tensor
+    contexts: Contexts
 
     @classmethod
     def of(cls, batch: Batch, recipe: Recipe) -> "Inputs":
         """One-hot in the precision that training runs in."""
         dtype = getattr(torch, recipe.precision)
         segmap = semantics(batch.labels, recipe.semantics, batch.instances, dtype)
-        return cls(channel_of_ids(batch.labels, recipe.semantics), segmap, batch.image)
+        channels = channel_of_ids(batch.labels, recipe.semantics)
+        edges = segmap[:, -1] > 0 if recipe.edges else None
+        sizes = [size for size in recipe.generator.grids(batch.image.shape[2:]) if min(size) >= 32]
+        contexts = Contexts.of(segmap, channels, sizes if recipe.contexts else [], edges, recipe.kernel)
+        return cls(channels, segmap, batch.image, contexts)
 
 
 class Objective(Protocol):

@@ -46,6 +46,7 @@ class Recipe(BaseModel):
     decay_from: float = Field(1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of generator and encoder, per step")
     precision: Literal["bfloat16", "float32"] = "bfloat16"
+    contexts: bool = Field(True, description="label contexts in the generator wherever few neighbourhoods are distinct")
     init_gain: float | None = Field(0.02, description="of Xavier's initial weights; None: PyTorch's own")
     # generator and style encoder
     ngf: int = Field(64, ge=1)

@@ -20,9 +20,9 @@ def precision(recipe: Recipe, image: Tensor) -> torch.autocast:
 def paint(state: TrainState, inputs: Inputs) -> tuple[Tensor, Losses]:
     """Paints every map in its own photo's style: ((B, 3, H, W), the KL term if there is a style)."""
     if state.encoder is None:
-        return state.generator(inputs.segmap), {}
+        return state.generator(inputs.contexts), {}
     mu, logvar = (t.float() for t in state.encoder(inputs.image))
-    return state.generator(inputs.segmap, reparameterize(mu, logvar)), {"kl": losses.kl(mu, logvar)}
+    return state.generator(inputs.contexts, reparameterize(mu, logvar)), {"kl": losses.kl(mu, logvar)}
 
 
 def step_generator(state: TrainState, recipe: Recipe, parts: Sequence[Inputs]) -> tuple[dict[str, float], list[Tensor]]:

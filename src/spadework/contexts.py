@@ -1,0 +1,191 @@
+"""Label contexts: SPADE's gamma and beta computed once per distinct label neighbourhood, exactly.
+
+Two convolutions of kernel k over a label map see, for one pixel, only its neighbourhood of side 2k - 1 (5x5 at
+kernel 3). A map has few distinct ones, so their gamma and beta become the rows of a table, and a pixel looks its
+row up. What lies outside the picture is a symbol of its own: zero for the first convolution, and a zero hidden
+row for the second, just as zero padding has it.
+
+Shapes: B batch, K semantic channels, h hidden width, C features, P = B*H*W pixels row by row, N contexts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Above this share of distinct neighbourhoods the tables cost as much as the convolutions that they replace.
+MOST_DISTINCT = 0.4
+_LOOKUP_LIMIT = 2**22
+_KEY_LIMIT = 2**62
+_PIECE = 512  # pixels that one partial sum of the backward runs over
+
+
+def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
+    """Keys below ``bound`` -> the same partition numbered 0, 1, ..., and how many numbers there are."""
+    if bound > _LOOKUP_LIMIT:
+        distinct, numbers = torch.unique(keys, return_inverse=True)
+        return numbers, len(distinct)
+    present = torch.zeros(bound, dtype=torch.bool, device=keys.device)
+    present[keys.reshape(-1)] = True
+    table = present.cumsum(0) - 1
+    return table[keys], int(table[-1]) + 1
+
+
+def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, int]:
+    """Numbers every run of ``side`` neighbours along ``dim`` by its content: equal runs, and only they, agree."""
+    length = names.shape[dim] - side + 1
+    keys, bound = names.narrow(dim, 0, length), count
+    for shift in range(1, side):
+        if bound * count >= _KEY_LIMIT:
+            keys, bound = _renumber(keys, bound)
+        keys, bound = keys * count + names.narrow(dim, shift, length), bound * count
+    return _renumber(keys, bound)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The contexts of one resolution.
+
+    index: (P,) context of each pixel. patches: (N, side, side) symbols. codes: (S + 1, K) channels of each
+    symbol; the last is "outside", all zero.
+    """
+
+    size: tuple[int, int]
+    index: Tensor
+    patches: Tensor
+    codes: Tensor
+
+    @classmethod
+    def of(cls, symbols: Tensor, codes: Tensor, kernel: int) -> "Level":
+        """Symbols (B, H, W), numbers of the rows of ``codes`` -> their distinct neighbourhoods."""
+        radius, outside = 2 * (kernel // 2), len(codes) - 1
+        padded = F.pad(symbols, (radius, radius, radius, radius), value=outside)
+        side = 2 * radius + 1
+        rows, count = _name_runs(padded, len(codes), 2, side)
+        names, count = _name_runs(rows, count, 1, side)
+        index = names.reshape(-1)
+        where = index.new_empty(count)
+        where[index] = torch.arange(len(index), device=index.device)  # any pixel of a context stands for it
+        windows = padded.unfold(1, side, 1).unfold(2, side, 1)
+        b, h, w = symbols.shape
+        patches = windows[where // (h * w), where // w % h, where % w]
+        return cls((h, w), index, patches, codes)
+
+    @property
+    def distinct(self) -> float:
+        """Share of pixels that a table needs: N / P."""
+        return len(self.patches) / len(self.index)
+
+    @cached_property
+    def _pieces(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixels sorted by context, where each piece of at most _PIECE starts, and each context's first piece."""
+        order = torch.argsort(self.index, stable=True)
+        counts = torch.bincount(self.index, minlength=len(self.patches))
+        pieces = (counts + _PIECE - 1) // _PIECE
+        first = pieces.cumsum(0) - pieces
+        owner = torch.repeat_interleave(torch.arange(len(counts), device=first.device), pieces)
+        nth = torch.arange(len(owner), device=first.device) - first[owner]
+        starts = (counts.cumsum(0) - counts)[owner] + nth * _PIECE
+        return order, starts, first
+
+    def sum_by_context(self, rows: Tensor) -> Tensor:
+        """(P, C) -> (N, C): the sum over the pixels of each context.
+
+        Bags over sorted pixels are a forward kernel and much faster than scattering. Sums run over pieces
+        first, so that a context that fills half of a picture is shared by all threads and adds up precisely.
+        """
+        order, starts, first = self._pieces
+        partial = F.embedding_bag(order, rows, starts, mode="sum")
+        if len(starts) == len(first):
+            return partial
+        every = torch.arange(len(starts), device=rows.device)
+        return F.embedding_bag(every, partial.float() if rows.dtype == torch.bfloat16 else partial, first, mode="sum")
+
+    def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """mlp_shared (h, K, k, k) on every patch -> (N, h * k * k); zero where the second kernel looks outside."""
+        k, outside = weight.shape[-1], len(self.codes) - 1
+        patches = self.codes.to(weight.dtype)[self.patches].permute(0, 3, 1, 2)
+        hidden = F.relu(F.conv2d(patches, weight, bias))
+        margin = k // 2
+        inner = self.patches[:, margin:-margin, margin:-margin] != outside
+        return (hidden * inner[:, None].to(hidden.dtype)).flatten(1)
+
+    def modulate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """(B, C, H, W) times its context's row of ``scale`` plus its row of ``shift``, both (N, C)."""
+        rows = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+        y = _Modulate.apply(rows, scale, shift, self)
+        return y.view(x.shape[0], *self.size, x.shape[1]).permute(0, 3, 1, 2)
+
+
+class _Modulate(torch.autograd.Function):
+    """y[p] = x[p] * scale[index[p]] + shift[index[p]]; the tables' gradients are sums per context."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, scale: Tensor, shift: Tensor, level: Level) -> Tensor:
+        scale, shift = scale.to(x.dtype), shift.to(x.dtype)
+        scales = scale.index_select(0, level.index)
+        ctx.save_for_backward(x, scales)
+        ctx.level = level
+        return torch.addcmul(shift.index_select(0, level.index), x, scales)
+
+    @staticmethod
+    def backward(ctx, *grads: Tensor):
+        x, scales = ctx.saved_tensors
+        grad = grads[0]
+        return grad * scales, ctx.level.sum_by_context(grad * x), ctx.level.sum_by_context(grad), None
+
+
+class Contexts:
+    """A batch of label maps ready for SPADE: contexts where they repeat, the dense segmap where they do not.
+
+    Stands in for a segmap (B, K, H, W) in the generator.
+    """
+
+    def __init__(self, segmap: Tensor, levels: dict[tuple[int, int], Level]):
+        self.segmap, self.levels = segmap, levels
+
+    @classmethod
+    def of(
+        cls, segmap: Tensor, channels: Tensor, sizes: Iterable[tuple[int, int]], edges: Tensor | None = None, kernel: int = 3
+    ) -> "Contexts":
+        """Contexts of every grid in ``sizes`` (h, w) where at most MOST_DISTINCT of the pixels are distinct.
+
+        segmap (B, K, H, W) and its ids as channel numbers (B, H, W)[, edge bits (B, H, W), the last channel].
+        """
+        symbols, codes = _symbols(channels, segmap.shape[1], edges)
+        levels = {}
+        for size in set(sizes):
+            resized = _nearest(symbols, size)
+            level = Level.of(resized, codes, kernel)
+            if level.distinct <= MOST_DISTINCT:
+                levels[size] = level
+        return cls(segmap, levels)
+
+    @property
+    def shape(self) -> torch.Size:
+        """(B, K, H, W) of the segmap."""
+        return self.segmap.shape
+
+    def __len__(self) -> int:
+        return len(self.segmap)
+
+
+def _symbols(channels: Tensor, semantic_nc: int, edges: Tensor | None) -> tuple[Tensor, Tensor]:
+    """One number per distinct pixel content, and the table (S + 1, K) of the channels that each stands for."""
+    eye = torch.eye(semantic_nc, device=channels.device)
+    outside = torch.zeros(1, semantic_nc, device=channels.device)
+    if edges is None:
+        return channels, torch.cat([eye, outside])
+    return channels + (semantic_nc - 1) * edges.long(), torch.cat([eye[:-1], eye[:-1] + eye[-1], outside])
+
+
+def _nearest(symbols: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, H, W) -> (B, *size), picking the pixels that F.interpolate(mode="nearest") picks."""
+    if symbols.shape[1:] == size:
+        return symbols
+    rows = F.interpolate(torch.arange(symbols.shape[1]).float()[None, None], size[0])[0, 0].long()
+    columns = F.interpolate(torch.arange(symbols.shape[2]).float()[None, None], size[1])[0, 0].long()
+    return symbols[:, rows.to(symbols.device)][:, :, columns.to(symbols.device)]

@@ -73,8 +73,7 @@ class LabelMap:
     def from_bytes(cls, data: bytes, palette: Palette, name: str = "sketch") -> Self:
         """A label map from the content of a PNG file; `name` is what errors call it.
 
-        Greyscale, 8 bits: the values are ids. RGB, or RGBA without transparency: the colours must be the
-        palette's, exactly. Indexed: if the colour table has one of the palette's colours (looking at the
+        Greyscale, 8 bits: the values are ids. RGB: the colours must be the palette's, exactly. Indexed: if the colour table has one of the palette's colours (looking at the
         entries in use), the colours decide, whatever their order, as drawing programs number colours as
         they come; otherwise the indices are ids. Of an animation the first frame counts.
 
@@ -188,6 +187,11 @@ def _decode(data: bytes, name: str) -> Image.Image:
 
 
 def _demand_opaque(image: Image.Image, palette: Palette, name: str) -> None:
+    if image.mode in ("RGBA", "LA"):
+        raise ValueError(
+            f"{name} has an alpha channel ({image.mode}), and half-transparent paint has no class: expected an "
+            "indexed, greyscale or RGB PNG; flatten it (remove the alpha channel) and save it again"
+        )
     if not image.has_transparency_data:
         return
     see_through = int((np.asarray(image.convert("RGBA").getchannel("A")) < 255).sum())
@@ -201,8 +205,8 @@ def _demand_opaque(image: Image.Image, palette: Palette, name: str) -> None:
 
 def _ids_in(image: Image.Image, palette: Palette, name: str) -> NDArray[np.uint8]:
     """(H, W) uint8, not yet checked against the palette where the values are ids already."""
-    if image.mode in ("L", "LA"):
-        return np.array(image.getchannel(0))
+    if image.mode == "L":
+        return np.array(image)
     if image.mode != "P":
         return _ids_of_colors(np.asarray(image.convert("RGB")), palette, name)
     indices = np.array(image)

@@ -1,0 +1,138 @@
+"""From a training state to a model that paints: averaged weights, fresh statistics, a style space that fits N(0, 1).
+
+Shapes: B batch, Z style.
+"""
+
+import copy
+import os
+import platform
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..checkpoint import ModelCard, TrainingRecord, save_checkpoint
+from ..data.loader import batches
+from ..data.sample import Sample
+from ..nn.encoder import StyleEncoder
+from ..nn.generator import Generator
+from ..palette import Category, Palette
+from .objectives import Inputs
+from .recipes import Recipe
+from .state import TrainState
+from .steps import precision
+
+STATISTICS_IMAGES = 512
+STYLE_IMAGES = 2048
+NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+
+
+def export_model(
+    state: TrainState,
+    recipe: Recipe,
+    data: Sequence[Sample],
+    path: str | Path,
+    data_name: str = "unnamed",
+    terms: str = "unstated",
+) -> ModelCard:
+    """Writes the averaged weights of ``state`` as a model file and returns its card.
+
+    Batch-norm statistics are measured anew with the averaged weights on training pairs (moving averages lag
+    behind the weights: the classic reason why test pictures look worse than previews), and the style space
+    is whitened so that seeds, drawn from N(0, 1), are styles as photos have them.
+    """
+    average = copy.deepcopy(state.average)
+    generator: Generator = average["generator"]  # type: ignore[assignment]
+    encoder: StyleEncoder | None = average["encoder"] if "encoder" in average else None  # type: ignore[assignment]
+    measure_statistics(generator, encoder, recipe, data)
+    if encoder is not None:
+        whiten_styles(generator, encoder, recipe, data)
+    card = ModelCard(
+        name=recipe.name,
+        generator=generator.config,
+        encoder=recipe.encoder,
+        semantics=recipe.semantics,
+        palette=_palette(recipe),
+        training=TrainingRecord(
+            recipe=recipe.name,
+            data=data_name,
+            terms=terms,
+            images_seen=state.images_seen,
+            seconds=round(state.seconds),
+            machine=machine(),
+        ),
+        licence_weights=terms,
+    )
+    save_checkpoint(path, card, generator, encoder)
+    return card
+
+
+def machine() -> str:
+    """The computer in words: processor architecture, threads, torch version."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU"
+    return f"{device}, {torch.get_num_threads()} of {os.cpu_count()} threads, torch {torch.__version__}"
+
+
+def _palette(recipe: Recipe) -> Palette:
+    if recipe.palette is not None:
+        return Palette.load(recipe.palette)
+    classes = tuple(Category(id=i, name=f"class {i}") for i in range(recipe.label_nc))
+    return Palette(name=recipe.name, unknown=255 if recipe.unknown else None, classes=classes)
+
+
+def _pairs(recipe: Recipe, data: Sequence[Sample], images: int):
+    """Training batches as the run sees them, about ``images`` photos."""
+    stream = batches(data, recipe.size, recipe.batch_size, recipe.seed, sketch_share=recipe.sketch_share)
+    with closing(stream):
+        for _ in range(max(1, images // recipe.batch_size)):
+            yield Inputs.of(next(stream), recipe)
+
+
+@torch.no_grad()
+def measure_statistics(
+    generator: Generator, encoder: StyleEncoder | None, recipe: Recipe, data: Sequence[Sample]
+) -> None:
+    """Replaces the running statistics of every batch norm by plain means over training batches."""
+    nets = [net for net in (generator, encoder) if net is not None]
+    norms = [m for net in nets for m in net.modules() if isinstance(m, NORMS)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+        norm.train()
+    for inputs in _pairs(recipe, data, STATISTICS_IMAGES):
+        with precision(recipe, inputs.image):
+            z = encoder(inputs.image)[0].float() if encoder is not None else None
+            generator(inputs.contexts, z)
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+@torch.no_grad()
+def whiten_styles(generator: Generator, encoder: StyleEncoder, recipe: Recipe, data: Sequence[Sample]) -> None:
+    """Moves the Gaussian fitted to all photos' styles to N(0, 1), in encoder and generator alike.
+
+    A photo's picture stays the same; only what a random style means changes: z = mean + root @ z'.
+    """
+    encoded = [encoder(inputs.image) for inputs in _pairs(recipe, data, STYLE_IMAGES)]
+    mu = torch.cat([mu for mu, _ in encoded]).double()
+    variance = torch.cat([logvar for _, logvar in encoded]).double().exp().mean(0)
+    covariance = torch.cov(mu.T) + torch.diag(variance)
+    values, vectors = torch.linalg.eigh(covariance)
+    root = (vectors * values.clamp(min=1e-8).sqrt()) @ vectors.T
+    _substitute(generator.fc, encoder, mu.mean(0), root)
+
+
+def _substitute(fc: nn.Module, encoder: StyleEncoder, mean: Tensor, root: Tensor) -> None:
+    """Rewrites the layers around the style for z = mean + root @ z'."""
+    assert isinstance(fc, nn.Linear)
+    inverse = torch.linalg.inv(root)
+    weight = fc.weight.double()
+    fc.bias.copy_(fc.bias.double() + weight @ mean)
+    fc.weight.copy_(weight @ root)
+    encoder.fc_mu.weight.copy_(inverse @ encoder.fc_mu.weight.double())
+    encoder.fc_mu.bias.copy_(inverse @ (encoder.fc_mu.bias.double() - mean))
+    encoder.fc_var.bias.sub_(2 * root.diagonal().log().to(encoder.fc_var.bias.dtype))

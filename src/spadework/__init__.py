@@ -1,0 +1,36 @@
+"""Paint labels, get photographs: `Engine.load("landscape").paint(ids, seed=0)`."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spadework.engine import Engine, Style
+    from spadework.labelmap import LabelMap
+    from spadework.palette import Palette
+    from spadework.picture import Picture
+
+__version__ = "0.1.0"
+
+__all__ = ["Engine", "LabelMap", "Palette", "Picture", "Style", "__version__"]
+
+_HOMES = {
+    "Engine": "engine",
+    "LabelMap": "labelmap",
+    "Palette": "palette",
+    "Picture": "picture",
+    "Style": "engine",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use, so that `import spadework` costs nothing (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'spadework' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"spadework.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

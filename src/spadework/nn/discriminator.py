@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from .spectral import spectral_norm
 
 
 class PatchConfig(BaseModel):
@@ -112,7 +113,9 @@ class BackboneDiscriminator(nn.Module):
         )
         finer = (config.stem, *widths[:-1])
         self.decoder = nn.ModuleList(
-            nn.ModuleList([spectral_norm(nn.Conv2d(w, w, 3, padding=1)), spectral_norm(nn.Conv2d(w, f, 3, padding=1))])
+            nn.ModuleList(
+                [spectral_norm(nn.Conv2d(w, w, 3, padding=1)), spectral_norm(nn.Conv2d(w, f, 3, padding=1))]
+            )
             for w, f in zip(widths, finer, strict=True)
         )
         self.stem = spectral_norm(nn.Conv2d(3, config.stem, 3, padding=1))

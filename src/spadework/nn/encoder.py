@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+
+from .spectral import spectral_norm
 
 
 class StyleEncoderConfig(BaseModel):
@@ -37,7 +38,8 @@ class StyleEncoder(nn.Module):
         norm = nn.InstanceNorm2d if config.norm == "instance" else nn.BatchNorm2d
         self.layers = nn.ModuleList(
             nn.Sequential(
-                spectral_norm(nn.Conv2d(fin, fout, 3, stride=2, padding=1, bias=False)), norm(fout, affine=False)
+                spectral_norm(nn.Conv2d(fin, fout, 3, stride=2, padding=1, bias=False)),
+                norm(fout, affine=False),
             )
             for fin, fout in zip(widths[:-1], widths[1:], strict=True)
         )

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ..contexts import Contexts, Level
+from .spectral import spectral_norm
 
 Norm = Literal["batch", "instance", "syncbatch"]
 
@@ -33,7 +33,9 @@ class SPADE(nn.Module):
     label map, so they depend on the labels alone: at kernel 3 on a 5x5 neighbourhood of each pixel.
     """
 
-    def __init__(self, channels: int, semantic_nc: int, hidden: int = 128, kernel: int = 3, norm: Norm = "batch"):
+    def __init__(
+        self, channels: int, semantic_nc: int, hidden: int = 128, kernel: int = 3, norm: Norm = "batch"
+    ):
         super().__init__()
         pad = kernel // 2
         self.param_free_norm = NORMS[norm](channels)

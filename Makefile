@@ -1,0 +1,67 @@
+# Everything lives in .venv; a second run of a target that is up to date starts at once.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOG := $(VENV)/install.log
+PIP := $(BIN)/python -m pip --disable-pip-version-check install
+MODEL := src/spadework/models/landscape.safetensors
+
+# $(call quietly,command): its output goes to the log, and to the screen only when it fails
+quietly = $(1) >>$(LOG) 2>&1 || { tail -n 30 $(LOG); echo "setting up failed, all of its output is in $(LOG)"; exit 1; }
+
+.DEFAULT_GOAL := help
+.PHONY: help paint test soak docs clean
+
+help:
+	@echo "make paint   photographs of the example sketches, in out/"
+	@echo "make test    lint, types and tests"
+	@echo "make soak    the long tests"
+	@echo "make docs    write docs/cli.md and docs/training.md anew"
+	@echo "make clean   remove .venv, out/ and caches"
+
+paint: $(VENV)/.installed
+	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
+	@echo "painting the sketches of examples/sketches"
+	@$(BIN)/spadework paint examples/sketches --out out --model landscape --seed 0
+	@echo "now your own sketch: $(BIN)/spadework paint YOURS.png (classes and colours: $(BIN)/spadework palettes landscape)"
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/python -m pytest -rs -m "not soak"
+
+soak: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -rs -m soak
+
+docs: $(VENV)/.installed-dev
+	@$(BIN)/python tests/test_docs.py
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path "./.git/*" -prune -exec rm -rf {} +
+
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or newer, or name yours: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "$(PYTHON) is `$(PYTHON) --version 2>&1`, spadework needs 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "no virtual environment: on Debian and Ubuntu type apt install python3-venv"; exit 1; }
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.python
+	@echo "installing $(TORCH), the largest part"
+	@$(call quietly,$(PIP) "$(TORCH)")
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+	@echo "installing spadework"
+	@$(call quietly,$(PIP) -e .)
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml $(VENV)/.torch
+	@echo "installing spadework and what its tests need"
+	@$(call quietly,$(PIP) -e ".[dev]")
+	@touch $@ $(VENV)/.installed

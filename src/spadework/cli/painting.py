@@ -1,0 +1,171 @@
+"""`spadework paint`."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spadework.cli.telling import bar, complain, show_table, tell
+
+if TYPE_CHECKING:
+    from spadework.engine import Engine, Style
+
+OTHER_PICTURES = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def paint(
+    sketches: Annotated[list[Path], typer.Argument(metavar="SKETCH", help="PNG files, or folders of them.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="PATH", help="Folder for the pictures, or one .png file.")
+    ] = Path("out"),
+    model: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .safetensors file.")
+    ] = "landscape",
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Decides style and detail; the same seed, the same picture.")
+    ] = 0,
+    style: Annotated[
+        Path | None, typer.Option(metavar="PHOTO", help="Take light and colours from a photo.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Width x height at which the network paints.")
+    ] = None,
+    upscale: Annotated[
+        int, typer.Option(metavar="N", help="Make the picture N times as large as the sketch.")
+    ] = 1,
+    candidates: Annotated[int, typer.Option(metavar="N", help="Paint N seeds, from --seed on.")] = 1,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Turn sketches into photographs.
+
+    A sketch is a PNG of class ids, or one painted in the colours of the palette (see `spadework palettes
+    landscape`). The photograph is as large as the sketch and goes to PATH/SKETCH.png; candidates go to
+    PATH/SKETCH/SEED.png.
+    """
+    jobs = _jobs(sketches, out, seed, candidates)
+    _demand_inputs_safe(jobs, style)
+    grid = _size(size)
+    from spadework.engine import Engine
+    from spadework.picture import Picture
+
+    engine = Engine.load(model, device)
+    look = engine.style_of(Picture.read(style), f"photo {style.name}") if style else None
+    rows, failed = [], 0
+    with bar() as progress:
+        for job in progress.track(jobs, description="painting"):
+            try:
+                rows += _paint(engine, job, look, grid, upscale)
+            except Unreadable as error:
+                failed = complain(str(error))
+    if rows:
+        show_table(["sketch", "seed", "picture", "width x height", "ms"], rows)
+        tell(f"{len(rows)} picture{'s' * (len(rows) > 1)} in {out if out.is_file() else f'{out}/'}")
+    raise typer.Exit(failed)
+
+
+class Unreadable(ValueError):
+    """One sketch cannot be read; the others can be painted all the same."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sketch and, by seed, where its pictures go."""
+
+    sketch: Path
+    targets: dict[int, Path]
+
+
+def _jobs(sketches: Sequence[Path], out: Path, seed: int, candidates: int) -> list[Job]:
+    """Every sketch with its own place below `out`. Raises ValueError where two would share one."""
+    if candidates < 1:
+        raise ValueError(f"--candidates {candidates}: give 1 or more")
+    files = [file for sketch in sketches for file in _files(sketch)]
+    if _is_file_name(out):
+        return [_single(files, out, seed, candidates)]
+    places: dict[str, Path] = {}
+    for file in files:
+        if file.stem in places:
+            both = f"{places[file.stem]} and {file}"
+            raise ValueError(f"{both} would both become {out / file.stem}.png: rename one, or paint it alone")
+        places[file.stem] = file
+    return [Job(file, _targets(out / stem, seed, candidates)) for stem, file in places.items()]
+
+
+def _is_file_name(out: Path) -> bool:
+    """Whether -o names one picture. Raises ValueError if that picture would be no PNG."""
+    if out.suffix.lower() in OTHER_PICTURES and not out.is_dir():
+        raise ValueError(f"-o {out}: only PNG is written: give {out.with_suffix('.png').name}, or a folder")
+    return out.suffix.lower() == ".png" and not out.is_dir()
+
+
+def _single(files: Sequence[Path], out: Path, seed: int, candidates: int) -> Job:
+    if len(files) * candidates > 1:
+        raise ValueError(f"-o {out} is one file for {len(files) * candidates} pictures: give a folder")
+    return Job(files[0], {seed: out})
+
+
+def _targets(place: Path, seed: int, candidates: int) -> dict[int, Path]:
+    if candidates == 1:
+        return {seed: place.with_name(f"{place.name}.png")}
+    return {number: place / f"{number}.png" for number in range(seed, seed + candidates)}
+
+
+def _files(sketch: Path) -> list[Path]:
+    """The file itself, or the PNGs of a folder."""
+    if not sketch.is_dir():
+        return [sketch]
+    files = [f for f in sorted(sketch.iterdir()) if f.suffix.lower() == ".png" and not f.name.startswith(".")]
+    if not files:
+        raise ValueError(f"no PNG in folder {sketch}: give sketches saved as PNG")
+    return files
+
+
+def _demand_inputs_safe(jobs: Sequence[Job], style: Path | None) -> None:
+    inputs = {file.resolve(): file for file in [*(job.sketch for job in jobs), *([style] if style else [])]}
+    for target in (target for job in jobs for target in job.targets.values()):
+        if target.resolve() in inputs:
+            raise ValueError(f"{inputs[target.resolve()]} would be overwritten: choose another place with -o")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """(H, W) of "512x256", which is width x height."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text.strip().lower())
+    if not found:
+        raise ValueError(f"--size {text}: give width x height, for example --size 512x256")
+    return int(found[2]), int(found[1])
+
+
+def _paint(
+    engine: "Engine", job: Job, style: "Style | None", size: tuple[int, int] | None, upscale: int
+) -> list[list[str]]:
+    """Rows for the table. Raises Unreadable for a bad sketch, ValueError for what no sketch would survive."""
+    from spadework.labelmap import LabelMap
+
+    try:
+        sketch = LabelMap.read(job.sketch, engine.palette)
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
+    rows = []
+    for seed, target in job.targets.items():
+        began = time.perf_counter()
+        picture = engine.paint(sketch, seed, style, size, upscale)
+        spent = time.perf_counter() - began
+        _make_folder(target)
+        picture.save(target)
+        height, width = picture.size
+        rows.append([job.sketch.name, str(seed), target.name, f"{width}x{height}", f"{1000 * spent:.0f}"])
+    return rows
+
+
+def _make_folder(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"cannot make the folder {target.parent} ({reason}): choose another -o") from error

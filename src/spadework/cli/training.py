@@ -1,0 +1,206 @@
+"""`spadework train`."""
+
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spadework.cli.telling import INTERRUPTED, bar, command, show_table, tell
+
+if TYPE_CHECKING:
+    from spadework.data.folder import PairedFolder
+    from spadework.data.sample import Sample
+    from spadework.training.loop import Progress
+    from spadework.training.recipes import Recipe
+    from spadework.training.rundir import RunDir
+    from spadework.training.state import TrainState
+
+LINE_EVERY = 30.0
+"""Seconds between lines of progress where no bar can be drawn."""
+
+PREVIEWS = 8
+"""So many held-out pairs are painted in every sample grid."""
+
+MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake")
+
+FREE_ON_RESUME = re.compile(
+    "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+"
+)
+"""Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe; not needed with --resume.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder or tar of images/ and labels/; toy needs none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN", help="Folder of the run.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE ...", help="Change settings of the recipe."),
+    ] = None,
+    terms: Annotated[
+        str, typer.Option(metavar="TEXT", help="What the data's terms allow; it goes on the model's card.")
+    ] = "unstated",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="List the recipes with their settings, and stop.")
+    ] = False,
+) -> None:
+    """Train a model, or go on training it.
+
+    Ctrl-C saves the state and the model so far; --resume goes on as if nothing had happened.
+    """
+    if show:
+        return _list_recipes()
+    if out is None:
+        raise ValueError("no --out: name the folder of the run, for example --out runs/first")
+    from spadework.training.export import export_model
+    from spadework.training.rundir import RunDir
+
+    run = RunDir(out)
+    chosen = _resumed(recipe, run, changes or []) if resume else _fresh(recipe, run, changes or [])
+    pairs, previews = _data(chosen, data)
+    state = _train(chosen, pairs, previews, run, resume)
+    unfinished = state.images_seen < chosen.total_images
+    if unfinished:
+        again = command("train", *(["--data", data] if data else []), "--out", out, "--resume")
+        tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
+    model = run.model(state.images_seen)
+    export_model(state, chosen, pairs, model, _data_name(data), terms)
+    tell(f"model after {state.images_seen:,} images: {model}")
+    tell(f"try it: {command('paint', 'SKETCH.png', '--model', model)}")
+    if unfinished:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+    from spadework.training.recipes import RECIPES, named
+
+    if name is None:
+        raise ValueError(f"no recipe named: choose one of {', '.join(RECIPES)}")
+    if run.state.exists():
+        raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
+    return named(name, changes)
+
+
+def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+    """The run's own recipe; changes that a resumed run can bear are kept in its folder."""
+    from spadework.files import atomic_write
+    from spadework.training.recipes import changed
+
+    recipe = run.recipe()
+    if name not in (None, recipe.name):
+        raise ValueError(f"{run.root} was started with recipe {recipe.name}, not {name}: leave the name out")
+    for key in (change.partition("=")[0] for change in changes):
+        if key in type(recipe).model_fields and not FREE_ON_RESUME.fullmatch(key):
+            raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
+    if changes:
+        recipe = changed(recipe, changes)
+        atomic_write(run.root / "config.json", f"{recipe.model_dump_json(indent=1)}\n".encode())
+    return recipe
+
+
+def _data(recipe: "Recipe", data: Path | None) -> "tuple[Sequence[Sample], Sequence[Sample]]":
+    """Training pairs and pairs for previews, decoded and checked whole before the first step."""
+    from spadework.data.folder import PairedFolder
+    from spadework.data.toy import ToyLandscapes
+
+    if data is None and recipe.name == "toy":
+        return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()
+    if data is None:
+        raise ValueError("no --data: give the folder that holds images/ and labels/")
+    pairs = PairedFolder(data, short_side=max(recipe.size))
+    held_out = _val(pairs)
+    for folder in [pairs, *held_out]:
+        _decode(folder)
+        folder.check_ids({*range(recipe.label_nc), *([255] if recipe.unknown else [])})
+    return pairs, [folder[i] for folder in held_out for i in range(min(PREVIEWS, len(folder)))]
+
+
+def _data_name(data: Path | None) -> str:
+    """For the card; nobody's folders above the data are told."""
+    return "procedural toy landscapes" if data is None else data.resolve().name
+
+
+def _val(pairs: "PairedFolder") -> "list[PairedFolder]":
+    """The val split beside a train split, if there is one."""
+    if pairs.split != "train":
+        return []
+    try:
+        return [type(pairs)(pairs.root, "val", pairs.short_side)]
+    except ValueError as error:
+        if "no split" in str(error):
+            return []
+        raise
+
+
+def _decode(folder: "PairedFolder") -> None:
+    with bar() as progress:
+        task = progress.add_task(f"reading {folder.root} {folder.split}".strip(), total=len(folder))
+        folder.decode(progress=lambda done, total: progress.update(task, completed=done))
+
+
+def _train(
+    recipe: "Recipe", pairs: "Sequence[Sample]", previews: "Sequence[Sample]", run: "RunDir", resume: bool
+) -> "TrainState":
+    from spadework.training.loop import train as loop
+
+    with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
+        task = progress.add_task(recipe.name, total=recipe.total_images, pace="", losses="")
+        told = time.monotonic()
+
+        def listen(step: "Progress") -> None:
+            nonlocal told
+            pace, losses = _pace(step), _losses(step)
+            progress.update(task, completed=step.images_seen, pace=pace, losses=losses)
+            if progress.disable and time.monotonic() - told > LINE_EVERY:
+                tell(f"{step.images_seen:,} of {step.total_images:,} images, {pace}, {losses}")
+                told = time.monotonic()
+
+        return loop(recipe, pairs, run.root, previews=previews, resume=resume, listener=listen, stop=stop)
+
+
+def _pace(step: "Progress") -> str:
+    minutes, seconds = divmod(int(step.seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{step.images_per_s:.1f} images/s, {hours}:{minutes:02}:{seconds:02} left"
+
+
+def _losses(step: "Progress") -> str:
+    return " ".join(f"{name} {step.losses[name]:.2f}" for name in MAIN_LOSSES if name in step.losses)
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C or SIGTERM has come. A second one no longer waits for the step to end."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _list_recipes() -> None:
+    """Settings down, recipes across."""
+    from spadework.training.recipes import RECIPES
+
+    made = [make() for make in RECIPES.values()]
+    keys = [key for key in type(made[0]).model_fields if key != "name"]
+    show_table(["setting", *RECIPES], [[key, *(str(getattr(r, key)) for r in made)] for key in keys])

@@ -1,0 +1,278 @@
+"""The one way to a picture, for command line, studio and service: sketch and style in, photograph out.
+
+Sizes are (H, W). Arrays outside are numpy, uint8; tensors stay inside.
+"""
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spadework import __version__
+from spadework.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from spadework.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
+from spadework.nn.generator import GeneratorConfig
+from spadework.palette import Palette, near_misses
+from spadework.picture import Picture
+from spadework.tensors import semantics, to_bytes, to_unit
+
+MODELS: dict[str, Path] = {"landscape": Path(__file__).parent / "models" / "landscape.safetensors"}
+"""The shipped models: name -> file."""
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+LONGEST = 2048
+"""Unless a size is asked for, no sketch is painted with a longer side than this."""
+
+MOST_PIXELS = 2048 * 2048
+"""No picture is painted with more pixels than this; larger ones are enlarged afterwards."""
+
+MAX_SEED = 2**32 - 1
+NOISE_SEED = 0x9E3779B9
+"""Separates a seed's stream of pixel noise from its stream of styles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Style:
+    """`z`: (Z,) float32. `origin` says where it comes from, such as "seed 7" or "photo sunset.jpg"."""
+
+    z: NDArray[np.float32]
+    origin: str
+
+    def __post_init__(self) -> None:
+        if self.z.dtype != np.float32 or self.z.ndim != 1 or not np.isfinite(self.z).all():
+            raise ValueError(f"a style is (Z,) finite float32 values, this is {self.z.shape} {self.z.dtype}")
+
+    def blend(self, other: "Style", t: float) -> "Style":
+        """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""
+        if self.z.shape != other.z.shape:
+            raise ValueError(
+                f"styles of {self.z.size} and {other.z.size} values do not blend: use one model's"
+            )
+        if not 0 <= t <= 1:
+            raise ValueError(f"blend position {t} is outside 0..1")
+        z = ((1 - t) * self.z + t * other.z).astype(np.float32)
+        return Style(z, f"{1 - t:.2f} {self.origin} + {t:.2f} {other.origin}")
+
+
+def painting_size(
+    sketch: tuple[int, int], config: GeneratorConfig, size: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """The (H, W) at which a sketch of (H, W) is painted: multiples of what the generator's doublings allow.
+
+    Without `size` the short side is the one the model was trained at and the long side follows the sketch's
+    aspect, up to LONGEST. With `size` it is that, rounded. Raises ValueError for a side outside 4..8192 and
+    for more than MOST_PIXELS.
+    """
+    step = 2**config.num_ups
+    if size is None:
+        scale = min(min(config.size) / min(sketch), LONGEST / max(sketch))
+        height, width = (_rounded(side * scale, step) for side in sketch)
+        return height, width
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+        raise ValueError(f"size {_text(size)} (width x height): give {MIN_SIDE} to {MAX_SIDE} pixels a side")
+    height, width = (_rounded(side, step) for side in size)
+    if height * width > MOST_PIXELS:
+        raise ValueError(
+            f"size {_text(size)} (width x height) has {height * width:,} pixels, at most {MOST_PIXELS:,} are "
+            "painted: give a smaller size and enlarge the picture"
+        )
+    return height, width
+
+
+def _rounded(side: float, step: int) -> int:
+    return max(1, round(side / step)) * step
+
+
+def _text(size: tuple[int, int]) -> str:
+    """(H, W) as people write it."""
+    return f"{size[1]}x{size[0]}"
+
+
+class Engine:
+    """A loaded model. Its methods may be called from many threads; one paints at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str | torch.device = "cpu") -> None:
+        self._device = torch.device(device)
+        self._generator = checkpoint.generator.to(self._device)
+        self._encoder = checkpoint.encoder and checkpoint.encoder.to(self._device)
+        self._lock = threading.Lock()
+        self._style: Style | None = None
+        self.card: ModelCard = checkpoint.card
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str] = "landscape", device: str | None = None) -> Self:
+        """A shipped model by its name, or any model from a .safetensors file.
+
+        `device` is "cpu", "cuda" or "mps"; None or "auto" takes the best there is. Raises ValueError, one
+        line with the remedy, for an unknown name, a file that is no model, and a device that is not there.
+        """
+        return cls(load_checkpoint(_model_file(name_or_path)), _device(device))
+
+    @property
+    def palette(self) -> Palette:
+        """The classes that the model paints."""
+        return self.card.palette
+
+    def sample_style(self, seed: int) -> Style:
+        """The style of a seed: standard normal values. Raises ValueError if the model has no styles."""
+        z_dim = self.card.generator.z_dim
+        if z_dim is None:
+            raise ValueError(f"model {self.card.name} was trained without styles: paint without one")
+        return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
+
+    def style_of(self, photo: Picture | NDArray[np.uint8], origin: str = "photo") -> Style:
+        """The style of a photo of any size, (H, W, 3) uint8. Raises ValueError without an encoder."""
+        if self._encoder is None:
+            raise ValueError(
+                f"model {self.card.name} cannot read a style from a photo: choose a seed instead"
+            )
+        picture = photo if isinstance(photo, Picture) else Picture(photo)
+        side = self._encoder.config.size
+        image = to_unit(picture.resize((side, side)).pixels).to(self._device)
+        with self._lock, torch.inference_mode():
+            mu, _ = self._encoder(image)
+        return Style(mu[0].float().cpu().numpy(), origin)
+
+    def set_style(self, style: Style | None) -> None:
+        """The style of all following paintings that name none; None: each seed's own again."""
+        if style is not None:
+            self._demand_style(style)
+        self._style = style
+
+    def paint(
+        self,
+        ids: NDArray[np.integer] | LabelMap,
+        seed: int = 0,
+        style: Style | None = None,
+        size: tuple[int, int] | None = None,
+        upscale: int = 1,
+    ) -> Picture:
+        """A photograph of the sketch, as large as the sketch, times `upscale`.
+
+        `ids`: (H, W) class ids of `palette`, 4 to 8192 pixels a side. The seed decides the style, unless one
+        is given or set, and in any case the fine detail; the same arguments give the same picture. `size`
+        (H, W) overrides the resolution at which the network paints, see `painting_size`.
+
+        Raises ValueError for ids that the palette lacks and for impossible sizes, seeds and styles.
+        """
+        sketch = self._label_map(ids)
+        painted = painting_size(sketch.size, self.card.generator, size)
+        final = _enlarged(sketch.size, upscale)
+        style = style or self._style or (self.sample_style(seed) if self.card.generator.z_dim else None)
+        pixels = self._run(sketch.resize(painted), seed, style)
+        provenance = self._provenance(seed, style, painted)
+        picture = Picture(pixels, provenance)
+        return picture if painted == final else picture.resize(final)
+
+    def _run(self, sketch: LabelMap, seed: int, style: Style | None) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 of a sketch that has a size the network takes."""
+        labels = self._tensor(sketch.ids)
+        instances = None if sketch.instances is None else self._tensor(sketch.instances.astype(np.int64))
+        z = None if style is None else self._tensor(self._demand_style(style).z)
+        noise = self._noise(seed, sketch.size)
+        with self._lock, torch.inference_mode():
+            segmap = semantics(labels, self.card.semantics, instances)
+            return to_bytes(self._generator(segmap, z, noise))[0]
+
+    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
+        """As a batch of one, on the device."""
+        return torch.from_numpy(array)[None].to(self._device)
+
+    def _noise(self, seed: int, size: tuple[int, int]) -> list[torch.Tensor] | None:
+        """One field (1, 1, h, w) per block, drawn on the CPU so that a seed is the same on every device."""
+        rng = _random(seed, NOISE_SEED)
+        if not self.card.generator.noise:
+            return None
+        grids = self._generator.config.grids(size)
+        return [torch.randn(1, 1, h, w, generator=rng).to(self._device) for h, w in grids]
+
+    def _label_map(self, ids: NDArray[np.integer] | LabelMap) -> LabelMap:
+        if not isinstance(ids, LabelMap):
+            return LabelMap(_bytes(np.asarray(ids), self.palette), self.palette)
+        if ids.palette.classes != self.palette.classes:
+            raise ValueError(
+                f"the sketch has palette {ids.palette.name}, model {self.card.name} paints "
+                f"{self.palette.name}: read it with the engine's palette"
+            )
+        return ids
+
+    def _demand_style(self, style: Style) -> Style:
+        if style.z.size != self.card.generator.z_dim:
+            wanted = (
+                f"styles of {self.card.generator.z_dim} values" if self.card.generator.z_dim else "no styles"
+            )
+            raise ValueError(
+                f"style {style.origin} has {style.z.size} values, model {self.card.name} takes {wanted}: "
+                "make it with this engine's sample_style or style_of"
+            )
+        return style
+
+    def _provenance(self, seed: int, style: Style | None, painted: tuple[int, int]) -> dict[str, Any]:
+        return {
+            "model": self.card.name,
+            "images_seen": self.card.training.images_seen,
+            "palette": self.palette.name,
+            "seed": int(seed),
+            "style": style.origin if style else "none",
+            "painted_size": list(painted),
+            "version": __version__,
+        }
+
+
+def _model_file(name_or_path: str | os.PathLike[str]) -> Path:
+    path = Path(name_or_path)
+    if str(name_or_path) not in MODELS:
+        if path.suffix or path.exists() or len(path.parts) > 1:
+            return path
+        hint = near_misses(str(name_or_path), MODELS)
+        shipped = ", ".join(MODELS)
+        raise ValueError(f"no model '{name_or_path}'.{hint} Shipped: {shipped}; or give a .safetensors file.")
+    if not MODELS[str(name_or_path)].is_file():
+        raise ValueError(
+            f"the shipped model {name_or_path} is missing from this installation: install it again"
+        )
+    return MODELS[str(name_or_path)]
+
+
+def _device(name: str | None) -> str:
+    if name not in (None, *DEVICES):
+        raise ValueError(f"no device {name!r}: choose one of {', '.join(DEVICES)}")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name in (None, "auto"):
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        raise ValueError(f"device {name} is not there: choose auto or cpu")
+    return name
+
+
+def _random(seed: int, stream: int = 0) -> torch.Generator:
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed {seed} is outside 0..{MAX_SEED}: choose a number in between")
+    return torch.Generator().manual_seed(int(seed) ^ stream)
+
+
+def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
+    if upscale < 1 or max(size) * upscale > MAX_SIDE:
+        raise ValueError(
+            f"upscale {upscale} of a sketch of {_text(size)}: give 1 to {MAX_SIDE // max(size)}, so that the "
+            f"picture has at most {MAX_SIDE} pixels a side"
+        )
+    return size[0] * upscale, size[1] * upscale
+
+
+def _bytes(ids: NDArray[Any], palette: Palette) -> NDArray[np.uint8]:
+    """Ids of any integer type as uint8."""
+    if ids.dtype == np.uint8 or not np.issubdtype(ids.dtype, np.integer):
+        return ids  # LabelMap explains what is wrong with other types
+    foreign = ids[(ids < 0) | (ids > 255)]
+    if foreign.size:
+        raise ValueError(
+            f"id {foreign[0]} is not in palette {palette.name}: allowed are {palette.describe_ids()}"
+        )
+    return ids.astype(np.uint8)

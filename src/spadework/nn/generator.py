@@ -34,11 +34,14 @@ class GeneratorConfig(BaseModel):
     size: tuple[int, int] = (256, 256)
     num_ups: Literal[5, 6, 7] = 5
     ngf: int = 64
-    widths: tuple[int, ...] | None = None  # output channels per block; None: the paper's 16 16 16 8 4 2 1 (1/2) x ngf
+    widths: tuple[int, ...] | None = (
+        None  # output channels per block; None: the paper's 16 16 16 8 4 2 1 (1/2) x ngf
+    )
     hidden: int | tuple[int, ...] = 128  # width of mlp_shared, one for all or one per block
     kernel: Literal[3, 5] = 3
     norm: Norm = "batch"
     z_dim: int | None = None  # None: start from the downsampled label map instead of a style
+    start: Literal["grid", "point"] = "grid"  # the style gives every cell of the start grid, as published, or one for all
     noise: bool = False
 
     @model_validator(mode="after")
@@ -47,7 +50,9 @@ class GeneratorConfig(BaseModel):
         for name in ("widths", "hidden"):
             value = getattr(self, name)
             if isinstance(value, tuple) and len(value) != blocks:
-                raise ValueError(f"{name} has {len(value)} entries; {self.num_ups} doublings have {blocks} blocks")
+                raise ValueError(
+                    f"{name} has {len(value)} entries; {self.num_ups} doublings have {blocks} blocks"
+                )
         self.start_size(self.size)
         return self
 
@@ -93,7 +98,8 @@ class Generator(nn.Module):
         if config.z_dim is None:
             self.fc = nn.Conv2d(config.semantic_nc, widths[0], 3, padding=1)
         else:
-            self.fc = nn.Linear(config.z_dim, widths[0] * start[0] * start[1])
+            cells = start[0] * start[1] if config.start == "grid" else 1
+            self.fc = nn.Linear(config.z_dim, widths[0] * cells)
         self.blocks = nn.ModuleDict()
         for name, fin, fout, hidden in zip(
             PLANS[config.num_ups], (widths[0], *widths), widths, config.hiddens, strict=False
@@ -112,11 +118,15 @@ class Generator(nn.Module):
         if z is None:
             weight = self.fc.weight
             z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
+        if self.config.start == "point":
+            return self.fc(z)[:, :, None, None].expand(-1, -1, *size)
         trained = self.config.start_size(self.config.size)
         x = self.fc(z).view(len(z), -1, *trained)
         return x if size == trained else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
-    def draw_noise(self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None) -> list[Tensor]:
+    def draw_noise(
+        self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None
+    ) -> list[Tensor]:
         """Standard normal noise (B, 1, h, w) for every block; ``rng`` makes it repeatable."""
         device = self.conv_img.weight.device
         return [torch.randn(batch, 1, h, w, generator=rng, device=device) for h, w in self.config.grids(size)]

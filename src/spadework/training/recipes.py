@@ -24,29 +24,43 @@ class Recipe(BaseModel):
 
     name: str
     # what is seen
-    palette: str | None = Field(None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1")
+    palette: str | None = Field(
+        None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1"
+    )
     label_nc: int = Field(description="number of classes")
     unknown: bool = Field(False, description="id 255 is an unknown class with a channel of its own")
     edges: bool = Field(False, description="one more channel marks the edges of instances")
     size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
     flip: bool = Field(True, description="mirror half of the pairs")
     scale: tuple[float, float] = Field((1.0, 1.2), description="random enlargement before the crop")
-    sketch_share: float = Field(0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches")
+    sketch_share: float = Field(
+        0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
+    )
     # how long
     seed: int = 0
     batch_size: int = Field(8, ge=1)
-    accumulate: int = Field(1, ge=1, description="parts a batch is computed in; gradients are summed over them")
+    accumulate: int = Field(
+        1, ge=1, description="parts a batch is computed in; gradients are summed over them"
+    )
     total_images: int = Field(ge=1, description="photos seen until the end")
     save_every: int = Field(5000, ge=1, description="images between saved states")
     sample_every: int = Field(5000, ge=1, description="images between sample grids")
     # optimisation
     lr: float = Field(2e-4, gt=0)
-    ttur: bool = Field(False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2")
+    ttur: bool = Field(
+        False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
+    )
     betas: tuple[float, float] = (0.0, 0.9)
-    decay_from: float = Field(1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of generator and encoder, per step")
+    decay_from: float = Field(
+        1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
+    )
+    ema: float = Field(
+        0.999, ge=0, lt=1, description="decay of the moving average of generator and encoder, per step"
+    )
     precision: Literal["bfloat16", "float32"] = "bfloat16"
-    contexts: bool = Field(True, description="label contexts in the generator wherever few neighbourhoods are distinct")
+    contexts: bool = Field(
+        True, description="label contexts in the generator wherever few neighbourhoods are distinct"
+    )
     init_gain: float | None = Field(0.02, description="of Xavier's initial weights; None: PyTorch's own")
     # generator and style encoder
     ngf: int = Field(64, ge=1)
@@ -56,6 +70,7 @@ class Recipe(BaseModel):
     kernel: Literal[3, 5] = 3
     norm: Norm = "batch"
     z_dim: int | None = Field(256, description="length of the style; None: no style, start from the map")
+    start: Literal["grid", "point"] = "grid"
     noise: bool = False
     encoder_ngf: int = 64
     encoder_size: int = 256
@@ -70,7 +85,9 @@ class Recipe(BaseModel):
     lambda_gan: float = 1.0
     lambda_feat: float = 10.0
     lambda_perceptual: float = 10.0
-    lambda_pixel: float = Field(0.0, description="cross-entropy of the painting to its labels (backbone judge)")
+    lambda_pixel: float = Field(
+        0.0, description="cross-entropy of the painting to its labels (backbone judge)"
+    )
     lambda_color: float = Field(0.0, description="L1 of local means, painting to photo")
     lambda_kl: float = 0.05
     vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
@@ -93,7 +110,11 @@ class Recipe(BaseModel):
             return None
         layers = 6 if self.encoder_size >= 256 else 5
         return StyleEncoderConfig(
-            ngf=self.encoder_ngf, z_dim=self.z_dim, size=self.encoder_size, layers=layers, norm=self.encoder_norm
+            ngf=self.encoder_ngf,
+            z_dim=self.z_dim,
+            size=self.encoder_size,
+            layers=layers,
+            norm=self.encoder_norm,
         )
 
     @property
@@ -136,6 +157,7 @@ def landscape() -> Recipe:
         widths=(384, 384, 320, 192, 96, 32, 16),
         hidden=(64, 64, 64, 64, 64, 32, 32),
         z_dim=64,
+        start="point",  # a grid of start features became one picture for all maps in the first 2,000 images
         noise=True,
         encoder_ngf=32,
         encoder_norm="batch",

@@ -1,9 +1,9 @@
 """Label contexts: SPADE's gamma and beta computed once per distinct label neighbourhood, exactly.
 
-Two convolutions of kernel k over a label map see, for one pixel, only its neighbourhood of side 2k - 1 (5x5 at
-kernel 3). A map has few distinct ones, so their gamma and beta become the rows of a table, and a pixel looks its
-row up. What lies outside the picture is a symbol of its own: zero for the first convolution, and a zero hidden
-row for the second, just as zero padding has it.
+Two convolutions of kernel k over a label map see, for one pixel, only its neighbourhood of side 2k - 1 (5x5
+at kernel 3). A map has few distinct ones, so their gamma and beta become the rows of a table, and a pixel
+looks its row up. What lies outside the picture is a symbol of its own: zero for the first convolution, and a
+zero hidden row for the second, just as zero padding has it.
 
 Shapes: B batch, K semantic channels, h hidden width, C features, P = B*H*W pixels row by row, N contexts.
 """
@@ -35,7 +35,7 @@ def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
 
 
 def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, int]:
-    """Numbers every run of ``side`` neighbours along ``dim`` by its content: equal runs, and only they, agree."""
+    """Numbers every run of ``side`` neighbours along ``dim``: equal runs, and only they, agree."""
     length = names.shape[dim] - side + 1
     keys, bound = names.narrow(dim, 0, length), count
     for shift in range(1, side):
@@ -70,7 +70,7 @@ class Level:
         where = index.new_empty(count)
         where[index] = torch.arange(len(index), device=index.device)  # any pixel of a context stands for it
         windows = padded.unfold(1, side, 1).unfold(2, side, 1)
-        b, h, w = symbols.shape
+        h, w = symbols.shape[1:]
         patches = windows[where // (h * w), where // w % h, where % w]
         return cls((h, w), index, patches, codes)
 
@@ -81,7 +81,7 @@ class Level:
 
     @cached_property
     def _pieces(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels sorted by context, where each piece of at most _PIECE starts, and each context's first piece."""
+        """Pixels sorted by context, where each piece of _PIECE starts, and each context's first piece."""
         order = torch.argsort(self.index, stable=True)
         counts = torch.bincount(self.index, minlength=len(self.patches))
         pieces = (counts + _PIECE - 1) // _PIECE
@@ -102,10 +102,11 @@ class Level:
         if len(starts) == len(first):
             return partial
         every = torch.arange(len(starts), device=rows.device)
-        return F.embedding_bag(every, partial.float() if rows.dtype == torch.bfloat16 else partial, first, mode="sum")
+        partial = partial.float() if rows.dtype == torch.bfloat16 else partial
+        return F.embedding_bag(every, partial, first, mode="sum")
 
     def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """mlp_shared (h, K, k, k) on every patch -> (N, h * k * k); zero where the second kernel looks outside."""
+        """mlp_shared (h, K, k, k) on every patch -> (N, h * k * k); zero outside the picture."""
         k, outside = weight.shape[-1], len(self.codes) - 1
         patches = self.codes.to(weight.dtype)[self.patches].permute(0, 3, 1, 2)
         hidden = F.relu(F.conv2d(patches, weight, bias))
@@ -149,7 +150,12 @@ class Contexts:
 
     @classmethod
     def of(
-        cls, segmap: Tensor, channels: Tensor, sizes: Iterable[tuple[int, int]], edges: Tensor | None = None, kernel: int = 3
+        cls,
+        segmap: Tensor,
+        channels: Tensor,
+        sizes: Iterable[tuple[int, int]],
+        edges: Tensor | None = None,
+        kernel: int = 3,
     ) -> "Contexts":
         """Contexts of every grid in ``sizes`` (h, w) where at most MOST_DISTINCT of the pixels are distinct.
 
@@ -174,7 +180,7 @@ class Contexts:
 
 
 def _symbols(channels: Tensor, semantic_nc: int, edges: Tensor | None) -> tuple[Tensor, Tensor]:
-    """One number per distinct pixel content, and the table (S + 1, K) of the channels that each stands for."""
+    """One number per distinct pixel content, and the table (S + 1, K) of the channels of each."""
     eye = torch.eye(semantic_nc, device=channels.device)
     outside = torch.zeros(1, semantic_nc, device=channels.device)
     if edges is None:

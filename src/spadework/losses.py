@@ -72,19 +72,19 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def class_weights(labels: Tensor, classes: int, cap: float = 4.0) -> Tensor:
-    """Weights inverse to the class frequencies of a batch of ids (B, H, W): (classes,), mean 1 over the pixels.
+    """Weights inverse to a batch's class frequencies: ids (B, H, W) -> (classes,), mean 1 over the pixels.
 
-    Schoenfeld et al. 2021 (OASIS, arXiv 2012.04781) balance rare classes this way; ``cap`` bounds a rare class.
+    Schoenfeld et al. 2021 (OASIS, arXiv 2012.04781) balance classes this way; ``cap`` bounds a rare one.
     Ids of ``classes`` and above are not counted.
     """
     count = torch.bincount(labels.flatten().long(), minlength=classes)[:classes].float()
     present = count > 0
-    inverse = torch.where(present, count.sum() / (count.clamp(min=1) * present.sum()), torch.zeros_like(count))
-    return inverse.clamp(max=cap)
+    inverse = count.sum() / (count.clamp(min=1) * present.sum())
+    return torch.where(present, inverse, torch.zeros_like(count)).clamp(max=cap)
 
 
 def pixel_labels(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy of (B, N+1, H, W) logits to ids (B, H, W); ids without a weight are left out (OASIS, eq. 1).
+    """Cross-entropy of (B, N+1, H, W) logits to ids (B, H, W); ids without weight left out (OASIS, eq. 1).
 
     ``weights`` (classes,) covers the ids that count; the mean runs over all pixels.
     """

@@ -1,6 +1,6 @@
 """The one gate between arrays of ids or bytes and what networks take and give.
 
-Shapes: B batch, K semantic channels, (H, W) pixels. Ids are uint8; pictures are uint8 outside, [-1, 1] inside.
+Shapes: B batch, K semantic channels, (H, W) pixels. Ids are uint8; pictures uint8 outside, [-1, 1] inside.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ class SemanticsConfig(BaseModel):
 
 
 def channel_of_ids(labels: Tensor, config: SemanticsConfig) -> Tensor:
-    """Ids (B, H, W) -> channel numbers (B, H, W) int64: 255 becomes ``label_nc`` when unknown has a channel."""
+    """Ids (B, H, W) -> channel numbers (B, H, W) int64; 255 becomes ``label_nc`` if unknown has a channel."""
     channels = labels.long()
     if config.unknown:
         channels = torch.where(channels == 255, config.label_nc, channels)
@@ -34,13 +34,13 @@ def channel_of_ids(labels: Tensor, config: SemanticsConfig) -> Tensor:
     if top >= config.label_nc + config.unknown:
         raise ValueError(
             f"the label map holds id {top}; this model knows 0 to {config.label_nc - 1}"
-            + (" and 255 (unknown)" if config.unknown else "; it has no unknown class, so repaint those pixels")
+            + (" and 255 (unknown)" if config.unknown else "; it has no unknown class: repaint those pixels")
         )
     return channels
 
 
 def instance_edges(instances: Tensor) -> Tensor:
-    """Instance ids (B, H, W) -> bool (B, H, W): a pixel with a differing neighbour left, right, up or down."""
+    """Instance ids (B, H, W) -> bool (B, H, W): a pixel with another id left, right, above or below."""
     edge = torch.zeros_like(instances, dtype=torch.bool)
     across = instances[:, :, 1:] != instances[:, :, :-1]
     down = instances[:, 1:, :] != instances[:, :-1, :]
@@ -52,7 +52,10 @@ def instance_edges(instances: Tensor) -> Tensor:
 
 
 def semantics(
-    labels: Tensor, config: SemanticsConfig, instances: Tensor | None = None, dtype: torch.dtype = torch.float32
+    labels: Tensor,
+    config: SemanticsConfig,
+    instances: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Ids (B, H, W)[, instance ids (B, H, W)] -> one-hot segmap (B, K, H, W) in channels_last memory."""
     channels = channel_of_ids(labels, config)
@@ -70,6 +73,6 @@ def to_unit(image: np.ndarray) -> Tensor:
 
 
 def to_bytes(x: Tensor) -> np.ndarray:
-    """(B, 3, H, W) in [-1, 1] -> uint8 (B, H, W, 3): ``(x + 1) / 2 * 255``, clipped and truncated as published."""
+    """(B, 3, H, W) in [-1, 1] -> uint8 (B, H, W, 3): ``(x + 1) / 2 * 255``, clipped, cut off as published."""
     scaled = ((x.detach().float() + 1) / 2 * 255).clamp(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()

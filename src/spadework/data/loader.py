@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -75,7 +75,7 @@ def batches(
     flip: bool = True,
     workers: int = 1,
     prefetch: int = 4,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Batches `start_batch`, `start_batch + 1`, ... without end, `prefetch` of them made ahead by threads.
 
     `size` (H, W) of every sample. A `sketch_share` of batches sees simplified maps. Errors of the data set
@@ -85,7 +85,7 @@ def batches(
     return _ahead(plan, start_batch, workers, prefetch)
 
 
-def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Iterator[Batch]:
+def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Generator[Batch, None, None]:
     pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
     waiting: deque[Future[Batch]] = deque()
     try:

@@ -34,7 +34,7 @@ class Lite0Features(nn.Module):
 
 
 class FrechetDistance:
-    """Distance of Gaussians fitted to features of photos and of paintings (Heusel et al. 2017, 1706.08500)."""
+    """Distance of Gaussians fitted to features of photos and paintings (Heusel et al. 2017, 1706.08500)."""
 
     def __init__(self, features: nn.Module):
         self.metric = FrechetInceptionDistance(feature=features)

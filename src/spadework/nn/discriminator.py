@@ -85,7 +85,7 @@ class Judgement(NamedTuple):
 
 
 class PatchHead(nn.Module):
-    """Scores one level's features together with the labels averaged to its grid (Projected GANs, 2111.01007)."""
+    """Scores a level's features beside the labels averaged to its grid (Projected GANs, 2111.01007)."""
 
     def __init__(self, channels: int, semantic_nc: int):
         super().__init__()
@@ -93,7 +93,7 @@ class PatchHead(nn.Module):
         self.conv_1 = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
     def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
-        labels = F.adaptive_avg_pool2d(segmap, x.shape[2:]).to(x.dtype)
+        labels = F.adaptive_avg_pool2d(segmap, (x.shape[2], x.shape[3])).to(x.dtype)
         return self.conv_1(F.leaky_relu(self.conv_0(torch.cat([x, labels], 1)), 0.2))
 
 
@@ -128,7 +128,8 @@ class BackboneDiscriminator(nn.Module):
         scores = [head(F.leaky_relu(x, 0.2), segmap) for head, x in zip(self.heads, levels[1:], strict=True)]
         x = levels[-1]
         finer = [self.stem(image), *levels[:-1]]
-        for (conv_0, conv_1), lateral in zip(reversed(self.decoder), reversed(finer), strict=True):
+        for convs, lateral in zip(reversed(self.decoder), reversed(finer), strict=True):
+            conv_0, conv_1 = convs  # type: ignore[misc]
             x = F.leaky_relu(conv_0(F.leaky_relu(x, 0.2)), 0.2)
             x = F.interpolate(conv_1(x), size=lateral.shape[2:], mode="nearest") + lateral
         return Judgement(self.classify(F.leaky_relu(x, 0.2)), scores)

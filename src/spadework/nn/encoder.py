@@ -1,8 +1,9 @@
-"""The style encoder of the VAE: a photo -> mean and log-variance of its style (Park et al. 2019, section 3.1).
+"""The style encoder of the VAE: photo -> mean and log-variance of its style (Park et al. 2019, section 3.1).
 
 Shapes: B batch, Z style.
 """
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -41,7 +42,7 @@ class StyleEncoder(nn.Module):
                 spectral_norm(nn.Conv2d(fin, fout, 3, stride=2, padding=1, bias=False)),
                 norm(fout, affine=False),
             )
-            for fin, fout in zip(widths[:-1], widths[1:], strict=True)
+            for fin, fout in pairwise(widths)
         )
         grid = -(-config.size // 2**config.layers)  # every layer halves and rounds up
         self.fc_mu = nn.Linear(widths[-1] * grid * grid, config.z_dim)

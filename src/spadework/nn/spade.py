@@ -55,9 +55,9 @@ class SPADE(nn.Module):
         return self.param_free_norm(x) * (1 + gamma) + beta
 
     def tables(self, level: Level) -> tuple[Tensor, Tensor]:
-        """1 + gamma and beta of every label context, (N, C) each: the same two convolutions, once per context."""
+        """1 + gamma and beta of every label context, (N, C) each: the two convolutions, once per context."""
         shared: nn.Conv2d = self.mlp_shared[0]  # type: ignore[assignment]
-        hidden = level.hidden(shared.weight, shared.bias)
+        hidden = level.hidden(shared.weight, shared.bias)  # type: ignore[arg-type]
         gamma, beta = (F.linear(hidden, m.weight.flatten(1), m.bias) for m in (self.mlp_gamma, self.mlp_beta))
         return 1 + gamma, beta
 

@@ -1,4 +1,4 @@
-"""From a training state to a model that paints: averaged weights, fresh statistics, a style space that fits N(0, 1).
+"""From a training state to a model that paints: averaged weights, fresh statistics, styles that fit N(0, 1).
 
 Shapes: B batch, Z style.
 """
@@ -45,7 +45,7 @@ def export_model(
     """
     average = copy.deepcopy(state.average)
     generator: Generator = average["generator"]  # type: ignore[assignment]
-    encoder: StyleEncoder | None = average["encoder"] if "encoder" in average else None  # type: ignore[assignment]
+    encoder: StyleEncoder | None = dict(average.items()).get("encoder")  # type: ignore[assignment]
     measure_statistics(generator, encoder, recipe, data)
     if encoder is not None:
         whiten_styles(generator, encoder, recipe, data)
@@ -112,7 +112,9 @@ def measure_statistics(
 
 
 @torch.no_grad()
-def whiten_styles(generator: Generator, encoder: StyleEncoder, recipe: Recipe, data: Sequence[Sample]) -> None:
+def whiten_styles(
+    generator: Generator, encoder: StyleEncoder, recipe: Recipe, data: Sequence[Sample]
+) -> None:
     """Moves the Gaussian fitted to all photos' styles to N(0, 1), in encoder and generator alike.
 
     A photo's picture stays the same; only what a random style means changes: z = mean + root @ z'.

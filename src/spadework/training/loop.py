@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,12 @@ import torch
 
 from ..data.loader import batches
 from ..data.sample import Batch, Sample
+from .memory import keep_freed_memory
+from .objectives import Inputs
 from .recipes import Recipe
 from .rundir import RunDir
 from .samples import sample_grid
 from .state import TrainState, new_state, update_average
-from .memory import keep_freed_memory
-from .objectives import Inputs
 from .steps import step_discriminator, step_generator
 
 CALIBRATION_PHOTOS = 192
@@ -87,7 +87,8 @@ def train(
             state.seconds = before + spent
             speed = (state.images_seen - began_images) / spent
             left = (recipe.total_images - state.images_seen) / speed
-            run.log({"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2), **losses})
+            place = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2)}
+            run.log(place | losses)
             listener(Progress(state.step, state.images_seen, recipe.total_images, speed, left, losses))
             for name, value in losses.items():
                 curves(name, value, state.images_seen)
@@ -101,7 +102,7 @@ def train(
     return state
 
 
-def _batches(recipe: Recipe, data: Sequence[Sample], start: int) -> Iterator[Batch]:
+def _batches(recipe: Recipe, data: Sequence[Sample], start: int) -> Generator[Batch, None, None]:
     return batches(
         data,
         recipe.size,
@@ -146,8 +147,9 @@ def _divergence(state: TrainState, losses: dict[str, float], batch: Batch, run: 
     broken = ", ".join(f"{k} = {v}" for k, v in losses.items() if not math.isfinite(v))
     kept = f"the last good state is {run.state}" if run.state.exists() else "no state was saved yet"
     return (
-        f"training diverged at step {state.step + 1} (after {state.images_seen} images, batch {', '.join(batch.names)}): "
-        f"{broken}; {kept}; resume it with a smaller --set lr, or with --set precision=float32"
+        f"training diverged at step {state.step + 1} (after {state.images_seen} images, "
+        f"batch {', '.join(batch.names)}): {broken}; {kept}; "
+        "resume it with a smaller --set lr, or with --set precision=float32"
     )
 
 

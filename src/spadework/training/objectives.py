@@ -41,7 +41,8 @@ class Inputs:
         segmap = semantics(batch.labels, recipe.semantics, batch.instances, dtype)
         channels = channel_of_ids(batch.labels, recipe.semantics)
         edges = segmap[:, -1] > 0 if recipe.edges else None
-        sizes = [size for size in recipe.generator.grids(batch.image.shape[2:]) if min(size) >= 32]
+        size = (batch.image.shape[2], batch.image.shape[3])
+        sizes = [grid for grid in recipe.generator.grids(size) if min(grid) >= 32]
         contexts = Contexts.of(segmap, channels, sizes if recipe.contexts else [], edges, recipe.kernel)
         return cls(channels, segmap, batch.image, contexts)
 
@@ -99,7 +100,8 @@ class PatchObjective:
         if self.vgg is not None:
             with torch.no_grad():
                 target = self.vgg(inputs.image)
-            terms["g_perceptual"] = r.lambda_perceptual * losses.perceptual(target, self.vgg(fake), VGG19.WEIGHTS)
+            difference = losses.perceptual(target, self.vgg(fake), VGG19.WEIGHTS)
+            terms["g_perceptual"] = r.lambda_perceptual * difference
         if r.lambda_color:
             terms["g_color"] = r.lambda_color * F.l1_loss(local_means(fake), local_means(inputs.image))
         return terms
@@ -112,11 +114,12 @@ class PatchObjective:
 
 
 class BackboneObjective:
-    """A frozen classifier judges: pixels by class (OASIS), patches (Projected GANs), features (perceptual)."""
+    """A frozen classifier judges: pixels by class (OASIS), patches (Projected GANs), perceptual features."""
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
-        self.features = NormalizedFeatures(EfficientNetLite(recipe.backbone)).to(getattr(torch, recipe.precision))
+        features = NormalizedFeatures(EfficientNetLite(recipe.backbone))
+        self.features = features.to(getattr(torch, recipe.precision))
         self.discriminator = BackboneDiscriminator(recipe.over_backbone(self.features.channels))
 
     def calibrate(self, photos: list[Tensor]) -> None:

@@ -131,7 +131,7 @@ class Recipe(BaseModel):
 
 def spade_256() -> Recipe:
     """The paper's training at 256x256 with the style VAE, for a folder with the landscape palette."""
-    return Recipe(
+    return Recipe(  # type: ignore[call-arg]
         name="spade_256",
         palette="landscape",
         label_nc=15,
@@ -146,7 +146,7 @@ def spade_256() -> Recipe:
 
 def landscape() -> Recipe:
     """The model that ships: small, with a frozen classifier as judge, for hours on two cores."""
-    return Recipe(
+    return Recipe(  # type: ignore[call-arg]
         name="landscape",
         palette="landscape",
         label_nc=15,
@@ -173,7 +173,7 @@ def landscape() -> Recipe:
 
 def toy() -> Recipe:
     """Procedural landscapes at 64x64: seconds, no data needed. For tests and first steps."""
-    return Recipe(
+    return Recipe(  # type: ignore[call-arg]
         name="toy",
         palette="landscape",
         label_nc=15,

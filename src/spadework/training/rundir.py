@@ -37,7 +37,9 @@ class RunDir:
         try:
             (self.root / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ValueError(f"cannot make the run folder {self.root}: {error}; choose another --out") from error
+            raise ValueError(
+                f"cannot make the run folder {self.root}: {error}; choose another --out"
+            ) from error
         (self.root / "stats.jsonl").unlink(missing_ok=True)
         atomic_write(self.root / "config.json", (recipe.model_dump_json(indent=1) + "\n").encode())
 

@@ -8,6 +8,7 @@ import torch
 from ..data.loader import collate
 from ..data.sample import Sample
 from ..data.transforms import Geometry
+from ..nn.generator import Generator
 from ..palette import Palette
 from ..picture import Picture
 from ..tensors import semantics, to_bytes
@@ -21,12 +22,13 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
     batch = collate(crops)
     columns = [np.stack([_sketch(recipe, s.labels) for s in crops])]
     rng = torch.Generator().manual_seed(0)
-    generator = state.average["generator"]
+    generator: Generator = state.average["generator"]  # type: ignore[assignment]
     segmap = semantics(batch.labels, recipe.semantics, batch.instances)
     noise = generator.draw_noise(len(crops), recipe.size, rng) if recipe.noise else None
     styles = [None]
     if recipe.z_dim is not None:
-        styles = [torch.randn(len(crops), recipe.z_dim, generator=rng), state.average["encoder"](batch.image)[0]]
+        random = torch.randn(len(crops), recipe.z_dim, generator=rng)
+        styles = [random, state.average["encoder"](batch.image)[0]]
     columns += [to_bytes(generator(segmap, z, noise)) for z in styles]
     columns.append(np.stack([s.image for s in crops]))
     return Picture(_montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})
@@ -34,7 +36,8 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
 
 def _sketch(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
     if recipe.palette is None:
-        return np.repeat((labels.astype(int) * 255 // max(1, recipe.label_nc)).astype(np.uint8)[..., None], 3, 2)
+        grey = (labels.astype(int) * 255 // max(1, recipe.label_nc)).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, 2)
     return Palette.load(recipe.palette).colorize(labels)
 
 

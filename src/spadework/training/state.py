@@ -38,13 +38,14 @@ class TrainState:
     @property
     def encoder(self) -> StyleEncoder | None:
         """The style encoder that learns, if there is a style."""
-        return self.painter["encoder"] if "encoder" in self.painter else None  # type: ignore[return-value]
+        return dict(self.painter.items()).get("encoder")  # type: ignore[return-value]
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks whose weights a state file holds."""
-        parts = {"painter": self.painter, "average": self.average, "discriminator": self.objective.discriminator}
+        parts = {"painter": self.painter, "average": self.average}
+        parts |= {"discriminator": self.objective.discriminator}
         features = getattr(self.objective, "features", None)
-        return parts if features is None else {**parts, "features": features}
+        return parts if features is None else parts | {"features": features}
 
     def save(self, path: Path) -> None:
         """Writes one .safetensors file, whole or not at all."""
@@ -65,7 +66,9 @@ class TrainState:
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         for name, part in self.parts().items():
             prefix = f"{name}."
-            part.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+            part.load_state_dict(
+                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            )
         for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
             _restore_optimizer(optimizer, name, tensors)
         torch.set_rng_state(tensors["rng"])

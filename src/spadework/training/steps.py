@@ -25,7 +25,9 @@ def paint(state: TrainState, inputs: Inputs) -> tuple[Tensor, Losses]:
     return state.generator(inputs.contexts, reparameterize(mu, logvar)), {"kl": losses.kl(mu, logvar)}
 
 
-def step_generator(state: TrainState, recipe: Recipe, parts: Sequence[Inputs]) -> tuple[dict[str, float], list[Tensor]]:
+def step_generator(
+    state: TrainState, recipe: Recipe, parts: Sequence[Inputs]
+) -> tuple[dict[str, float], list[Tensor]]:
     """Updates generator and encoder; returns the losses and the paintings, without gradient."""
     state.optimizer_g.zero_grad(set_to_none=True)
     state.objective.discriminator.requires_grad_(False)
@@ -46,7 +48,7 @@ def step_generator(state: TrainState, recipe: Recipe, parts: Sequence[Inputs]) -
 def step_discriminator(
     state: TrainState, recipe: Recipe, parts: Sequence[Inputs], fakes: Sequence[Tensor] | None
 ) -> dict[str, float]:
-    """Updates the discriminator on photos and on ``fakes``; None paints them anew, as the paper's code does."""
+    """Updates the discriminator on photos and ``fakes``; None paints them anew, as the paper's code does."""
     state.optimizer_d.zero_grad(set_to_none=True)
     seen = []
     for i, inputs in enumerate(parts):

@@ -1,0 +1,177 @@
+"""The generator: its start, its plan of blocks, the sizes it paints, and what it depends on."""
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from oracles import apart, some
+from pydantic import ValidationError
+from torch import nn
+
+from spadework.nn.generator import Generator, GeneratorConfig
+
+WITHIN = 1e-12
+
+
+def config(**changes: object) -> GeneratorConfig:
+    return GeneratorConfig.model_validate(
+        {"semantic_nc": 4, "size": (32, 64), "ngf": 1, "hidden": 3, **changes}
+    )
+
+
+def segmap(height: int, width: int, batch: int = 2) -> torch.Tensor:
+    ids = torch.randint(4, (batch, height, width), generator=torch.Generator().manual_seed(0))
+    return nn.functional.one_hot(ids, 4).permute(0, 3, 1, 2).double()
+
+
+def painted(
+    generator: nn.Module, z: torch.Tensor | None = None, size: tuple[int, int] = (32, 64)
+) -> torch.Tensor:
+    return generator.double().eval()(segmap(*size), z)
+
+
+def test_it_starts_from_the_smallest_map() -> None:
+    generator = oracles.randomize(Generator(config()))
+    smallest = oracles.nearest(oracles.array(segmap(32, 64)), 1, 2)
+    expected = oracles.conv(
+        smallest, oracles.array(generator.fc.weight), oracles.array(generator.fc.bias), pad=1
+    )
+    assert apart(generator.start(segmap(32, 64), None), expected) < WITHIN
+
+
+def test_it_starts_from_a_style() -> None:
+    generator = oracles.randomize(Generator(config(z_dim=5)))
+    z = some(2, 5)
+    flat = oracles.array(z) @ oracles.array(generator.fc.weight).T + oracles.array(generator.fc.bias)
+    assert apart(generator.start(segmap(32, 64), z), flat.reshape(2, 16, 1, 2)) < WITHIN
+
+
+def test_another_size_stretches_the_style_grid() -> None:
+    """Bilinear to twice the grid: a row of the values a and b becomes a, (3a + b) / 4, (a + 3b) / 4, b."""
+    generator = oracles.randomize(Generator(config(z_dim=5)))
+    trained = oracles.array(generator.start(segmap(32, 64), some(2, 5)))
+    a, b = trained[..., :1], trained[..., 1:]
+    row = np.concatenate([a, (3 * a + b) / 4, (a + 3 * b) / 4, b], axis=3)
+    assert apart(generator.start(segmap(64, 128), some(2, 5)), np.repeat(row, 2, axis=2)) < WITHIN
+
+
+def test_the_whole_generator_is_its_blocks_in_order() -> None:
+    generator = oracles.randomize(Generator(config(size=(32, 32), widths=(3, 2, 2, 2, 2, 1, 1)))).eval()
+    labels = oracles.array(segmap(32, 32, batch=1))
+    x = oracles.array(generator.start(segmap(32, 32, batch=1), None))
+    for name, block in generator.blocks.items():
+        if name not in ("head_0", "G_middle_1"):
+            x = np.kron(x, np.ones((1, 1, 2, 2)))
+        x = oracles.resblock(block, x, labels)
+    last = generator.conv_img
+    expected = np.tanh(
+        oracles.conv(oracles.leaky(x), oracles.array(last.weight), oracles.array(last.bias), pad=1)
+    )
+    assert apart(generator(segmap(32, 32, batch=1)), expected) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("ups", "widths", "grids"),
+    [
+        (5, (16, 16, 16, 8, 4, 2, 1), (1, 2, 2, 4, 8, 16, 32)),
+        (6, (16, 16, 16, 8, 4, 2, 1), (1, 2, 4, 8, 16, 32, 64)),
+        (7, (16, 16, 16, 8, 4, 2, 1, 0), (1, 2, 4, 8, 16, 32, 64, 128)),
+    ],
+)
+def test_widths_and_grids_are_the_papers(ups: int, widths: tuple[int, ...], grids: tuple[int, ...]) -> None:
+    doubled = GeneratorConfig(semantic_nc=4, num_ups=ups, ngf=2)
+    assert doubled.out_channels == tuple(2 * w or 1 for w in widths)
+    step = 2**ups
+    assert doubled.grids((step, 3 * step)) == [(g, 3 * g) for g in grids]
+
+
+@pytest.mark.parametrize("ups", [5, 6, 7])
+@pytest.mark.parametrize("z_dim", [None, 3])
+def test_every_number_of_doublings_paints_at_any_aspect(ups: int, z_dim: int | None) -> None:
+    size = (2**ups, 2 ** (ups + 1))
+    generator = Generator(config(num_ups=ups, size=size, ngf=2, z_dim=z_dim))
+    x = painted(generator, size=size)
+    assert x.shape == (2, 3, *size)
+    assert x.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"kernel": 5}, {"norm": "instance"}, {"norm": "batch"}, {"hidden": (3,) * 7}]
+)
+def test_variants_paint(changes: dict[str, object]) -> None:
+    assert painted(Generator(config(**changes))).shape == (2, 3, 32, 64)
+
+
+def test_custom_widths_and_hidden_widths_reach_the_blocks() -> None:
+    widths, hidden = (6, 5, 4, 4, 3, 2, 2), (7, 6, 5, 4, 3, 2, 1)
+    generator = Generator(config(widths=widths, hidden=hidden))
+    blocks = list(generator.blocks.values())
+    assert tuple(b.conv_1.out_channels for b in blocks) == widths
+    assert tuple(b.norm_0.mlp_gamma.in_channels for b in blocks) == hidden
+    assert generator.conv_img.in_channels == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"size": (48, 64)}, "size 48x64 does not fit 5 doublings: use multiples of 32, for example 64x64"),
+        ({"size": (16, 64)}, "size 16x64 does not fit 5 doublings: use multiples of 32, for example 32x64"),
+        ({"size": (0, 64)}, "size 0x64 does not fit"),
+        (
+            {"num_ups": 7, "size": (64, 64)},
+            "does not fit 7 doublings: use multiples of 128, for example 128x128",
+        ),
+        ({"widths": (8, 8)}, "widths has 2 entries; 5 doublings have 7 blocks"),
+        (
+            {"hidden": (8, 8), "num_ups": 7, "size": (128, 128)},
+            "hidden has 2 entries; 7 doublings have 8 blocks",
+        ),
+        ({"num_ups": 4}, "num_ups"),
+        ({"kernel": 4}, "kernel"),
+        ({"norm": "group"}, "norm"),
+        ({"ngff": 4}, "ngff"),
+    ],
+)
+def test_what_does_not_fit_is_told(changes: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        config(**changes)
+
+
+def test_a_map_of_an_illegal_size_is_told() -> None:
+    with pytest.raises(ValueError, match="size 48x64 does not fit 5 doublings: use multiples of 32"):
+        painted(Generator(config()), size=(48, 64))
+
+
+@pytest.mark.parametrize("z_dim", [None, 3])
+@pytest.mark.parametrize("noise", [False, True])
+def test_every_parameter_gets_a_gradient(z_dim: int | None, noise: bool) -> None:
+    torch.manual_seed(0)
+    generator = Generator(config(z_dim=z_dim, noise=noise, size=(64, 64), ngf=2)).double()
+    (generator(segmap(64, 64)) * some(2, 3, 64, 64)).sum().backward()
+    silent = [
+        name for name, p in generator.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ]
+    assert silent == []
+
+
+def test_pictures_of_a_batch_do_not_depend_on_each_other() -> None:
+    generator = oracles.randomize(Generator(config(z_dim=3))).eval()
+    maps, z = segmap(32, 64, batch=3), some(3, 3)
+    alone = torch.cat([generator(maps[i : i + 1], z[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(generator(maps, z), alone, rtol=1e-12, atol=1e-12)
+
+
+def test_the_style_is_drawn_when_none_is_given() -> None:
+    generator = Generator(config(z_dim=3))
+    torch.manual_seed(1)
+    first, second = painted(generator), painted(generator)
+    torch.manual_seed(1)
+    assert torch.equal(painted(generator), first)
+    assert not torch.equal(first, second)
+
+
+def test_noise_is_drawn_by_grid_and_repeats_with_its_generator() -> None:
+    generator = Generator(config(noise=True))
+    drawn = [generator.draw_noise(2, (64, 64), torch.Generator().manual_seed(3)) for _ in range(2)]
+    assert [tuple(n.shape) for n in drawn[0]] == [(2, 1, g, g) for g in (2, 4, 4, 8, 16, 32, 64)]
+    assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))

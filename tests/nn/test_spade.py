@@ -1,0 +1,83 @@
+"""SPADE and its residual block against the equations of the paper."""
+
+from typing import Any
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from oracles import apart, some
+from torch import nn
+
+from spadework.nn.spade import SPADE, SPADEResBlock, upsample
+
+WITHIN = 1e-12
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize(
+    ("norm", "train"), [("batch", True), ("batch", False), ("instance", True), ("instance", False)]
+)
+def test_spade_is_equation_1(kernel: int, norm: Any, train: bool) -> None:
+    layer = oracles.randomize(SPADE(3, 4, hidden=5, kernel=kernel, norm=norm)).train(train)
+    x, segmap = some(2, 3, 4, 6), some(2, 4, 8, 9, seed=2)
+    values = oracles.array(x)
+    if norm == "instance":
+        normalized = oracles.standardize(values, (2, 3))
+    else:
+        # before the forward in training, which moves the running statistics
+        normalized = (
+            oracles.standardize(values, (0, 2, 3))
+            if train
+            else oracles.batch_eval(layer.param_free_norm, values)
+        )
+    expected = oracles.spade(layer, values, oracles.array(segmap), normalized)
+    assert apart(layer(x, segmap), expected) < WITHIN
+
+
+def test_spade_has_no_weights_in_its_norm() -> None:
+    layer = SPADE(3, 4, hidden=5)
+    assert {name.split(".")[0] for name, _ in layer.named_parameters()} == {
+        "mlp_shared",
+        "mlp_gamma",
+        "mlp_beta",
+    }
+
+
+def test_syncbatch_is_pytorchs() -> None:
+    assert isinstance(SPADE(3, 4, hidden=5, norm="syncbatch").param_free_norm, nn.SyncBatchNorm)
+
+
+def test_a_zero_modulation_only_normalizes() -> None:
+    layer = SPADE(3, 4, hidden=5, norm="instance").double()
+    for mlp in (layer.mlp_gamma, layer.mlp_beta):
+        nn.init.zeros_(mlp.weight)
+        nn.init.zeros_(mlp.bias)
+    x = some(2, 3, 5, 5)
+    assert apart(layer(x, some(2, 4, 5, 5)), oracles.standardize(oracles.array(x), (2, 3))) < WITHIN
+
+
+@pytest.mark.parametrize(("channels_in", "channels_out"), [(3, 3), (5, 2), (2, 4)])
+def test_resblock_is_figure_4(channels_in: int, channels_out: int) -> None:
+    block = oracles.randomize(SPADEResBlock(channels_in, channels_out, 4, hidden=3)).eval()
+    x, segmap = some(2, channels_in, 3, 4), some(2, 4, 6, 8, seed=2)
+    expected = oracles.resblock(block, oracles.array(x), oracles.array(segmap))
+    assert apart(block(x, segmap), expected) < WITHIN
+    assert block.learned_shortcut == (channels_in != channels_out)
+    assert block.conv_0.out_channels == min(channels_in, channels_out)
+
+
+def test_noise_starts_silent_and_is_scaled_per_channel() -> None:
+    block = oracles.randomize(SPADEResBlock(2, 3, 4, hidden=3, noise=True)).eval()
+    plain = SPADEResBlock(2, 3, 4, hidden=3).double().eval()
+    plain.load_state_dict({k: v for k, v in block.state_dict().items() if k != "noise_strength"})
+    x, segmap, noise = some(2, 2, 3, 4), some(2, 4, 6, 8, seed=2), some(2, 1, 3, 4, seed=3)
+    strength = block.noise_strength.detach()
+    assert torch.equal(block(x, segmap, noise), plain(x + strength * noise, segmap))
+    assert torch.equal(block(x, segmap), plain(x, segmap))
+    assert SPADEResBlock(2, 3, 4, noise=True).noise_strength.abs().sum() == 0
+
+
+def test_upsample_repeats_pixels() -> None:
+    x = some(2, 3, 4, 5)
+    assert apart(upsample(x), np.kron(oracles.array(x), np.ones((1, 1, 2, 2)))) == 0

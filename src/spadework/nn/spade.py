@@ -42,6 +42,9 @@ class SPADE(nn.Module):
         self.mlp_shared = nn.Sequential(nn.Conv2d(semantic_nc, hidden, kernel, padding=pad), nn.ReLU())
         self.mlp_gamma = nn.Conv2d(hidden, channels, kernel, padding=pad)
         self.mlp_beta = nn.Conv2d(hidden, channels, kernel, padding=pad)
+        # Of one-hot channels k * k inputs are active, not K * k * k: with He's deviation for these the labels
+        # speak from the first step. PyTorch's own start whispers, and pictures ignore the map for long.
+        nn.init.normal_(self.mlp_shared[0].weight, std=2**0.5 / kernel)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, segmap: Tensor | Contexts) -> Tensor:
         """(B, C, H, W) and a label map (B, K, any, any), resized by nearest neighbour -> (B, C, H, W)."""

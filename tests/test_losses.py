@@ -1,0 +1,153 @@
+"""Every loss against numpy in float64, written from its equation."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from spadework import losses
+
+WITHIN = 1e-13
+
+
+def some(*shape: int, seed: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def scores(seed: int) -> list[Tensor]:
+    """Two scales of different sizes."""
+    return [some(2, 1, 4, 5, seed=seed), some(2, 1, 2, 3, seed=seed + 1)]
+
+
+def mean_over_scales(term: Callable[[np.ndarray], np.ndarray], maps: list[Tensor]) -> float:
+    return float(np.mean([term(x.numpy()).mean() for x in maps]))
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+GAN: dict[str, tuple[Callable, Callable, Callable]] = {  # d on photos, d on paintings, g on paintings
+    "hinge": (lambda x: np.maximum(0, 1 - x), lambda x: np.maximum(0, 1 + x), lambda x: -x),
+    "ls": (lambda x: (x - 1) ** 2, lambda x: x**2, lambda x: (x - 1) ** 2),
+    "original": (
+        lambda x: -np.log(sigmoid(x)),
+        lambda x: -np.log(1 - sigmoid(x)),
+        lambda x: -np.log(sigmoid(x)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", losses.GAN_LOSSES)
+def test_adversarial_losses(name: str) -> None:
+    real, fake = scores(1), scores(5)
+    loss_d, loss_g = losses.GAN_LOSSES[name]
+    d_real, d_fake = loss_d(real, fake)
+    expected = [mean_over_scales(GAN[name][i], maps) for i, maps in enumerate((real, fake, fake))]
+    assert [float(d_real), float(d_fake), float(loss_g(fake))] == pytest.approx(expected, abs=WITHIN)
+
+
+def test_scales_weigh_alike_whatever_their_size() -> None:
+    large, small = torch.full((1, 1, 8, 8), 3.0), torch.full((1, 1, 2, 2), 1.0)
+    assert float(losses.hinge_g([large, small])) == -2
+
+
+def test_original_loss_is_finite_where_the_sigmoid_saturates() -> None:
+    far = [torch.tensor([-800.0, 800.0])]
+    assert float(losses.original_g(far)) == 400
+
+
+def test_feature_matching_sums_layers_and_averages_scales() -> None:
+    real = [[some(2, 3, 5, 4, seed=1), some(2, 4, 3, 2, seed=2)], [some(2, 3, 3, 2, seed=3)]]
+    fake = [[some(2, 3, 5, 4, seed=4), some(2, 4, 3, 2, seed=5)], [some(2, 3, 3, 2, seed=6)]]
+    pairs = [[(r.numpy(), f.numpy()) for r, f in zip(*s, strict=True)] for s in zip(real, fake, strict=True)]
+    expected = sum(np.abs(r - f).mean() for scale in pairs for r, f in scale) / 2
+    assert float(losses.feature_matching(real, fake)) == pytest.approx(expected, abs=WITHIN)
+
+
+def test_only_the_painting_gets_a_gradient() -> None:
+    real, fake = some(2, 3, 4, 4, seed=1).requires_grad_(), some(2, 3, 4, 4, seed=2).requires_grad_()
+    (losses.feature_matching([[real]], [[fake]]) + losses.perceptual([real], [fake], [1.0])).backward()
+    assert real.grad is None
+    assert torch.equal(fake.grad, 2 * torch.sign(fake - real).detach() / fake.numel())
+
+
+def test_perceptual_weighs_layers() -> None:
+    real, fake = [some(1, 2, 3, 3, seed=s) for s in (1, 2)], [some(1, 2, 3, 3, seed=s) for s in (3, 4)]
+    terms = [np.abs(r.numpy() - f.numpy()).mean() for r, f in zip(real, fake, strict=True)]
+    expected = 0.25 * terms[0] + 2 * terms[1]
+    assert float(losses.perceptual(real, fake, [0.25, 2.0])) == pytest.approx(expected, abs=WITHIN)
+    with pytest.raises(ValueError, match="zip"):
+        losses.perceptual(real, fake, [1.0])
+
+
+def test_kl_is_the_integral_summed_over_batch_and_dimensions() -> None:
+    """KL(p || q) = integral of p log(p / q), one dimension at a time."""
+    mu, logvar = some(2, 3, seed=1), some(2, 3, seed=2)
+    x = np.linspace(-30, 30, 60_001)
+    expected = 0.0
+    for m, s in zip(mu.numpy().ravel(), np.exp(logvar.numpy().ravel() / 2), strict=True):
+        log_p = -(((x - m) / s) ** 2) / 2 - np.log(s * np.sqrt(2 * np.pi))
+        log_q = -(x**2) / 2 - np.log(np.sqrt(2 * np.pi))
+        expected += np.sum(np.exp(log_p) * (log_p - log_q)) * (x[1] - x[0])
+    assert float(losses.kl(mu, logvar)) == pytest.approx(expected, rel=1e-9)
+    assert float(losses.kl(torch.zeros(4, 5), torch.zeros(4, 5))) == 0
+
+
+def frequencies(labels: np.ndarray, classes: int, cap: float) -> np.ndarray:
+    """Pixels that count / (classes present * pixels of the class), at most ``cap``."""
+    counts = np.array([(labels == c).sum() for c in range(classes)])
+    present = np.count_nonzero(counts)
+    return np.array([min(cap, counts.sum() / (present * n)) if n else 0 for n in counts])
+
+
+def test_class_weights_are_inverse_frequencies() -> None:
+    labels = torch.tensor([[[0, 0, 0, 0], [0, 0, 2, 2], [0, 3, 5, 5]]], dtype=torch.uint8)
+    for cap in (1.5, 4.0):
+        expected = frequencies(labels.numpy(), 5, cap)
+        assert losses.class_weights(labels, 5, cap).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
+    weights = losses.class_weights(labels, 5, cap=100.0)
+    assert float(weights[labels[labels < 5].long()].mean()) == pytest.approx(1, rel=1e-6)
+
+
+def test_class_weights_without_any_counted_pixel_are_zero() -> None:
+    assert losses.class_weights(torch.full((1, 2, 2), 255, dtype=torch.uint8), 3).tolist() == [0, 0, 0]
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    return logits - np.log(np.exp(logits).sum(1, keepdims=True))
+
+
+def test_pixel_labels_is_the_weighted_cross_entropy() -> None:
+    logits, weights = some(2, 5, 3, 4, seed=1), torch.tensor([0.5, 2.0, 1.0, 0.0])
+    labels = torch.randint(4, (2, 3, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    labels[0, 0] = 255
+    logs, expected = log_softmax(logits.numpy()), 0.0
+    for b, i, j in np.ndindex(2, 3, 4):
+        label = int(labels[b, i, j])
+        if label < 4:
+            expected -= float(weights[label]) * logs[b, label, i, j] / (2 * 3 * 4)
+    assert float(losses.pixel_labels(logits, labels, weights)) == pytest.approx(expected, abs=WITHIN)
+
+
+def test_pixel_fake_is_the_cross_entropy_to_the_last_class() -> None:
+    logits = some(2, 5, 3, 4, seed=1)
+    expected = -log_softmax(logits.numpy())[:, -1].mean()
+    assert float(losses.pixel_fake(logits)) == pytest.approx(expected, abs=WITHIN)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: sum(losses.hinge_d([x], [x])),
+        lambda x: losses.lsgan_g([x]),
+        lambda x: losses.original_g([x]),
+        lambda x: losses.kl(x, x),
+        lambda x: losses.pixel_fake(x),
+        lambda x: losses.pixel_labels(x, torch.zeros(1, 2, 2, dtype=torch.uint8), torch.ones(2)),
+    ],
+)
+def test_gradients_are_those_of_the_values(loss: Callable[[Tensor], Tensor]) -> None:
+    assert torch.autograd.gradcheck(loss, some(1, 3, 2, 2, seed=3).requires_grad_())

@@ -7,6 +7,7 @@ in 256 values.
 
 import difflib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -75,16 +76,16 @@ class PublishedDiscriminator(MultiscaleDiscriminator):
         return super().forward(segmap, image)
 
 
-class _Options(BaseModel):
+class _Options(BaseModel, ABC):
     """The published options that shape one network; the many others say nothing about it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     train: bool = False
 
+    @abstractmethod
     def network(self) -> tuple[nn.Module, bool]:
         """The network of these options, and whether its convolutions have spectral norm."""
-        raise NotImplementedError
 
 
 class SpadeOptions(_Options):

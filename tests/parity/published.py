@@ -184,7 +184,7 @@ def recipe_of(options: dict[str, Any], contexts: bool) -> Recipe:
     """Our recipe for a file's training options, with the labels dense or as contexts."""
     assert not options.get("perceptual"), "a perceptual term needs weights that no file holds"
     assert not options.get("use_vae"), "a style is drawn at random, which no file holds"
-    ratio = options["D_lr"] / options["G_lr"]
+    ratio = round(options["D_lr"] / options["G_lr"], 9)
     assert ratio in (1, 4), f"learning rates are 1:1, or 1:4 with two time scales, not 1:{ratio}"
     size = nvlabs.GeneratorOptions(semantic_nc=1, norm_G="spadebatch3x3", **shape_of(options)).config()
     return Recipe(

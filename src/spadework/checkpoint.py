@@ -239,10 +239,8 @@ def _demand_fit(
     tensors: dict[str, Tensor], parts: dict[str, nn.Module], path: str | os.PathLike[str]
 ) -> None:
     """The file's tensors are exactly those of the networks that the card describes."""
-    expected = {
-        f"{name}.{k}": tuple(v.shape) for name, part in parts.items() for k, v in part.state_dict().items()
-    }
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    expected = {f"{name}.{k}": _form(v) for name, part in parts.items() for k, v in part.state_dict().items()}
+    found = {name: _form(tensor) for name, tensor in tensors.items()}
     faults = [
         f"{name} is {found.get(name, 'missing')}, the card says {expected.get(name, 'there is none')}"
         for name in sorted(expected.keys() | found.keys())
@@ -250,6 +248,12 @@ def _demand_fit(
     ]
     if faults:
         _refuse(faults, path)
+
+
+def _form(tensor: Tensor) -> str:
+    """Its shape, and its type where that is not some floating point."""
+    shape = str(tuple(tensor.shape))
+    return shape if tensor.is_floating_point() else f"{shape} {tensor.dtype}"
 
 
 def _refuse(faults: list[str], path: str | os.PathLike[str]) -> NoReturn:

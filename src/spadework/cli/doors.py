@@ -48,4 +48,5 @@ class Settings(TyperCommand):
 
 def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
-    return f"{error.format_message()} See: {context.command_path if context else 'spadework'} --help"
+    command = context.command_path if context else "spadework"
+    return f"{error.format_message().rstrip('.')}: type {command} --help"

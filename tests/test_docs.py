@@ -1,0 +1,116 @@
+"""Pages that are made from the code: docs/cli.md and the tables of docs/training.md.
+
+Write them anew with `make docs`, or `python tests/test_docs.py`.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from spadework.cli import app
+from spadework.training.recipes import RECIPES, Recipe
+
+DOCS = Path(__file__).parents[1] / "docs"
+AGAIN = "type: make docs"
+
+PLAIN = {
+    "name": "name of the recipe",
+    "seed": "decides the first weights and the order of the photos",
+    "batch_size": "photos per step",
+    "lr": "learning rate of Adam",
+    "betas": "decay of Adam's two averages",
+    "precision": "of the arithmetic (autocast)",
+    "ngf": "width unit of the generator",
+    "num_ups": "doublings from the first grid to the picture",
+    "start": "the style gives every cell of the first grid (as published), or one value for all",
+    "widths": "output channels of every generator block; None: the paper's multiples of ngf",
+    "hidden": "channels between labels and modulation, one number or one per block",
+    "kernel": "kernel size of the modulation",
+    "norm": "normalisation inside the generator",
+    "noise": "one random value per pixel before every block",
+    "encoder_ngf": "width unit of the style encoder",
+    "encoder_size": "pixels a side at which the style encoder sees a photo",
+    "encoder_norm": "normalisation inside the style encoder",
+    "judge": "discriminator: the paper's on patches, or one over a frozen classifier",
+    "gan_loss": "adversarial loss of the patch judge",
+    "ndf": "width unit of the patch judge",
+    "scales": "scales of the patch judge",
+    "judge_widths": "channels per level of the backbone judge",
+    "lambda_gan": "weight of the adversarial term",
+    "lambda_feat": "weight of feature matching",
+    "lambda_perceptual": "weight of the perceptual loss (patch judge with VGG weights)",
+    "lambda_kl": "weight of the style's KL divergence",
+}
+"""For settings whose field has no description of its own."""
+
+
+def cli_page() -> str:
+    """The help of every command."""
+    group = get_command(app)
+    parts = [f"# Commands\n\nMade from the commands' own help; {AGAIN}.\n"]
+    for name in ["", *getattr(group, "commands", {})]:
+        words = [name, "--help"] if name else ["--help"]
+        result = CliRunner().invoke(app, words, prog_name="spadework", env={"COLUMNS": "80"})
+        assert result.exit_code == 0, result.output
+        parts.append(f"## {' '.join(['spadework', name]).strip()}\n\n```\n{_stripped(result.stdout)}\n```\n")
+    return "\n".join(parts)
+
+
+def _stripped(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def settings_table() -> str:
+    """Every setting of a recipe, what it means and its value in each recipe."""
+    recipes = [make() for make in RECIPES.values()]
+    rows = [["setting", "what it is", *RECIPES], ["---"] * (2 + len(RECIPES))]
+    for key, field in Recipe.model_fields.items():
+        if key != "name":
+            values = [str(getattr(recipe, key)) for recipe in recipes]
+            rows.append([f"`{key}`", field.description or PLAIN.get(key, ""), *values])
+    return "\n".join(f"| {' | '.join(cell.replace('|', ', ') for cell in row)} |" for row in rows)
+
+
+def training_page(page: str) -> str:
+    """The page with its generated part made anew."""
+    made = f"<!-- made from the recipes; {AGAIN} -->\n{settings_table()}\n<!-- end -->"
+    return re.sub(r"<!-- made from.*?<!-- end -->", lambda _: made, page, count=1, flags=re.DOTALL)
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every generated page and what it should hold."""
+    yield DOCS / "cli.md", cli_page()
+    yield DOCS / "training.md", training_page((DOCS / "training.md").read_text())
+
+
+@pytest.mark.parametrize("name", ["cli.md", "training.md"])
+def test_pages_are_up_to_date(name: str) -> None:
+    expected = {path.name: text for path, text in pages()}[name]
+    assert (DOCS / name).read_text() == expected, f"docs/{name} is behind the code; {AGAIN}"
+
+
+def test_every_setting_is_explained() -> None:
+    unexplained = [
+        key for key, field in Recipe.model_fields.items() if not (field.description or key in PLAIN)
+    ]
+    assert not unexplained, f"give these fields of Recipe a description: {', '.join(unexplained)}"
+    gone = set(PLAIN) - set(Recipe.model_fields)
+    assert not gone, f"take these out of PLAIN: {', '.join(gone)}"
+
+
+def test_the_contribution_guide_names_things_that_exist() -> None:
+    guide = (DOCS.parent / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`((?:src|tests|docs|examples)/[\w/.-]+)`", guide)
+    assert paths
+    assert not [path for path in paths if not (DOCS.parent / path).exists()]
+
+
+if __name__ == "__main__":
+    os.environ["NO_COLOR"] = "1"
+    for path, text in pages():
+        path.write_text(text)

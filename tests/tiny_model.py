@@ -42,7 +42,7 @@ def networks(seed: int = 0, config: GeneratorConfig = GENERATOR) -> tuple[Genera
             for name, parameter in generator.named_parameters():
                 if name.endswith("noise_strength"):
                     parameter.normal_(0, 0.5)
-                if "mlp_gamma" in name or "mlp_beta" in name or name.startswith("conv_img"):
+                if name.startswith("conv_img"):
                     parameter.mul_(3)
     return generator.eval(), encoder.eval()
 

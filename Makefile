@@ -28,6 +28,9 @@ paint: $(VENV)/.installed
 	@$(BIN)/spadework paint examples/sketches --out out --model landscape --seed 0
 	@echo "now your own sketch: $(BIN)/spadework paint YOURS.png (classes and colours: $(BIN)/spadework palettes landscape)"
 
+# One thread: the networks of the tests are tiny, and threads that wait for each other on a busy machine are slow.
+test soak: export OMP_NUM_THREADS ?= 1
+
 test: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -40,6 +40,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __getitem__(self, part: slice) -> Batch:
+        """Some of the samples, as a batch of their own."""
+        instances = None if self.instances is None else self.instances[part]
+        return Batch(self.labels[part], self.image[part], instances, self.names[part])
+
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         instances = None if self.instances is None else self.instances.to(device)

@@ -7,8 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ..data.loader import batches
 from ..data.sample import Batch, Sample
 from .memory import keep_freed_memory
@@ -54,7 +52,9 @@ def train(
     Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
     """
     run = RunDir(out)
-    if not resume:
+    if resume:
+        run.recipe()  # there is one
+    else:
         run.create(recipe)
     keep_freed_memory()
     state = new_state(recipe)
@@ -77,8 +77,10 @@ def train(
             losses, fakes = step_generator(state, recipe, parts)
             repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
             losses |= step_discriminator(state, recipe, parts, None if repaint else fakes)
-            if not all(math.isfinite(value) for value in losses.values()):
-                raise TrainingDiverged(_divergence(state, losses, batch, run))
+            broken = [f"{k} = {v}" for k, v in losses.items() if not math.isfinite(v)]
+            if broken:
+                what = f"{', '.join(broken)} in batch {', '.join(batch.names)}"
+                raise TrainingDiverged(_divergence(state.step + 1, state.images_seen, what, run))
             update_average(state.average, state.painter, recipe.ema, state.step)
 
             state.step += 1
@@ -96,9 +98,9 @@ def train(
             if _passed(state.images_seen, len(batch), recipe.sample_every):
                 sample_grid(state, recipe, previews).save(run.sample(state.images_seen))
             if _passed(state.images_seen, len(batch), recipe.save_every):
-                state.save(run.state)
+                _save(state, run)
 
-    state.save(run.state)
+    _save(state, run)
     return state
 
 
@@ -123,10 +125,8 @@ def _photos(recipe: Recipe, data: Sequence[Sample]) -> Iterator[Batch]:
 
 
 def _split(batch: Batch, parts: int) -> list[Batch]:
-    if parts == 1:
-        return [batch]
-    cuts = torch.arange(len(batch)).chunk(parts)
-    return [batch[int(c[0]) : int(c[-1]) + 1] for c in cuts]
+    length = -(-len(batch) // parts)
+    return [batch[start : start + length] for start in range(0, len(batch), length)]
 
 
 def _set_learning_rates(state: TrainState, recipe: Recipe) -> None:
@@ -139,17 +139,29 @@ def _set_learning_rates(state: TrainState, recipe: Recipe) -> None:
             group["lr"] = recipe.lr * scale * factor
 
 
+def _save(state: TrainState, run: RunDir) -> None:
+    """Puts no lost state over a good one: a finite loss may have had an infinite gradient."""
+    weights = [(n, k, v) for n, part in state.parts().items() for k, v in part.named_parameters()]
+    lost = [f"{name}.{key}" for name, key, value in weights if not value.isfinite().all()]
+    if lost:
+        what = f"{len(lost)} weights are not finite, the first is {lost[0]}"
+        raise TrainingDiverged(_divergence(state.step, state.images_seen, what, run))
+    state.save(run.state)
+
+
 def _passed(images_seen: int, batch: int, every: int) -> bool:
     return images_seen // every > (images_seen - batch) // every
 
 
-def _divergence(state: TrainState, losses: dict[str, float], batch: Batch, run: RunDir) -> str:
-    broken = ", ".join(f"{k} = {v}" for k, v in losses.items() if not math.isfinite(v))
-    kept = f"the last good state is {run.state}" if run.state.exists() else "no state was saved yet"
+def _divergence(step: int, images_seen: int, what: str, run: RunDir) -> str:
+    kept = (
+        f"the last good state is {run.state}: resume it"
+        if run.state.exists()
+        else "no state was saved: start"
+    )
     return (
-        f"training diverged at step {state.step + 1} (after {state.images_seen} images, "
-        f"batch {', '.join(batch.names)}): {broken}; {kept}; "
-        "resume it with a smaller --set lr, or with --set precision=float32"
+        f"training diverged at step {step} (after {images_seen} images): {what}; "
+        f"{kept} with a smaller --set lr, or with --set precision=float32"
     )
 
 

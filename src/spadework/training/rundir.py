@@ -1,7 +1,6 @@
 """The folder of a run: config.json, stats.jsonl, samples/, state.safetensors, model-*.safetensors."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +58,10 @@ class RunDir:
             file.write(json.dumps(record) + "\n")
 
     def forget_after(self, step: int) -> None:
-        """Drops the records of steps that a resumed run will take again."""
+        """Drops the records of steps that a resumed run will take again, and a line that a kill cut off."""
         stats = self.root / "stats.jsonl"
         if not stats.exists():
             return
-        kept = [line for line in stats.read_text().splitlines() if json.loads(line)["step"] <= step]
-        atomic_write(stats, "".join(line + os.linesep for line in kept).encode())
+        lines = stats.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        atomic_write(stats, "".join(kept).encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -60,19 +60,31 @@ class TrainState:
         hidden.replace(path)
 
     def load(self, path: Path) -> None:
-        """Restores what ``save`` wrote into a state built from the same recipe."""
-        with safe_open(path, "pt") as file:
-            meta = json.loads(file.metadata()["state"])
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        """Restores what ``save`` wrote; ValueError if the file is damaged or another recipe's."""
+        meta, tensors = _read(path)
         for name, part in self.parts().items():
             prefix = f"{name}."
-            part.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            )
+            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            try:
+                part.load_state_dict(own)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"{path} does not fit this recipe ({name}: {str(error).splitlines()[1].strip()}); "
+                    "resume it without those --set that shape a network"
+                ) from error
         for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
             _restore_optimizer(optimizer, name, tensors)
         torch.set_rng_state(tensors["rng"])
         self.step, self.images_seen, self.seconds = meta["step"], meta["images_seen"], meta["seconds"]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            meta = json.loads(file.metadata()["state"])
+            return meta, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    except (SafetensorError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged or no training state ({error}); start a new run") from error
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, name: str, tensors: dict[str, Tensor]) -> None:
@@ -106,7 +118,7 @@ def new_state(recipe: Recipe) -> TrainState:
 def initialise(net: nn.Module, gain: float) -> None:
     """Xavier normal for every convolution and linear layer, biases zero (the paper's code: gain 0.02)."""
     for name, parameter in net.named_parameters():
-        if parameter.ndim >= 2:
+        if parameter.ndim in (2, 4):
             nn.init.xavier_normal_(parameter, gain=gain)
         elif name.endswith("bias"):
             nn.init.zeros_(parameter)
@@ -114,10 +126,14 @@ def initialise(net: nn.Module, gain: float) -> None:
 
 @torch.no_grad()
 def update_average(average: nn.Module, source: nn.Module, decay: float, step: int) -> None:
-    """Moves the average towards the source; the first steps move faster (warm-up)."""
+    """Moves the average towards the source; the first steps move faster (warm-up).
+
+    Spectral norm's vectors are taken as they are: means of unit vectors are shorter than 1, which would make
+    the averaged weights too large.
+    """
     weight = 1 - min(decay, (1 + step) / (10 + step))
-    for a, b in zip(average.state_dict().values(), source.state_dict().values(), strict=True):
-        if a.dtype.is_floating_point:
+    for (name, a), b in zip(average.state_dict().items(), source.state_dict().values(), strict=True):
+        if a.dtype.is_floating_point and not name.endswith(("._u", "._v")):
             a.lerp_(b, weight)
         else:
             a.copy_(b)

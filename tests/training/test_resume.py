@@ -1,0 +1,159 @@
+"""Twenty steps are ten, a saved state and ten more: bit for bit."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
+
+from spadework.training import loop
+from spadework.training.recipes import Recipe
+from spadework.training.rundir import RunDir
+
+CASES = [
+    pytest.param(small(f"precision={precision}", *judge), id=f"{name}-{precision}", marks=marks)
+    for precision in ("float32", "bfloat16")
+    for name, judge, marks in (("patch", [], ()), ("backbone", BACKBONE, needs_backbone))
+]
+
+
+@pytest.fixture(autouse=True)
+def brief_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CALIBRATION_PHOTOS", 8)
+
+
+def next_batch(recipe: Recipe, step: int) -> list[torch.Tensor]:
+    stream = loop._batches(recipe, PHOTOS, step)
+    batch = next(stream)
+    stream.close()
+    return [batch.labels, batch.image]
+
+
+@pytest.mark.parametrize("recipe", CASES)
+def test_twenty_steps_are_ten_and_ten(recipe: Recipe, tmp_path: Path):
+    whole = snapshot(run(recipe, tmp_path / "straight"))
+
+    half = run(recipe, tmp_path / "halves", steps=10)
+    assert (half.step, half.images_seen) == (10, 40)
+    middle = snapshot(half)
+    assert differing(whole, middle)  # the second half does change something
+    torch.manual_seed(99)
+    torch.randn(7)  # another process has other random numbers
+    resumed = run(recipe, tmp_path / "halves", resume=True)
+
+    assert (resumed.step, resumed.images_seen) == (20, 80)
+    assert differing(whole, snapshot(resumed)) == []
+    assert resumed.seconds > half.seconds
+    for ours, theirs in zip(next_batch(recipe, resumed.step), next_batch(recipe, 20), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_check_sees_a_lost_random_state(tmp_path: Path):
+    """Negative control: everything but the random numbers comes back, and the runs part."""
+    recipe = small()
+    whole = snapshot(run(recipe, tmp_path / "straight", steps=3))
+    run(recipe, tmp_path / "halves", steps=2)
+    path = RunDir(tmp_path / "halves").state
+    tensors = load_file(path)
+    tensors["rng"] = torch.manual_seed(5).get_state()
+    meta = json.dumps({"step": 2, "images_seen": 8, "seconds": 0.0})
+    save_file(tensors, path, {"state": meta})
+    resumed = snapshot(run(recipe, tmp_path / "halves", steps=1, resume=True))
+    assert any(name.startswith("painter.generator") for name in differing(whole, resumed))
+
+
+def test_a_batch_depends_on_its_number_alone():
+    recipe = small("sketch_share=0.5")
+    with_start = next_batch(recipe, 7)
+    stream = loop._batches(recipe, PHOTOS, 0)
+    from_zero = next(itertools.islice(stream, 7, None))
+    stream.close()
+    assert torch.equal(with_start[0], from_zero.labels)
+    assert torch.equal(with_start[1], from_zero.image)
+    assert not torch.equal(with_start[1], next_batch(recipe, 8)[1])
+
+
+def records(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "stats.jsonl").read_text().splitlines()]
+
+
+class Killed(Exception):
+    """What a power cut looks like from inside."""
+
+
+def test_records_are_whole_after_a_kill(tmp_path: Path):
+    recipe = small("save_every=24")  # every six steps
+
+    def die(progress: loop.Progress) -> None:
+        if progress.step == 9:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(recipe, tmp_path / "killed", listener=die)
+    assert [r["step"] for r in records(tmp_path / "killed")] == list(range(1, 10))
+    with (tmp_path / "killed" / "stats.jsonl").open("a") as file:
+        file.write('{"step": 10, "images": 4')  # the line that was being written
+    resumed = snapshot(run(recipe, tmp_path / "killed", resume=True))
+    assert differing(resumed, snapshot(run(recipe, tmp_path / "straight"))) == []
+
+    ours, theirs = records(tmp_path / "killed"), records(tmp_path / "straight")
+    assert [r["step"] for r in ours] == list(range(1, 21))
+    assert [r["images"] for r in ours] == list(range(4, 84, 4))
+    for a, b in zip(ours, theirs, strict=True):
+        assert {k: v for k, v in a.items() if k != "seconds"} == {
+            k: v for k, v in b.items() if k != "seconds"
+        }
+    assert all(a["seconds"] <= b["seconds"] for a, b in itertools.pairwise(ours))
+
+
+def test_a_finished_run_resumes_to_nothing(tmp_path: Path):
+    recipe = small("total_images=8")
+    first = snapshot(run(recipe, tmp_path))
+    again = run(recipe, tmp_path, resume=True)
+    assert again.step == 2
+    assert differing(first, snapshot(again)) == []
+    assert len(records(tmp_path)) == 2
+
+
+def test_a_longer_total_goes_on(tmp_path: Path):
+    run(small("total_images=8"), tmp_path)
+    state = run(small("total_images=16"), tmp_path, resume=True)
+    assert state.step == 4
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path):
+    run(small("total_images=4"), tmp_path)
+    before = RunDir(tmp_path).state.read_bytes()
+    with pytest.raises(ValueError, match=r"already holds a run; continue it with --resume or choose another"):
+        run(small("total_images=4"), tmp_path)
+    assert RunDir(tmp_path).state.read_bytes() == before
+    assert len(records(tmp_path)) == 1
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"nothing to resume in .*leaving out --resume"):
+        run(small(), tmp_path / "none", resume=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_state_of_other_networks_is_refused(tmp_path: Path):
+    run(small("total_images=4"), tmp_path)
+    with pytest.raises(ValueError, match=r"state\.safetensors does not fit this recipe.*without those --set"):
+        run(small("total_images=8", "ngf=4"), tmp_path, resume=True)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path):
+    run(small("total_images=4"), tmp_path)
+    path = RunDir(tmp_path).state
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"state\.safetensors is damaged .*start a new run"):
+        run(small("total_images=8"), tmp_path, resume=True)
+
+
+def test_a_run_folder_that_cannot_be_made_is_said(tmp_path: Path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ValueError, match=r"cannot make the run folder .*choose another --out"):
+        run(small(), tmp_path / "file" / "run")

@@ -6,28 +6,33 @@ A recipe is flat, so that `--set ngf=32 --set z_dim=64` reaches everything; the 
 import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..nn.discriminator import BackboneConfig, PatchConfig
 from ..nn.encoder import StyleEncoderConfig
 from ..nn.generator import GeneratorConfig
 from ..nn.spade import Norm
+from ..palette import Palette
 from ..tensors import SemanticsConfig
+
+Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(BaseModel):
     """One training run, complete. Sizes are (H, W) in pixels, lengths in images."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str
+    name: str = Field(min_length=1)
     # what is seen
     palette: str | None = Field(
         None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1"
     )
-    label_nc: int = Field(description="number of classes")
+    label_nc: int = Field(ge=1, le=256, description="number of classes")
     unknown: bool = Field(False, description="id 255 is an unknown class with a channel of its own")
     edges: bool = Field(False, description="one more channel marks the edges of instances")
     size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
@@ -37,7 +42,7 @@ class Recipe(BaseModel):
         0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
     )
     # how long
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     batch_size: int = Field(8, ge=1)
     accumulate: int = Field(
         1, ge=1, description="parts a batch is computed in; gradients are summed over them"
@@ -50,7 +55,7 @@ class Recipe(BaseModel):
     ttur: bool = Field(
         False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
     )
-    betas: tuple[float, float] = (0.0, 0.9)
+    betas: tuple[Beta, Beta] = (0.0, 0.9)
     decay_from: float = Field(
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
@@ -61,36 +66,59 @@ class Recipe(BaseModel):
     contexts: bool = Field(
         True, description="label contexts in the generator wherever few neighbourhoods are distinct"
     )
-    init_gain: float | None = Field(0.02, description="of Xavier's initial weights; None: PyTorch's own")
+    init_gain: float | None = Field(
+        0.02, gt=0, description="of Xavier's initial weights; None: PyTorch's own"
+    )
     # generator and style encoder
     ngf: int = Field(64, ge=1)
     num_ups: Literal[5, 6, 7] = 5
-    widths: tuple[int, ...] | None = None
-    hidden: int | tuple[int, ...] = 128
+    widths: tuple[Count, ...] | None = None
+    hidden: Count | tuple[Count, ...] = 128
     kernel: Literal[3, 5] = 3
     norm: Norm = "batch"
-    z_dim: int | None = Field(256, description="length of the style; None: no style, start from the map")
+    z_dim: int | None = Field(256, ge=1, description="length of the style; None: start from the map")
     start: Literal["grid", "point"] = "grid"
     noise: bool = False
-    encoder_ngf: int = 64
-    encoder_size: int = 256
+    encoder_ngf: Count = 64
+    encoder_size: Count = 256
     encoder_norm: Literal["instance", "batch"] = "instance"
     # who judges, and how much each opinion weighs
     judge: Literal["patch", "backbone"] = "patch"
     gan_loss: Literal["hinge", "ls", "original"] = "hinge"
-    ndf: int = 64
-    scales: int = 2
+    ndf: Count = 64
+    scales: Count = 2
     backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
-    judge_widths: tuple[int, ...] = (32, 64, 96, 128, 192)
-    lambda_gan: float = 1.0
-    lambda_feat: float = 10.0
-    lambda_perceptual: float = 10.0
-    lambda_pixel: float = Field(
+    judge_widths: tuple[Count, Count, Count, Count, Count] = (32, 64, 96, 128, 192)
+    lambda_gan: Weight = 1.0
+    lambda_feat: Weight = 10.0
+    lambda_perceptual: Weight = 10.0
+    lambda_pixel: Weight = Field(
         0.0, description="cross-entropy of the painting to its labels (backbone judge)"
     )
-    lambda_color: float = Field(0.0, description="L1 of local means, painting to photo")
-    lambda_kl: float = 0.05
+    lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
+    lambda_kl: Weight = 0.05
     vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}: "
+                "all parts of a batch must be of one size"
+            )
+        if not 1 <= self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale is {list(self.scale)}: expected [low, high] with 1 <= low <= high")
+        if self.palette is not None and Palette.load(self.palette).label_nc > self.label_nc:
+            raise ValueError(
+                f"palette {self.palette} has {Palette.load(self.palette).label_nc} classes, label_nc is "
+                f"{self.label_nc}: set label_nc to that, or palette=null"
+            )
+        if self.z_dim and self.encoder_norm == "instance" and self.encoder_size <= 32:
+            raise ValueError(
+                f"encoder_size {self.encoder_size} ends in one pixel, which has no instance norm: "
+                "use 33 or more, or encoder_norm=batch"
+            )
+        return self
 
     @property
     def semantics(self) -> SemanticsConfig:
@@ -165,7 +193,7 @@ def landscape() -> Recipe:
         lambda_feat=5.0,
         lambda_pixel=0.5,
         lambda_color=10.0,
-        lambda_kl=0.05,
+        lambda_kl=0.002,  # summed over a batch; 0.05 left the style empty after 1,500 images
         init_gain=None,
         ema=0.998,
     )
@@ -226,13 +254,21 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
         if key not in values:
             raise ValueError(f"no setting {key!r}; {_nearest(key, list(values))}known: {', '.join(values)}")
         values[key] = _parse(key, text)
+    return checked(values, f"recipe {recipe.name}")
+
+
+def checked(values: Any, what: str) -> Recipe:
+    """The recipe of these values and its networks' configs, or one ValueError that begins with ``what``."""
     try:
         recipe = Recipe.model_validate(values)
         _ = recipe.generator, recipe.encoder
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "these settings"
-        raise ValueError(f"recipe {recipe.name}: {where}: {first['msg']} (got {first['input']!r})") from error
+        place = [str(part) for i, part in enumerate(first["loc"]) if i == 0 or isinstance(part, int)]
+        where = f"{'.'.join(place)} is {first['input']!r}: " if place else ""
+        raise ValueError(f"{what}: {where}{first['msg'].removeprefix('Value error, ')}") from error
+    if min(recipe.generator.out_channels) < 1:
+        raise ValueError(f"{what}: ngf {recipe.ngf} leaves the last block without channels: use 2 or more")
     return recipe
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write
-from .recipes import Recipe
+from .recipes import Recipe, checked
 
 
 class RunDir:
@@ -50,7 +50,10 @@ class RunDir:
                 f"nothing to resume in {self.root}: expected config.json and state.safetensors there; "
                 "start a new run by leaving out --resume"
             )
-        return Recipe.model_validate_json(config.read_text())
+        try:
+            return checked(json.loads(config.read_text()), str(config))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{config} is damaged ({error}): start a new run with another --out") from error
 
     def log(self, record: dict[str, Any]) -> None:
         """Appends one line to stats.jsonl."""

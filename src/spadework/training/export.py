@@ -84,7 +84,15 @@ def _palette(recipe: Recipe) -> Palette:
 
 def _pairs(recipe: Recipe, data: Sequence[Sample], images: int):
     """Training batches as the run sees them, about ``images`` photos."""
-    stream = batches(data, recipe.size, recipe.batch_size, recipe.seed, sketch_share=recipe.sketch_share)
+    stream = batches(
+        data,
+        recipe.size,
+        recipe.batch_size,
+        recipe.seed,
+        sketch_share=recipe.sketch_share,
+        scale=recipe.scale,
+        flip=recipe.flip,
+    )
     with closing(stream):
         for _ in range(max(1, images // recipe.batch_size)):
             yield Inputs.of(next(stream), recipe)
@@ -125,11 +133,14 @@ def whiten_styles(
     covariance = torch.cov(mu.T) + torch.diag(variance)
     values, vectors = torch.linalg.eigh(covariance)
     root = (vectors * values.clamp(min=1e-8).sqrt()) @ vectors.T
-    _substitute(generator.fc, encoder, mu.mean(0), root)
+    _substitute(generator.fc, encoder, mu.mean(0), root, variance)
 
 
-def _substitute(fc: nn.Module, encoder: StyleEncoder, mean: Tensor, root: Tensor) -> None:
-    """Rewrites the layers around the style for z = mean + root @ z'."""
+def _substitute(fc: nn.Module, encoder: StyleEncoder, mean: Tensor, root: Tensor, variance: Tensor) -> None:
+    """Rewrites the layers around the style for z = mean + root @ z'.
+
+    The encoder says variances alone, so of a turned posterior it keeps the mean variance of every dimension.
+    """
     assert isinstance(fc, nn.Linear)
     inverse = torch.linalg.inv(root)
     weight = fc.weight.double()
@@ -137,4 +148,4 @@ def _substitute(fc: nn.Module, encoder: StyleEncoder, mean: Tensor, root: Tensor
     fc.weight.copy_(weight @ root)
     encoder.fc_mu.weight.copy_(inverse @ encoder.fc_mu.weight.double())
     encoder.fc_mu.bias.copy_(inverse @ (encoder.fc_mu.bias.double() - mean))
-    encoder.fc_var.bias.sub_(2 * root.diagonal().log().to(encoder.fc_var.bias.dtype))
+    encoder.fc_var.bias.add_((inverse.square() @ variance / variance).log().to(encoder.fc_var.bias.dtype))

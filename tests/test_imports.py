@@ -19,7 +19,7 @@ MODULES = {
 
 THINGS = ["files", "palette", "picture", "labelmap"]
 MEANING = ["tensors", "contexts", "nn", "losses", "checkpoint", "nvlabs"]
-JOURNEYS = ["data", "training", "evaluation", "engine"]
+JOURNEYS = ["data", "training", "engine", "evaluation"]
 DOORS = ["service", "studio", "cli", "__main__"]
 ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""

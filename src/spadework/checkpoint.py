@@ -171,6 +171,18 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return Checkpoint(card, generator, encoder)
 
 
+def write_metrics(path: str | os.PathLike[str], metrics: dict[str, float | str]) -> ModelCard:
+    """Adds measured figures to the card of a model file; its weights stay as they are, to the bit.
+
+    Raises ValueError as `load_checkpoint` does.
+    """
+    data = read_bytes(path)
+    card = _card(_header(data, path), path)
+    card = card.model_copy(update={"metrics": card.metrics | metrics})
+    atomic_write(path, safetensors.torch.save(safetensors.torch.load(data), {CARD: card.model_dump_json()}))
+    return card
+
+
 def _header(data: bytes, path: str | os.PathLike[str]) -> dict[str, str]:
     """The text fields of a safetensors file."""
     length = int.from_bytes(data[:8], "little")

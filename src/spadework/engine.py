@@ -112,7 +112,7 @@ class Engine:
         `device` is "cpu", "cuda" or "mps"; None or "auto" takes the best there is. Raises ValueError, one
         line with the remedy, for an unknown name, a file that is no model, and a device that is not there.
         """
-        return cls(load_checkpoint(_model_file(name_or_path)), _device(device))
+        return cls(load_checkpoint(model_file(name_or_path)), _device(device))
 
     @property
     def palette(self) -> Palette:
@@ -225,7 +225,8 @@ class Engine:
         }
 
 
-def _model_file(name_or_path: str | os.PathLike[str]) -> Path:
+def model_file(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of a shipped model, or the path itself. Raises ValueError for a name that is not shipped."""
     path = Path(name_or_path)
     if str(name_or_path) not in MODELS:
         if path.suffix or path.exists() or len(path.parts) > 1:

@@ -9,6 +9,7 @@ import typer
 
 from spadework import __version__
 from spadework.cli.doors import Doors, Settings
+from spadework.cli.evaluating import evaluate
 from spadework.cli.painting import paint
 from spadework.cli.palettes import palettes
 from spadework.cli.telling import tell
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(paint)
 app.command(cls=Settings)(train)
+app.command()(evaluate)
 app.command()(palettes)
 
 

@@ -42,6 +42,9 @@ class GeneratorConfig(BaseModel):
     z_dim: int | None = None  # None: start from the downsampled label map instead of a style
     # the style gives every cell of the start grid, as published, or one for all
     start: Literal["grid", "point"] = "grid"
+    style_blocks: bool = (
+        False  # the style also scales and shifts every block's input (AdaIN, arXiv 1703.06868)
+    )
     noise: bool = False
 
     @model_validator(mode="after")
@@ -102,23 +105,28 @@ class Generator(nn.Module):
             cells = start[0] * start[1] if config.start == "grid" else 1
             self.fc = nn.Linear(config.z_dim, widths[0] * cells)
         self.blocks = nn.ModuleDict()
+        self.styles = nn.ModuleDict()
         for name, fin, fout, hidden in zip(
             PLANS[config.num_ups], (widths[0], *widths), widths, config.hiddens, strict=False
         ):
             self.blocks[name] = SPADEResBlock(
                 fin, fout, config.semantic_nc, hidden, config.kernel, config.norm, config.noise
             )
+            if config.z_dim is not None and config.style_blocks:
+                self.styles[name] = nn.Linear(config.z_dim, 2 * fin)
         self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1)
+
+    def style_layers(self) -> list[nn.Linear]:
+        """The layers that read the style."""
+        first = [] if self.config.z_dim is None else [self.fc]
+        return [*first, *self.styles.values()]  # type: ignore[list-item]
 
     def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
         """The first features (B, C, h, w): from the style, its grid stretched to other sizes, or the map."""
         size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
-        if self.config.z_dim is None:
+        if z is None:
             dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
             return self.fc(F.interpolate(dense, size=size, mode="nearest"))
-        if z is None:
-            weight = self.fc.weight
-            z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
         if self.config.start == "point":
             return self.fc(z)[:, :, None, None].expand(-1, -1, *size)
         trained = self.config.start_size(self.config.size)
@@ -141,8 +149,14 @@ class Generator(nn.Module):
         """
         if noise is None and self.config.noise:
             noise = self.draw_noise(len(segmap), (segmap.shape[2], segmap.shape[3]))
-        x = self.start(segmap, z)
+        if z is None and self.config.z_dim is not None:
+            weight = self.fc.weight
+            z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
+        x = self.start(segmap, z if self.config.z_dim is not None else None)
         for i, (name, doubles) in enumerate(PLANS[self.config.num_ups].items()):
             x = upsample(x) if doubles else x
+            if name in self.styles:
+                scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
+                x = x * (1 + scale) + shift
             x = self.blocks[name](x, segmap, noise[i] if noise else None)
         return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

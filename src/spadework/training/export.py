@@ -25,7 +25,7 @@ from .state import TrainState
 from .steps import precision
 
 STATISTICS_IMAGES = 512
-STYLE_IMAGES = 2048
+STYLE_IMAGES = 1024
 NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 
 
@@ -95,7 +95,7 @@ def _pairs(recipe: Recipe, data: Sequence[Sample], images: int):
     )
     with closing(stream):
         for _ in range(max(1, images // recipe.batch_size)):
-            yield Inputs.of(next(stream), recipe)
+            yield next(stream)
 
 
 @torch.no_grad()
@@ -110,7 +110,8 @@ def measure_statistics(
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
         norm.train()
-    for inputs in _pairs(recipe, data, STATISTICS_IMAGES):
+    for batch in _pairs(recipe, data, STATISTICS_IMAGES):
+        inputs = Inputs.of(batch, recipe)
         with precision(recipe, inputs.image):
             z = encoder(inputs.image)[0].float() if encoder is not None else None
             generator(inputs.contexts, z)
@@ -127,25 +128,17 @@ def whiten_styles(
 
     A photo's picture stays the same; only what a random style means changes: z = mean + root @ z'.
     """
-    encoded = [encoder(inputs.image) for inputs in _pairs(recipe, data, STYLE_IMAGES)]
+    encoded = [encoder(batch.image) for batch in _pairs(recipe, data, STYLE_IMAGES)]
     mu = torch.cat([mu for mu, _ in encoded]).double()
     variance = torch.cat([logvar for _, logvar in encoded]).double().exp().mean(0)
-    covariance = torch.cov(mu.T) + torch.diag(variance)
-    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = torch.linalg.eigh(torch.cov(mu.T) + torch.diag(variance))
     root = (vectors * values.clamp(min=1e-8).sqrt()) @ vectors.T
-    _substitute(generator.fc, encoder, mu.mean(0), root, variance)
-
-
-def _substitute(fc: nn.Module, encoder: StyleEncoder, mean: Tensor, root: Tensor, variance: Tensor) -> None:
-    """Rewrites the layers around the style for z = mean + root @ z'.
-
-    The encoder says variances alone, so of a turned posterior it keeps the mean variance of every dimension.
-    """
-    assert isinstance(fc, nn.Linear)
-    inverse = torch.linalg.inv(root)
-    weight = fc.weight.double()
-    fc.bias.copy_(fc.bias.double() + weight @ mean)
-    fc.weight.copy_(weight @ root)
+    mean, inverse = mu.mean(0), torch.linalg.inv(root)
+    for layer in generator.style_layers():
+        weight = layer.weight.double()
+        layer.bias.copy_(layer.bias.double() + weight @ mean)
+        layer.weight.copy_(weight @ root)
     encoder.fc_mu.weight.copy_(inverse @ encoder.fc_mu.weight.double())
     encoder.fc_mu.bias.copy_(inverse @ (encoder.fc_mu.bias.double() - mean))
+    # of the turned posterior the encoder can say the variances alone
     encoder.fc_var.bias.add_((inverse.square() @ variance / variance).log().to(encoder.fc_var.bias.dtype))

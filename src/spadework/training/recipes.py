@@ -78,6 +78,7 @@ class Recipe(BaseModel):
     norm: Norm = "batch"
     z_dim: int | None = Field(256, ge=1, description="length of the style; None: start from the map")
     start: Literal["grid", "point"] = "grid"
+    style_blocks: bool = False
     noise: bool = False
     encoder_ngf: Count = 64
     encoder_size: Count = 256
@@ -186,6 +187,7 @@ def landscape() -> Recipe:
         hidden=(64, 64, 64, 64, 64, 32, 32),
         z_dim=64,
         start="point",  # a grid of start features became one picture for all maps in the first 2,000 images
+        style_blocks=True,  # from the start alone the style was lost on its way to the picture
         noise=True,
         encoder_ngf=32,
         encoder_norm="batch",

@@ -73,9 +73,10 @@ class LabelMap:
     def from_bytes(cls, data: bytes, palette: Palette, name: str = "sketch") -> Self:
         """A label map from the content of a PNG file; `name` is what errors call it.
 
-        Greyscale, 8 bits: the values are ids. RGB: the colours must be the palette's, exactly. Indexed: if the colour table has one of the palette's colours (looking at the
-        entries in use), the colours decide, whatever their order, as drawing programs number colours as
-        they come; otherwise the indices are ids. Of an animation the first frame counts.
+        Greyscale, 8 bits: the values are ids. RGB: the colours must be the palette's, exactly. Indexed: if
+        the colour table has one of the palette's colours (looking at the entries in use), the colours
+        decide, whatever their order, as drawing programs number colours as they come; otherwise the indices
+        are ids. Of an animation the first frame counts.
 
         Nothing is repaired: raises ValueError, one line with the remedy, for anything else.
         """
@@ -189,8 +190,8 @@ def _decode(data: bytes, name: str) -> Image.Image:
 def _demand_opaque(image: Image.Image, palette: Palette, name: str) -> None:
     if image.mode in ("RGBA", "LA"):
         raise ValueError(
-            f"{name} has an alpha channel ({image.mode}), and half-transparent paint has no class: expected an "
-            "indexed, greyscale or RGB PNG; flatten it (remove the alpha channel) and save it again"
+            f"{name} has an alpha channel ({image.mode}), and half-transparent paint has no class: expected "
+            "an indexed, greyscale or RGB PNG; flatten it (remove the alpha channel) and save it again"
         )
     if not image.has_transparency_data:
         return

@@ -102,6 +102,33 @@ def test_variants_paint(changes: dict[str, object]) -> None:
     assert painted(Generator(config(**changes))).shape == (2, 3, 32, 64)
 
 
+def test_a_style_from_a_point_is_the_same_everywhere() -> None:
+    generator = Generator(config(z_dim=3, start="point"))
+    z = some(2, 3).float()
+    x = generator.start(segmap(64, 96).float(), z)
+    assert x.shape[2:] == (2, 3)
+    torch.testing.assert_close(x, generator.fc(z)[:, :, None, None].expand_as(x))
+
+
+def test_the_style_scales_and_shifts_every_blocks_input() -> None:
+    generator = Generator(config(z_dim=3, style_blocks=True)).double().eval()
+    maps, z = segmap(32, 64), some(2, 3)
+    seen: list[torch.Tensor] = []
+    for block in generator.blocks.values():
+        block.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    generator(maps, z)
+    scale, shift = generator.styles["head_0"](z)[:, :, None, None].chunk(2, 1)
+    torch.testing.assert_close(seen[0], generator.start(maps, z) * (1 + scale) + shift)
+    with torch.no_grad():
+        for layer in generator.styles.values():
+            layer.weight.zero_()
+            layer.bias.zero_()
+    plain = Generator(config(z_dim=3)).double().eval()
+    plain.load_state_dict({k: v for k, v in generator.state_dict().items() if not k.startswith("styles.")})
+    torch.testing.assert_close(generator(maps, z), plain(maps, z))
+    assert len(generator.style_layers()) == 1 + len(generator.blocks)
+
+
 def test_custom_widths_and_hidden_widths_reach_the_blocks() -> None:
     widths, hidden = (6, 5, 4, 4, 3, 2, 2), (7, 6, 5, 4, 3, 2, 1)
     generator = Generator(config(widths=widths, hidden=hidden))
@@ -142,11 +169,11 @@ def test_a_map_of_an_illegal_size_is_told() -> None:
         painted(Generator(config()), size=(48, 64))
 
 
-@pytest.mark.parametrize("z_dim", [None, 3])
+@pytest.mark.parametrize("changes", [{}, {"z_dim": 3}, {"z_dim": 3, "start": "point", "style_blocks": True}])
 @pytest.mark.parametrize("noise", [False, True])
-def test_every_parameter_gets_a_gradient(z_dim: int | None, noise: bool) -> None:
+def test_every_parameter_gets_a_gradient(changes: dict[str, object], noise: bool) -> None:
     torch.manual_seed(0)
-    generator = Generator(config(z_dim=z_dim, noise=noise, size=(64, 64), ngf=2)).double()
+    generator = Generator(config(noise=noise, size=(64, 64), ngf=2, **changes)).double()
     (generator(segmap(64, 64)) * some(2, 3, 64, 64)).sum().backward()
     silent = [
         name for name, p in generator.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0

@@ -16,7 +16,7 @@ BATCH = 50
 
 
 class Report(BaseModel):
-    """What was measured, and against what. Distances are of EfficientNet-Lite0 features, smaller is better."""
+    """What was measured, against what. Distances are of EfficientNet-Lite0 features; smaller is better."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..checkpoint import ModelCard, TrainingRecord, save_checkpoint
 from ..data.loader import batches

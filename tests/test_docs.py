@@ -18,34 +18,6 @@ from spadework.training.recipes import RECIPES, Recipe
 DOCS = Path(__file__).parents[1] / "docs"
 AGAIN = "type: make docs"
 
-PLAIN = {
-    "name": "name of the recipe",
-    "seed": "decides the first weights and the order of the photos",
-    "batch_size": "photos per step",
-    "lr": "learning rate of Adam",
-    "betas": "decay of Adam's two averages",
-    "precision": "of the arithmetic (autocast)",
-    "ngf": "width unit of the generator",
-    "num_ups": "doublings from the first grid to the picture",
-    "start": "the style gives every cell of the first grid (as published), or one value for all",
-    "widths": "output channels of every generator block; None: the paper's multiples of ngf",
-    "hidden": "channels between labels and modulation, one number or one per block",
-    "kernel": "kernel size of the modulation",
-    "norm": "normalisation inside the generator",
-    "noise": "one random value per pixel before every block",
-    "encoder_ngf": "width unit of the style encoder",
-    "encoder_size": "pixels a side at which the style encoder sees a photo",
-    "encoder_norm": "normalisation inside the style encoder",
-    "judge": "discriminator: the paper's on patches, or one over a frozen classifier",
-    "gan_loss": "adversarial loss of the patch judge",
-    "ndf": "width unit of the patch judge",
-    "scales": "scales of the patch judge",
-    "judge_widths": "channels per level of the backbone judge",
-    "lambda_gan": "weight of the adversarial term",
-    "lambda_feat": "weight of feature matching",
-    "lambda_perceptual": "weight of the perceptual loss (patch judge with VGG weights)",
-    "lambda_kl": "weight of the style's KL divergence",
-}
 """For settings whose field has no description of its own."""
 
 
@@ -72,7 +44,7 @@ def settings_table() -> str:
     for key, field in Recipe.model_fields.items():
         if key != "name":
             values = [str(getattr(recipe, key)) for recipe in recipes]
-            rows.append([f"`{key}`", field.description or PLAIN.get(key, ""), *values])
+            rows.append([f"`{key}`", field.description or "", *values])
     return "\n".join(f"| {' | '.join(cell.replace('|', ', ') for cell in row)} |" for row in rows)
 
 
@@ -95,12 +67,8 @@ def test_pages_are_up_to_date(name: str) -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    unexplained = [
-        key for key, field in Recipe.model_fields.items() if not (field.description or key in PLAIN)
-    ]
+    unexplained = [key for key, field in Recipe.model_fields.items() if not field.description]
     assert not unexplained, f"give these fields of Recipe a description: {', '.join(unexplained)}"
-    gone = set(PLAIN) - set(Recipe.model_fields)
-    assert not gone, f"take these out of PLAIN: {', '.join(gone)}"
 
 
 def test_the_contribution_guide_names_things_that_exist() -> None:

@@ -178,7 +178,7 @@ def write_metrics(path: str | os.PathLike[str], metrics: dict[str, float | str])
     """
     data = read_bytes(path)
     card = _card(_header(data, path), path)
-    card = card.model_copy(update={"metrics": card.metrics | metrics})
+    card = ModelCard.model_validate(card.model_dump() | {"metrics": card.metrics | metrics})
     atomic_write(path, safetensors.torch.save(safetensors.torch.load(data), {CARD: card.model_dump_json()}))
     return card
 

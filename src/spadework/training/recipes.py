@@ -27,7 +27,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, description="name of the recipe")
     # what is seen
     palette: str | None = Field(
         None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1"
@@ -42,8 +42,8 @@ class Recipe(BaseModel):
         0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
     )
     # how long
-    seed: int = Field(0, ge=0)
-    batch_size: int = Field(8, ge=1)
+    seed: int = Field(0, ge=0, description="decides the first weights and the order of the photos")
+    batch_size: int = Field(8, ge=1, description="photos per step")
     accumulate: int = Field(
         1, ge=1, description="parts a batch is computed in; gradients are summed over them"
     )
@@ -51,18 +51,18 @@ class Recipe(BaseModel):
     save_every: int = Field(5000, ge=1, description="images between saved states")
     sample_every: int = Field(5000, ge=1, description="images between sample grids")
     # optimisation
-    lr: float = Field(2e-4, gt=0)
+    lr: float = Field(2e-4, gt=0, description="learning rate of Adam")
     ttur: bool = Field(
         False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
     )
-    betas: tuple[Beta, Beta] = (0.0, 0.9)
+    betas: tuple[Beta, Beta] = Field((0.0, 0.9), description="decay of Adam's two averages")
     decay_from: float = Field(
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
     ema: float = Field(
         0.999, ge=0, lt=1, description="decay of the moving average of generator and encoder, per step"
     )
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the arithmetic (autocast)")
     contexts: bool = Field(
         True, description="label contexts in the generator wherever few neighbourhoods are distinct"
     )
@@ -70,34 +70,51 @@ class Recipe(BaseModel):
         0.02, gt=0, description="of Xavier's initial weights; None: PyTorch's own"
     )
     # generator and style encoder
-    ngf: int = Field(64, ge=1)
-    num_ups: Literal[5, 6, 7] = 5
-    widths: tuple[Count, ...] | None = None
-    hidden: Count | tuple[Count, ...] = 128
-    kernel: Literal[3, 5] = 3
-    norm: Norm = "batch"
+    ngf: int = Field(64, ge=1, description="width unit of the generator")
+    num_ups: Literal[5, 6, 7] = Field(5, description="doublings from the first grid to the picture")
+    widths: tuple[Count, ...] | None = Field(
+        None, description="output channels of every generator block; None: the paper's multiples of ngf"
+    )
+    hidden: Count | tuple[Count, ...] = Field(
+        128, description="channels between labels and modulation, one number or one per block"
+    )
+    kernel: Literal[3, 5] = Field(3, description="kernel size of the modulation")
+    norm: Norm = Field("batch", description="normalisation inside the generator")
     z_dim: int | None = Field(256, ge=1, description="length of the style; None: start from the map")
-    start: Literal["grid", "point"] = "grid"
-    style_blocks: bool = False
-    noise: bool = False
-    encoder_ngf: Count = 64
-    encoder_size: Count = 256
-    encoder_norm: Literal["instance", "batch"] = "instance"
+    start: Literal["grid", "point"] = Field(
+        "grid",
+        description="the style gives every cell of the first grid (as published), or one value for all",
+    )
+    style_blocks: bool = Field(False, description="the style also scales and shifts every block's input")
+    noise: bool = Field(False, description="one random value per pixel before every block")
+    encoder_ngf: Count = Field(64, description="width unit of the style encoder")
+    encoder_size: Count = Field(256, description="pixels a side at which the style encoder sees a photo")
+    encoder_norm: Literal["instance", "batch"] = Field(
+        "instance", description="normalisation inside the style encoder"
+    )
     # who judges, and how much each opinion weighs
-    judge: Literal["patch", "backbone"] = "patch"
-    gan_loss: Literal["hinge", "ls", "original"] = "hinge"
-    ndf: Count = 64
-    scales: Count = 2
+    judge: Literal["patch", "backbone"] = Field(
+        "patch", description="discriminator: the paper's on patches, or one over a frozen classifier"
+    )
+    gan_loss: Literal["hinge", "ls", "original"] = Field(
+        "hinge", description="adversarial loss of the patch judge"
+    )
+    ndf: Count = Field(64, description="width unit of the patch judge")
+    scales: Count = Field(2, description="scales of the patch judge")
     backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
-    judge_widths: tuple[Count, Count, Count, Count, Count] = (32, 64, 96, 128, 192)
-    lambda_gan: Weight = 1.0
-    lambda_feat: Weight = 10.0
-    lambda_perceptual: Weight = 10.0
+    judge_widths: tuple[Count, Count, Count, Count, Count] = Field(
+        (32, 64, 96, 128, 192), description="channels per level of the backbone judge"
+    )
+    lambda_gan: Weight = Field(1.0, description="weight of the adversarial term")
+    lambda_feat: Weight = Field(10.0, description="weight of feature matching")
+    lambda_perceptual: Weight = Field(
+        10.0, description="weight of the perceptual loss (patch judge with VGG weights)"
+    )
     lambda_pixel: Weight = Field(
         0.0, description="cross-entropy of the painting to its labels (backbone judge)"
     )
     lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
-    lambda_kl: Weight = 0.05
+    lambda_kl: Weight = Field(0.05, description="weight of the style's KL divergence")
     vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
 
     @model_validator(mode="after")

@@ -18,8 +18,9 @@ SETTINGS = [
     *("ngf=2", "hidden=4", "z_dim=4", "encoder_ngf=2", "encoder_size=64", "ndf=2", "noise=true"),
 ]
 BACKBONE = [
-    *("judge=backbone", "backbone=1", "judge_widths=[4,4,4,4,4]"),
+    *("judge=backbone", "backbone=1", "judge_widths=[4,4,4,4,4]", "batch_size=2", "total_images=40"),
     *("lambda_pixel=0.5", "sketch_share=0.5", "encoder_norm=batch", "init_gain=null"),
+    *("start=point", "style_blocks=true"),
 ]
 PHOTOS = ToyLandscapes(length=24, size=(40, 48), seed=3)
 

@@ -18,7 +18,8 @@ from spadework.training.loop import _batches
 from spadework.training.recipes import Recipe
 from spadework.training.state import TrainState
 
-RECIPE = small("total_images=12", "encoder_norm=batch", "flip=false", "scale=[1,1.1]", "init_gain=null")
+SETTINGS = ("total_images=12", "encoder_norm=batch", "flip=false", "scale=[1,1.1]", "init_gain=null")
+RECIPE = small(*SETTINGS, "style_blocks=true")
 IMAGES = 40
 
 
@@ -61,7 +62,7 @@ def test_export_sees_the_batches_of_the_run():
         export._pairs(RECIPE, PHOTOS, IMAGES), batches_of_the_run(), strict=True
     ):
         assert torch.equal(ours.image, image)
-        assert torch.equal(ours.segmap, segmap)
+        assert torch.equal(semantics(ours.labels, RECIPE.semantics), segmap)
 
 
 def test_statistics_are_plain_means_over_batches(nets: tuple[Generator, StyleEncoder]):
@@ -163,7 +164,7 @@ def test_the_file_paints_what_the_averaged_networks_paint(
         torch.testing.assert_close(style, expected[1](image)[0], atol=1e-5, rtol=1e-5)
         ours = loaded.generator(segmap, style, noise)
         torch.testing.assert_close(ours, expected[0](segmap, style, noise), atol=1e-5, rtol=0)
-        torch.testing.assert_close(ours, nets[0](segmap, nets[1](image)[0], noise), atol=0.03, rtol=0)
+        assert (ours - nets[0](segmap, nets[1](image)[0], noise)).abs().mean() < 0.003  # half precision
         assert (ours - trained.generator.eval()(segmap, style, noise)).abs().max() > 0.03
         trained.painter.train()
 

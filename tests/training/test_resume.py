@@ -32,19 +32,27 @@ def next_batch(recipe: Recipe, step: int) -> list[torch.Tensor]:
     return [batch.labels, batch.image]
 
 
-@pytest.mark.parametrize("recipe", CASES)
-def test_twenty_steps_are_ten_and_ten(recipe: Recipe, tmp_path: Path):
-    whole = snapshot(run(recipe, tmp_path / "straight"))
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], Path]:
+    """Everything after twenty steps of the smallest run, and its folder."""
+    out = tmp_path_factory.mktemp("straight")
+    return snapshot(run(small(), out)), out
 
+
+@pytest.mark.parametrize("recipe", CASES)
+def test_twenty_steps_are_ten_and_ten(
+    recipe: Recipe, tmp_path: Path, straight: tuple[dict[str, torch.Tensor], Path]
+):
+    whole = straight[0] if recipe == small() else snapshot(run(recipe, tmp_path / "straight"))
     half = run(recipe, tmp_path / "halves", steps=10)
-    assert (half.step, half.images_seen) == (10, 40)
+    assert (half.step, half.images_seen) == (10, recipe.total_images // 2)
     middle = snapshot(half)
     assert differing(whole, middle)  # the second half does change something
     torch.manual_seed(99)
     torch.randn(7)  # another process has other random numbers
     resumed = run(recipe, tmp_path / "halves", resume=True)
 
-    assert (resumed.step, resumed.images_seen) == (20, 80)
+    assert (resumed.step, resumed.images_seen) == (20, recipe.total_images)
     assert differing(whole, snapshot(resumed)) == []
     assert resumed.seconds > half.seconds
     for ours, theirs in zip(next_batch(recipe, resumed.step), next_batch(recipe, 20), strict=True):
@@ -54,15 +62,16 @@ def test_twenty_steps_are_ten_and_ten(recipe: Recipe, tmp_path: Path):
 def test_the_check_sees_a_lost_random_state(tmp_path: Path):
     """Negative control: everything but the random numbers comes back, and the runs part."""
     recipe = small()
-    whole = snapshot(run(recipe, tmp_path / "straight", steps=3))
-    run(recipe, tmp_path / "halves", steps=2)
-    path = RunDir(tmp_path / "halves").state
+    run(recipe, tmp_path, steps=2)
+    path = RunDir(tmp_path).state
+    intact = path.read_bytes()
+    whole = snapshot(run(recipe, tmp_path, steps=1, resume=True))
+    path.write_bytes(intact)
     tensors = load_file(path)
     tensors["rng"] = torch.manual_seed(5).get_state()
-    meta = json.dumps({"step": 2, "images_seen": 8, "seconds": 0.0})
-    save_file(tensors, path, {"state": meta})
-    resumed = snapshot(run(recipe, tmp_path / "halves", steps=1, resume=True))
-    assert any(name.startswith("painter.generator") for name in differing(whole, resumed))
+    save_file(tensors, path, {"state": json.dumps({"step": 2, "images_seen": 8, "seconds": 0.0})})
+    parted = snapshot(run(recipe, tmp_path, steps=1, resume=True))
+    assert any(name.startswith("painter.generator") for name in differing(whole, parted))
 
 
 def test_a_batch_depends_on_its_number_alone():
@@ -84,7 +93,7 @@ class Killed(Exception):
     """What a power cut looks like from inside."""
 
 
-def test_records_are_whole_after_a_kill(tmp_path: Path):
+def test_records_are_whole_after_a_kill(tmp_path: Path, straight: tuple[dict[str, torch.Tensor], Path]):
     recipe = small("save_every=24")  # every six steps
 
     def die(progress: loop.Progress) -> None:
@@ -97,9 +106,10 @@ def test_records_are_whole_after_a_kill(tmp_path: Path):
     with (tmp_path / "killed" / "stats.jsonl").open("a") as file:
         file.write('{"step": 10, "images": 4')  # the line that was being written
     resumed = snapshot(run(recipe, tmp_path / "killed", resume=True))
-    assert differing(resumed, snapshot(run(recipe, tmp_path / "straight"))) == []
+    whole, out = straight
+    assert differing(resumed, whole) == []
 
-    ours, theirs = records(tmp_path / "killed"), records(tmp_path / "straight")
+    ours, theirs = records(tmp_path / "killed"), records(out)
     assert [r["step"] for r in ours] == list(range(1, 21))
     assert [r["images"] for r in ours] == list(range(4, 84, 4))
     for a, b in zip(ours, theirs, strict=True):

@@ -18,8 +18,6 @@ from spadework.training.recipes import RECIPES, Recipe
 DOCS = Path(__file__).parents[1] / "docs"
 AGAIN = "type: make docs"
 
-"""For settings whose field has no description of its own."""
-
 
 def cli_page() -> str:
     """The help of every command."""

@@ -59,7 +59,7 @@ def refusal(path: Path) -> str:
 def test_float32_round_trip_is_exact_to_rounding(tmp_path: Path) -> None:
     generator, encoder = networks()
     path = tmp_path / "whole.safetensors"
-    save_checkpoint(path, card(), generator, encoder, torch.float32)
+    save_checkpoint(path, card(), generator, encoder, dtype=torch.float32)
     loaded = load_checkpoint(path)
     assert loaded.card == card()
     segmap, z, noise = inputs(generator)

@@ -17,6 +17,7 @@ from spadework import engine as engine_module
 from spadework.checkpoint import Checkpoint, fold_spectral_norm, save_checkpoint
 from spadework.engine import LONGEST, MAX_SEED, MODELS, MOST_PIXELS, Engine, Style, painting_size
 from spadework.labelmap import LabelMap
+from spadework.nn.prior import StylePrior, StylePriorConfig
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.tensors import semantics, to_bytes
@@ -230,6 +231,27 @@ def test_a_model_without_styles(tmp_path: Path) -> None:
         engine.style_of(photo((1, 2, 3)))
     with pytest.raises(ValueError, match="takes no styles"):
         engine.paint(sketch(), style=Style(np.zeros(8, np.float32), "x"))
+
+
+def test_a_seed_takes_the_style_of_a_photo_with_a_like_layout(tmp_path: Path) -> None:
+    config = StylePriorConfig(semantic_nc=16, z_dim=8, references=30, drawn=20)
+    prior = StylePrior(config)
+    ids = np.stack([np.full((16, 16), i % 3, np.uint8) for i in range(30)])
+    styles = torch.arange(30.0)[:, None].expand(30, 8)
+    prior.remember(semantics(torch.from_numpy(ids), card().semantics), styles, 0)
+    save_checkpoint(tmp_path / "m.safetensors", card(prior=config), *networks(), prior)
+    engine = Engine.load(tmp_path / "m.safetensors", "cpu")
+    sky, clouds = np.zeros((40, 56), np.uint8), np.ones((40, 56), np.uint8)
+    for seed in range(5):
+        assert engine.sample_style(seed, sky).z[0] % 3 == 0
+        assert engine.sample_style(seed, clouds).z[0] % 3 == 1
+    touched = sky.copy()
+    touched[20:24, 20:24] = 2
+    assert np.array_equal(engine.sample_style(3, touched).z, engine.sample_style(3, sky).z)
+    assert len({float(engine.sample_style(seed, sky).z[0]) for seed in range(20)}) > 3
+    painted = engine.paint(sky, seed=3)
+    assert painted == engine.paint(sky, seed=3, style=engine.sample_style(3, sky))
+    assert not np.array_equal(engine.sample_style(3).z, engine.sample_style(3, sky).z)
 
 
 @pytest.mark.parametrize("seed", [-1, MAX_SEED + 1])

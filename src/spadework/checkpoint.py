@@ -17,6 +17,7 @@ from spadework import __version__
 from spadework.files import atomic_write, read_bytes
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
+from spadework.nn.prior import StylePrior, StylePriorConfig
 from spadework.palette import Palette, near_misses
 from spadework.tensors import SemanticsConfig
 
@@ -56,6 +57,7 @@ class ModelCard(BaseModel):
     spadework: str = __version__
     generator: GeneratorConfig
     encoder: StyleEncoderConfig | None = None
+    prior: StylePriorConfig | None = None
     semantics: SemanticsConfig
     palette: Palette
     training: TrainingRecord
@@ -72,6 +74,11 @@ class ModelCard(BaseModel):
             )
         if self.encoder and self.encoder.z_dim != z_dim:
             raise ValueError(f"the encoder gives styles of {self.encoder.z_dim}, the generator takes {z_dim}")
+        if self.prior and (self.prior.z_dim, self.prior.semantic_nc) != (z_dim, channels):
+            raise ValueError(
+                f"the prior has styles of {self.prior.z_dim} for {self.prior.semantic_nc} channels, the "
+                f"generator takes {z_dim} and {channels}"
+            )
         if self.palette.label_nc > self.semantics.label_nc:
             raise ValueError(
                 f"palette {self.palette.name} has ids up to {self.palette.label_nc - 1}, "
@@ -87,6 +94,7 @@ class Checkpoint:
     card: ModelCard
     generator: Generator
     encoder: StyleEncoder | None
+    prior: StylePrior | None = None
 
 
 def fold_spectral_norm(module: Network) -> Network:
@@ -113,22 +121,26 @@ def save_checkpoint(
     card: ModelCard,
     generator: Generator,
     encoder: StyleEncoder | None = None,
+    prior: StylePrior | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write one .safetensors file, whole or not at all: parameters in `dtype`, statistics in float32.
+    """Write one .safetensors file, whole or not at all: what was learned in `dtype`, statistics in float32.
 
     Raises ValueError when the card describes other networks, a weight is too large for `dtype` or not a
     number, the name does not end in .safetensors, or the file cannot be written.
     """
     if not str(path).endswith(".safetensors"):
         raise ValueError(f"cannot write {path}: a model is one .safetensors file: give it that ending")
-    if generator.config != card.generator or (encoder and encoder.config) != card.encoder:
+    configs = generator.config, encoder and encoder.config, prior and prior.config
+    if configs != (card.generator, card.encoder, card.prior):
         raise ValueError(
             f"the card of {card.name} describes other networks than those given: make its card anew"
         )
     tensors = _packed(generator, "generator", dtype)
     if encoder is not None:
         tensors |= _packed(encoder, "encoder", dtype)
+    if prior is not None:
+        tensors |= {f"prior.{key}": value.to("cpu", dtype) for key, value in prior.state_dict().items()}
     atomic_write(path, safetensors.torch.save(tensors, {CARD: card.model_dump_json()}))
 
 
@@ -160,15 +172,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged or truncated ({error}): copy or download it again") from error
     generator, encoder = _networks(card, path)
-    parts: dict[str, nn.Module] = {"generator": generator}
-    if encoder is not None:
-        parts["encoder"] = encoder
+    prior = StylePrior(card.prior) if card.prior else None
+    named = {"generator": generator, "encoder": encoder, "prior": prior}
+    parts: dict[str, nn.Module] = {name: part for name, part in named.items() if part is not None}
     _demand_fit(tensors, parts, path)
     for name, network in parts.items():
         _fill(
             network, {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
         )
-    return Checkpoint(card, generator, encoder)
+    return Checkpoint(card, generator, encoder, prior)
 
 
 def write_metrics(path: str | os.PathLike[str], metrics: dict[str, float | str]) -> ModelCard:

@@ -101,6 +101,7 @@ class Engine:
         self._device = torch.device(device)
         self._generator = checkpoint.generator.to(self._device)
         self._encoder = checkpoint.encoder and checkpoint.encoder.to(self._device)
+        self._prior = checkpoint.prior
         self._lock = threading.Lock()
         self._style: Style | None = None
         self.card: ModelCard = checkpoint.card
@@ -119,12 +120,18 @@ class Engine:
         """The classes that the model paints."""
         return self.card.palette
 
-    def sample_style(self, seed: int) -> Style:
-        """The style of a seed: standard normal values. Raises ValueError if the model has no styles."""
+    def sample_style(self, seed: int, ids: NDArray[np.integer] | LabelMap | None = None) -> Style:
+        """The style of a seed. With a sketch, one that suits it, if the model knows styles of real photos.
+
+        Without a sketch it is standard normal. Raises ValueError if the model has no styles.
+        """
         z_dim = self.card.generator.z_dim
         if z_dim is None:
             raise ValueError(f"model {self.card.name} was trained without styles: paint without one")
-        return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
+        if ids is None or self._prior is None:
+            return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
+        segmap = semantics(torch.from_numpy(self._label_map(ids).ids)[None], self.card.semantics)
+        return Style(self._prior.draw(segmap, _random(seed)).numpy(), f"seed {seed}")
 
     def style_of(self, photo: Picture | NDArray[np.uint8], origin: str = "photo") -> Style:
         """The style of a photo of any size, (H, W, 3) uint8. Raises ValueError without an encoder."""
@@ -164,7 +171,9 @@ class Engine:
         sketch = self._label_map(ids)
         painted = painting_size(sketch.size, self.card.generator, size)
         final = _enlarged(sketch.size, upscale)
-        style = style or self._style or (self.sample_style(seed) if self.card.generator.z_dim else None)
+        style = (
+            style or self._style or (self.sample_style(seed, sketch) if self.card.generator.z_dim else None)
+        )
         pixels = self._run(sketch.resize(painted), seed, style)
         provenance = self._provenance(seed, style, painted)
         picture = Picture(pixels, provenance)

@@ -19,7 +19,7 @@ from spadework.training.recipes import Recipe
 from spadework.training.state import TrainState
 
 SETTINGS = ("total_images=12", "encoder_norm=batch", "flip=false", "scale=[1,1.1]", "init_gain=null")
-RECIPE = small(*SETTINGS, "style_blocks=true")
+RECIPE = small(*SETTINGS, "style_blocks=true", "lr=0.001")
 IMAGES = 40
 
 
@@ -167,6 +167,21 @@ def test_the_file_paints_what_the_averaged_networks_paint(
         assert (ours - nets[0](segmap, nets[1](image)[0], noise)).abs().mean() < 0.003  # half precision
         assert (ours - trained.generator.eval()(segmap, style, noise)).abs().max() > 0.03
         trained.painter.train()
+
+
+def test_the_file_remembers_the_styles_and_layouts_of_training_photos(trained: TrainState, tmp_path: Path):
+    card = export_model(trained, RECIPE, PHOTOS, tmp_path / "m.safetensors", "toy pictures", "free")
+    loaded = load_checkpoint(tmp_path / "m.safetensors")
+    assert loaded.prior is not None
+    assert loaded.encoder is not None
+    assert card.prior == loaded.prior.config
+    assert card.prior is not None
+    assert card.prior.references == len(PHOTOS) // RECIPE.batch_size * RECIPE.batch_size
+    segmap, image = batches_of_the_run()[1]
+    rows = slice(RECIPE.batch_size, 2 * RECIPE.batch_size)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.prior.styles[rows], loaded.encoder(image)[0], atol=0.02, rtol=0.01)
+    torch.testing.assert_close(loaded.prior.layouts[rows], loaded.prior.layout(segmap), atol=1e-3, rtol=0)
 
 
 def test_the_card_says_where_the_model_comes_from(trained: TrainState, tmp_path: Path):

@@ -18,7 +18,9 @@ from ..data.loader import batches
 from ..data.sample import Sample
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
+from ..nn.prior import StylePrior, StylePriorConfig
 from ..palette import Category, Palette
+from ..tensors import semantics
 from .objectives import Inputs
 from .recipes import Recipe
 from .state import TrainState
@@ -47,12 +49,15 @@ def export_model(
     generator: Generator = average["generator"]  # type: ignore[assignment]
     encoder: StyleEncoder | None = dict(average.items()).get("encoder")  # type: ignore[assignment]
     measure_statistics(generator, encoder, recipe, data)
+    prior = None
     if encoder is not None:
         whiten_styles(generator, encoder, recipe, data)
+        prior = remember_styles(encoder, recipe, data)
     card = ModelCard(
         name=recipe.name,
         generator=generator.config,
         encoder=recipe.encoder,
+        prior=prior and prior.config,
         semantics=recipe.semantics,
         palette=_palette(recipe),
         training=TrainingRecord(
@@ -65,7 +70,7 @@ def export_model(
         ),
         licence_weights=terms,
     )
-    save_checkpoint(path, card, generator, encoder)
+    save_checkpoint(path, card, generator, encoder, prior)
     return card
 
 
@@ -142,3 +147,18 @@ def whiten_styles(
     encoder.fc_mu.bias.copy_(inverse @ (encoder.fc_mu.bias.double() - mean))
     # of the turned posterior the encoder can say the variances alone
     encoder.fc_var.bias.add_((inverse.square() @ variance / variance).log().to(encoder.fc_var.bias.dtype))
+
+
+@torch.no_grad()
+def remember_styles(encoder: StyleEncoder, recipe: Recipe, data: Sequence[Sample]) -> StylePrior:
+    """The styles of training photos beside the layouts of their maps."""
+    references = min(STYLE_IMAGES, len(data)) // recipe.batch_size * recipe.batch_size
+    config = StylePriorConfig(
+        semantic_nc=recipe.semantics.semantic_nc, z_dim=encoder.config.z_dim, references=max(references, 1)
+    )
+    prior = StylePrior(config)
+    for i, batch in enumerate(_pairs(recipe, data, references)):
+        kept = slice(0, config.references - i * recipe.batch_size)
+        segmap = semantics(batch.labels[kept], recipe.semantics)
+        prior.remember(segmap, encoder(batch.image[kept])[0], i * recipe.batch_size)
+    return prior

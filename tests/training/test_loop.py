@@ -21,7 +21,7 @@ from spadework.picture import Picture
 from spadework.tensors import semantics
 from spadework.training import loop
 from spadework.training.loop import Progress, TrainingDiverged, train
-from spadework.training.memory import keep_freed_memory
+from spadework.memory import keep_freed_memory
 from spadework.training.objectives import PatchObjective
 from spadework.training.recipes import changed, toy
 from spadework.training.rundir import RunDir

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..data.loader import batches
 from ..data.sample import Batch, Sample
-from .memory import keep_freed_memory
+from ..memory import keep_freed_memory
 from .objectives import Inputs
 from .recipes import Recipe
 from .rundir import RunDir

@@ -30,8 +30,10 @@ def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
         return numbers, len(distinct)
     present = torch.zeros(bound, dtype=torch.bool, device=keys.device)
     present[keys.reshape(-1)] = True
-    table = present.cumsum(0) - 1
-    return table[keys], int(table[-1]) + 1
+    distinct = present.nonzero()[:, 0]
+    table = torch.empty(bound, dtype=torch.long, device=keys.device)
+    table[distinct] = torch.arange(len(distinct), device=keys.device)
+    return table[keys], len(distinct)
 
 
 def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, int]:
@@ -192,7 +194,7 @@ class Contexts:
 
 
 def symbols_of(channels: Tensor, semantic_nc: int, edges: Tensor | None) -> Tensor:
-    """Channels (B, H, W)[, edge bits (B, H, W)] -> one number per distinct pixel content, a row of the codes."""
+    """Channels (B, H, W)[, edge bits (B, H, W)] -> numbers of rows of the codes."""
     return channels if edges is None else channels + (semantic_nc - 1) * edges.long()
 
 
@@ -208,4 +210,5 @@ def nearest(symbols: Tensor, size: tuple[int, int]) -> Tensor:
         return symbols
     rows = F.interpolate(torch.arange(symbols.shape[1]).float()[None, None], size[0])[0, 0].long()
     columns = F.interpolate(torch.arange(symbols.shape[2]).float()[None, None], size[1])[0, 0].long()
-    return symbols[:, rows.to(symbols.device)][:, :, columns.to(symbols.device)]
+    rows, columns = rows.to(symbols.device), columns.to(symbols.device)
+    return symbols.index_select(1, rows).index_select(2, columns)

@@ -16,12 +16,12 @@ from spadework.data.loader import collate
 from spadework.data.sample import Batch
 from spadework.data.toy import ToyLandscapes
 from spadework.data.transforms import Geometry
+from spadework.memory import keep_freed_memory
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.tensors import semantics
 from spadework.training import loop
 from spadework.training.loop import Progress, TrainingDiverged, train
-from spadework.memory import keep_freed_memory
 from spadework.training.objectives import PatchObjective
 from spadework.training.recipes import changed, toy
 from spadework.training.rundir import RunDir

@@ -40,12 +40,12 @@ class PackedConv:
 
     def __init__(self, conv: nn.Conv2d, grid_hint: tuple[int, int], dtype: torch.dtype):
         weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
-        self.weight, self.padding = weight, conv.padding[0]  # type: ignore[index]
+        self.weight, self.padding, self.out_channels = weight, conv.kernel_size[0] // 2, len(weight)
         self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
         self.packed = self._pack((1, weight.shape[1], *grid_hint))
 
     def _pack(self, shape: tuple[int, ...]) -> bool:
-        reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)
+        reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # type: ignore[attr-defined]
         if reorder is None or not torch.backends.mkldnn.is_available():
             return False
         pad, one = (self.padding, self.padding), (1, 1)
@@ -108,30 +108,33 @@ class PaintedBlock:
         block: SPADEResBlock,
         codes: Tensor,
         doubles: bool,
-        style: nn.Linear | None,
+        style: nn.Module | None,
         grid: tuple[int, int],
         dtype: torch.dtype,
         limit: int,
     ):
-        self.codes, self.kernel = codes, block.norm_0.mlp_shared[0].kernel_size[0]  # type: ignore[union-attr]
+        self.codes, self.kernel = codes, block.norm_0.kernel
         self.doubles, self.style = doubles, style
-        self.conv_0, self.conv_1 = (PackedConv(c, grid, dtype) for c in (block.conv_0, block.conv_1))
+        convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
+        self.conv_0, self.conv_1 = (PackedConv(conv, grid, dtype) for conv in convs)
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
         groups = [[FoldedSPADE(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
-        self.shortcut = block.conv_s.weight.detach()[:, :, 0, 0].t().to(dtype) if block.learned_shortcut else None
-        self.strength = None if block.noise_strength is None else block.noise_strength.detach().flatten().to(dtype)
+        self.shortcut: PackedConv | None = None
+        if block.learned_shortcut:
+            self.shortcut = PackedConv(block.conv_s, grid, dtype)  # type: ignore[arg-type]
+        self.strength = (
+            None if block.noise_strength is None else block.noise_strength.detach().flatten().to(dtype)
+        )
         self.store = RowStore(groups, limit)
         self._seen: tuple[Tensor, Tensor] | None = None  # the last map that had tables, and its pixels' slots
 
-    def __call__(
-        self, x: Tensor, level: "Grid", z: Tensor | None, noise: Tensor | None
-    ) -> Tensor:
+    def __call__(self, x: Tensor, level: "Grid", z: Tensor | None, noise: Tensor | None) -> Tensor:
         """Features (p, C_in) of the grid before, style (1, Z), noise (P,) -> (P, C_out)."""
         outer, inner = self.modulations(level)
         size, pixels, channels = level.size, level.size[0] * level.size[1], x.shape[1]
         style = None if self.style is None else self.style(z)[0].to(x.dtype).chunk(2)
         through = x.new_empty(pixels, channels)
-        beside = x.new_empty(pixels, channels if self.shortcut is None else self.shortcut.shape[1])
+        beside = x.new_empty(pixels, channels if self.shortcut is None else self.shortcut.out_channels)
         for band in _bands(size, channels, x.element_size()):
             features = self._features(x, size, band, style, noise)
             rows, width = outer.of(band), 2 * channels
@@ -140,20 +143,30 @@ class PaintedBlock:
                 beside[band.pixels] = features
             else:
                 _apply(features, rows[:, width:], features, leaky=False)
-                torch.mm(features, self.shortcut, out=beside[band.pixels])
+                beside[band.pixels] = self.shortcut(features, (band.bottom - band.top, size[1]))
         middle = self.conv_0(through, size)
         for band in _bands(size, middle.shape[1], x.element_size()):
             _apply(middle[band.pixels], inner.of(band), middle[band.pixels], leaky=True)
         return beside.add_(self.conv_1(middle, size))
 
+    def forget(self) -> None:
+        """Drops its table rows."""
+        self._seen = None
+        self.store.clear()
+
     def _features(
-        self, x: Tensor, size: tuple[int, int], band: Band, style: tuple[Tensor, ...] | None, noise: Tensor | None
+        self,
+        x: Tensor,
+        size: tuple[int, int],
+        band: Band,
+        style: tuple[Tensor, ...] | None,
+        noise: Tensor | None,
     ) -> Tensor:
         """The block's input on a band: doubled, in style, with noise."""
         w, channels = size[1], x.shape[1]
         if self.doubles:
             half = x.view(-1, 1, w // 2, 1, channels)[band.top // 2 : band.bottom // 2]
-            features = half.expand(-1, 2, -1, 2, -1).reshape(-1, channels)
+            features = half.expand(-1, 2, -1, 2, -1).contiguous().view(-1, channels)
         else:
             features = x[band.pixels].clone()
         if style is not None:
@@ -227,13 +240,13 @@ class Painter:
         config = self.config = generator.config
         self.dtype = dtype
         self.codes = codes_of(config.semantic_nc, edges)
-        grids = config.grids(config.size)
+        grids, styles = config.grids(config.size), dict(generator.styles.items())
         self.blocks = [
             PaintedBlock(
                 generator.blocks[name],  # type: ignore[arg-type]
                 self.codes,
                 doubles,
-                generator.styles[name] if name in generator.styles else None,  # type: ignore[arg-type]
+                styles.get(name),
                 grid,
                 dtype,
                 cache_bytes // len(grids),
@@ -263,6 +276,12 @@ class Painter:
                 self._trail.append((level.symbols, x))
         y = self.conv_img(F.leaky_relu(x, 0.2), size).float()
         return torch.tanh(y).view(1, *size, 3).permute(0, 3, 1, 2)
+
+    def forget(self) -> None:
+        """Drops all that is kept from earlier pictures."""
+        for block in self.blocks:
+            block.forget()
+        self._trail, self._given = [], []
 
     def _first(self, symbols: Tensor, z: Tensor | None) -> Tensor:
         """The start grid's features, (p, C)."""

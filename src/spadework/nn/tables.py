@@ -1,8 +1,8 @@
 """Tables of gamma and beta for painting: a row per label context, kept from picture to picture.
 
 Batch norm has fixed statistics in a painting, so it folds into the rows: ``norm(x) * (1 + gamma) + beta`` is
-``x * scale + shift``. Every row is computed by kernels of one fixed shape, whatever its company, so a picture
-does not depend on what was painted before, to the bit.
+``x * scale + shift``. Every row is computed in one order of summation, whatever rows are made with it, so a
+picture does not depend on what was painted before.
 
 Shapes: S symbols and "outside", k kernel, h hidden width, C features, N contexts, M distinct k x k windows,
 P pixels.
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ..contexts import name_windows
 from .spade import SPADE
 
-ROWS, GATHERED_ROWS = 256, 64
-"""Rows of every product of matrices."""
+ROWS = 64
+"""Products of matrices have a multiple of so many rows: none of them takes another way through the kernel."""
 
 COLUMNS = 128
 """So many columns of a table are made at a time: their products stay in cache."""
@@ -60,26 +60,18 @@ class FoldedSPADE:
         return self._gathered(hidden, taps) if few else self._summed(hidden, taps)
 
     def _gathered(self, hidden: Tensor, taps: Tensor) -> Tensor:
-        rows, weight = hidden.new_empty(len(taps), self.width), self.weight.flatten(0, 1)
-        taps = _padded(taps, GATHERED_ROWS)
-        for start in range(0, len(rows), GATHERED_ROWS):
-            patch = hidden[taps[start : start + GATHERED_ROWS]].flatten(1)
-            part = rows[start : start + GATHERED_ROWS]
-            part.copy_(torch.addmm(self.bias, patch, weight)[: len(part)])
-        return rows
+        patches = hidden[_padded(taps)].flatten(1)
+        return torch.addmm(self.bias, patches, self.weight.flatten(0, 1))[: len(taps)]
 
     def _summed(self, hidden: Tensor, taps: Tensor) -> Tensor:
-        rows, hidden = hidden.new_empty(len(taps), self.width), _padded(hidden, ROWS)
+        rows, hidden = hidden.new_empty(len(taps), self.width), _padded(hidden)
+        every = hidden.expand(taps.shape[1], -1, -1)
         index = taps + torch.arange(taps.shape[1]) * len(hidden)
-        products = hidden.new_empty(taps.shape[1], len(hidden), COLUMNS)
         for left in range(0, self.width, COLUMNS):
-            weight = self.weight[:, :, left : left + COLUMNS]
-            part = products[:, :, : weight.shape[2]]
-            for top in range(0, len(hidden), ROWS):
-                every = hidden[top : top + ROWS].expand(len(weight), -1, -1)
-                part[:, top : top + ROWS] = torch.bmm(every, weight)
-            sums = F.embedding_bag(index, part.reshape(-1, part.shape[2]), mode="sum")
-            torch.add(sums, self.bias[left : left + COLUMNS], out=rows[:, left : left + COLUMNS])
+            columns = slice(left, left + COLUMNS)
+            products = torch.bmm(every, self.weight[:, :, columns]).flatten(0, 1)
+            sums = F.embedding_bag(index, products, mode="sum")
+            torch.add(sums, self.bias[columns], out=rows[:, columns])
         return rows
 
     def dense(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
@@ -103,8 +95,8 @@ def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
     return torch.cat([scale, shift]).float(), torch.cat([scale_0, shift_0]).float()
 
 
-def _padded(rows: Tensor, multiple: int) -> Tensor:
-    missing = -len(rows) % multiple
+def _padded(rows: Tensor) -> Tensor:
+    missing = -len(rows) % ROWS
     return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
 
 
@@ -116,10 +108,13 @@ class RowStore:
 
     def __init__(self, norms: Sequence[Sequence[FoldedSPADE]], limit: int):
         self.groups, self.limit = norms, limit
-        one = norms[0][0]
-        row = sum(norm.width for group in norms for norm in group) * one.bias.element_size()
-        self.most = max(1, limit // row)
-        self.tables = [one.bias.new_empty(0, sum(norm.width for norm in group)) for group in norms]
+        self.widths = [sum(norm.width for norm in group) for group in norms]
+        self.most = max(1, limit // (sum(self.widths) * norms[0][0].bias.element_size()))
+        self.clear()
+
+    def clear(self) -> None:
+        """Empties the tables."""
+        self.tables = [self.groups[0][0].bias.new_empty(0, width) for width in self.widths]
         self._slots: dict[bytes, int] = {}
         self._used = np.zeros(0, np.int64)  # by slot: the last call that needed it
         self._free: list[int] = []
@@ -129,7 +124,7 @@ class RowStore:
         return len(self._slots)
 
     def slots(self, patches: Tensor, few: bool) -> Tensor:
-        """Symbols around each context (N, side, side) -> its row in every table (N,); makes what is missing."""
+        """Symbols around each context (N, side, side) -> their rows (N,), made where missing."""
         self._calls += 1
         keys = _keys(patches)
         fresh = [i for i, key in enumerate(keys) if key not in self._slots]
@@ -161,7 +156,9 @@ class RowStore:
     def _grow(self, needed: int) -> None:
         size = len(self._used)
         grown = max(needed, min(2 * size, self.most))
-        self.tables = [torch.cat([table, table.new_empty(grown - size, table.shape[1])]) for table in self.tables]
+        self.tables = [
+            torch.cat([table, table.new_empty(grown - size, table.shape[1])]) for table in self.tables
+        ]
         self._used = np.concatenate([self._used, np.zeros(grown - size, np.int64)])
         self._free += range(grown - 1, size - 1, -1)
 
@@ -187,7 +184,7 @@ def _keys(patches: Tensor) -> list[bytes]:
 
 
 def _windows(patches: Tensor, norm: FoldedSPADE) -> tuple[Tensor, Tensor]:
-    """Patches (N, side, side) -> their distinct windows (M, k * k) and each patch's k * k of them by number."""
+    """Patches (N, side, side) -> distinct windows (M, k * k), each patch's by number (N, k * k)."""
     k = norm.kernel
     names, where = name_windows(patches, norm.outside + 1, k)
     windows = patches.unfold(1, k, 1).unfold(2, k, 1).reshape(-1, k * k)[where]

@@ -83,14 +83,14 @@ def _bands(size: tuple[int, int], channels: int, item: int) -> list[Band]:
 class Modulation:
     """Scale and shift of every pixel for the norms of one group, from tables or from dense rows."""
 
-    def __init__(self, rows: Tensor, slots: Tensor | None):
-        self.rows, self.slots = rows, slots
+    def __init__(self, parts: list[Tensor], slots: Tensor | None = None):
+        self.parts, self.slots = parts, slots
 
     def of(self, band: Band) -> Tensor:
         """(pixels, width): a row per pixel of the band."""
         if self.slots is None:
-            return self.rows[band.pixels]
-        return self.rows.index_select(0, self.slots[band.pixels])
+            return torch.cat([part[band.pixels] for part in self.parts], 1)
+        return self.parts[0].index_select(0, self.slots[band.pixels])
 
 
 def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
@@ -179,9 +179,11 @@ class PaintedBlock:
         """For norm_0 with norm_s, and for norm_1."""
         slots = self._slots(level)
         if slots is not None:
-            return [Modulation(table, slots) for table in self.store.tables]
+            return [Modulation([table], slots) for table in self.store.tables]
         windows = _pixel_windows(level.symbols, self.kernel, len(self.codes) - 1)
-        return [Modulation(self.store.dense(windows, level.size, group), None) for group in (0, 1)]
+        return [
+            Modulation([norm.dense(windows, level.size) for norm in group]) for group in self.store.groups
+        ]
 
     def _slots(self, level: "Grid") -> Tensor | None:
         """The table row of every pixel; None where contexts do not pay."""

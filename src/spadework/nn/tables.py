@@ -171,11 +171,6 @@ class RowStore:
                 table[places, left : left + norm.width] = norm.rows(windows, taps, few)
                 left += norm.width
 
-    def dense(self, windows: Tensor, size: tuple[int, int], group: int) -> Tensor:
-        """Rows (P, width) of one group for every pixel, without tables."""
-        parts = [norm.dense(windows, size) for norm in self.groups[group]]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
-
 
 def _keys(patches: Tensor) -> list[bytes]:
     symbols: NDArray[np.int16] = patches.flatten(1).to(torch.int16).numpy()

@@ -36,8 +36,9 @@ def forced(
 ) -> Contexts:
     """Contexts of one grid, however many neighbourhoods are distinct."""
     segmap = one_hot(channels, classes, edges)
-    symbols, codes = contexts._symbols(channels, segmap.shape[1], edges)
-    level = Level.of(contexts._nearest(symbols, size), codes, kernel)
+    symbols = contexts.symbols_of(channels, segmap.shape[1], edges)
+    codes = contexts.codes_of(segmap.shape[1], edges is not None)
+    level = Level.of(contexts.nearest(symbols, size), codes, kernel)
     return Contexts(segmap, {size: level})
 
 
@@ -113,7 +114,7 @@ def test_edges_and_the_unknown_class_of_real_ids_equal_dense():
 @pytest.mark.parametrize("size", [(5, 7), (12, 18), (48, 72), (13, 36), (24, 36), (1, 3), (31, 100)])
 def test_other_resolutions_pick_the_pixels_that_interpolate_picks(size: tuple[int, int]):
     channels = noise(2, 24, 36)
-    picked = one_hot(contexts._nearest(channels, size), 4)
+    picked = one_hot(contexts.nearest(channels, size), 4)
     assert torch.equal(picked, F.interpolate(one_hot(channels, 4), size=size, mode="nearest"))
     check(channels, size=size)
 
@@ -122,7 +123,7 @@ def test_other_resolutions_pick_the_pixels_that_interpolate_picks(size: tuple[in
 def test_nearest_agrees_with_interpolate_for_every_length(source: int, target: int):
     line = torch.arange(source)
     expected = F.interpolate(line.float().expand(1, 1, 2, -1), size=(2, target), mode="nearest")[0, 0].long()
-    assert torch.equal(contexts._nearest(line.expand(1, 2, -1), (2, target))[0], expected)
+    assert torch.equal(contexts.nearest(line.expand(1, 2, -1), (2, target))[0], expected)
 
 
 maps = hnp.arrays(

@@ -323,6 +323,26 @@ def test_instances_become_edges() -> None:
     assert difference(whole, engine.paint(LabelMap(ids, engine.palette, instances))) > 0
 
 
+# ---- speed
+
+
+def test_bfloat16_is_near_and_other_precisions_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "tiny.safetensors")
+    exact, near = (Engine.load(path, "cpu", precision) for precision in ("float32", "bfloat16"))
+    assert 0 < difference(exact.paint(sketch()), near.paint(sketch())) < 2
+    with pytest.raises(ValueError, match="no precision 'half': choose one of float32, bfloat16"):
+        Engine.load(path, "cpu", "half")
+
+
+def test_a_picture_does_not_depend_on_those_before(tmp_path: Path) -> None:
+    path = write(tmp_path / "tiny.safetensors")
+    fresh = Engine.load(path, "cpu").paint(sketch(seed=3), seed=5)
+    used = Engine.load(path, "cpu")
+    for seed in range(5):
+        used.paint(sketch(seed=seed), seed=5 - seed)
+    assert used.paint(sketch(seed=3), seed=5) == fresh
+
+
 # ---- threads
 
 

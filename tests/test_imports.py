@@ -17,9 +17,9 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = ["files", "palette", "picture", "labelmap"]
+THINGS = ["files", "memory", "palette", "picture", "labelmap"]
 MEANING = ["tensors", "contexts", "nn", "losses", "checkpoint", "nvlabs"]
-JOURNEYS = ["data", "training", "engine", "evaluation"]
+JOURNEYS = ["data", "training", "engine", "evaluation", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]
 ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""

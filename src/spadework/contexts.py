@@ -30,8 +30,10 @@ def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
         return numbers, len(distinct)
     present = torch.zeros(bound, dtype=torch.bool, device=keys.device)
     present[keys.reshape(-1)] = True
-    table = present.cumsum(0) - 1
-    return table[keys], int(table[-1]) + 1
+    distinct = present.nonzero()[:, 0]
+    table = torch.empty(bound, dtype=torch.long, device=keys.device)
+    table[distinct] = torch.arange(len(distinct), device=keys.device)
+    return table[keys], len(distinct)
 
 
 def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, int]:
@@ -43,6 +45,20 @@ def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, 
             keys, bound = _renumber(keys, bound)
         keys, bound = keys * count + names.narrow(dim, shift, length), bound * count
     return _renumber(keys, bound)
+
+
+def name_windows(symbols: Tensor, count: int, side: int) -> tuple[Tensor, Tensor]:
+    """Numbers the side x side windows of symbols (B, H, W) below ``count``: equal ones, and only they, agree.
+
+    Returns the names (B, H - side + 1, W - side + 1) and, for every name, one place in them, counted row by
+    row, that has it.
+    """
+    rows, count = _name_runs(symbols, count, 2, side)
+    names, count = _name_runs(rows, count, 1, side)
+    flat = names.reshape(-1)
+    where = flat.new_empty(count)
+    where[flat] = torch.arange(len(flat), device=flat.device)
+    return names, where
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +80,8 @@ class Level:
         radius, outside = 2 * (kernel // 2), len(codes) - 1
         padded = F.pad(symbols, (radius, radius, radius, radius), value=outside)
         side = 2 * radius + 1
-        rows, count = _name_runs(padded, len(codes), 2, side)
-        names, count = _name_runs(rows, count, 1, side)
+        names, where = name_windows(padded, len(codes), side)
         index = names.reshape(-1)
-        where = index.new_empty(count)
-        where[index] = torch.arange(len(index), device=index.device)  # any pixel of a context stands for it
         windows = padded.unfold(1, side, 1).unfold(2, side, 1)
         h, w = symbols.shape[1:]
         patches = windows[where // (h * w), where // w % h, where % w]
@@ -161,10 +174,11 @@ class Contexts:
 
         segmap (B, K, H, W) and its ids as channel numbers (B, H, W)[, edge bits (B, H, W), the last channel].
         """
-        symbols, codes = _symbols(channels, segmap.shape[1], edges)
+        symbols = symbols_of(channels, segmap.shape[1], edges)
+        codes = codes_of(segmap.shape[1], edges is not None).to(channels.device)
         levels = {}
         for size in set(sizes):
-            resized = _nearest(symbols, size)
+            resized = nearest(symbols, size)
             level = Level.of(resized, codes, kernel)
             if level.distinct <= MOST_DISTINCT:
                 levels[size] = level
@@ -179,19 +193,22 @@ class Contexts:
         return len(self.segmap)
 
 
-def _symbols(channels: Tensor, semantic_nc: int, edges: Tensor | None) -> tuple[Tensor, Tensor]:
-    """One number per distinct pixel content, and the table (S + 1, K) of the channels of each."""
-    eye = torch.eye(semantic_nc, device=channels.device)
-    outside = torch.zeros(1, semantic_nc, device=channels.device)
-    if edges is None:
-        return channels, torch.cat([eye, outside])
-    return channels + (semantic_nc - 1) * edges.long(), torch.cat([eye[:-1], eye[:-1] + eye[-1], outside])
+def symbols_of(channels: Tensor, semantic_nc: int, edges: Tensor | None) -> Tensor:
+    """Channels (B, H, W)[, edge bits (B, H, W)] -> numbers of rows of the codes."""
+    return channels if edges is None else channels + (semantic_nc - 1) * edges.long()
 
 
-def _nearest(symbols: Tensor, size: tuple[int, int]) -> Tensor:
+def codes_of(semantic_nc: int, edges: bool) -> Tensor:
+    """The channels (S + 1, K) of every symbol; the last is "outside", all zero."""
+    eye, outside = torch.eye(semantic_nc), torch.zeros(1, semantic_nc)
+    return torch.cat([eye[:-1], eye[:-1] + eye[-1], outside] if edges else [eye, outside])
+
+
+def nearest(symbols: Tensor, size: tuple[int, int]) -> Tensor:
     """(B, H, W) -> (B, *size), picking the pixels that F.interpolate(mode="nearest") picks."""
     if symbols.shape[1:] == size:
         return symbols
     rows = F.interpolate(torch.arange(symbols.shape[1]).float()[None, None], size[0])[0, 0].long()
     columns = F.interpolate(torch.arange(symbols.shape[2]).float()[None, None], size[1])[0, 0].long()
-    return symbols[:, rows.to(symbols.device)][:, :, columns.to(symbols.device)]
+    rows, columns = rows.to(symbols.device), columns.to(symbols.device)
+    return symbols.index_select(1, rows).index_select(2, columns)

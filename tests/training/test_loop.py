@@ -16,12 +16,12 @@ from spadework.data.loader import collate
 from spadework.data.sample import Batch
 from spadework.data.toy import ToyLandscapes
 from spadework.data.transforms import Geometry
+from spadework.memory import keep_freed_memory
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.tensors import semantics
 from spadework.training import loop
 from spadework.training.loop import Progress, TrainingDiverged, train
-from spadework.training.memory import keep_freed_memory
 from spadework.training.objectives import PatchObjective
 from spadework.training.recipes import changed, toy
 from spadework.training.rundir import RunDir
@@ -71,7 +71,7 @@ def test_a_listener_hears_every_step(tmp_path: Path):
     assert heard[0].seconds_left == pytest.approx(8 / heard[0].images_per_s)
     assert set(heard[0].losses) == {"kl", "g_gan", "g_feat", "g_color", "d_real", "d_fake"}
     line = json.loads((tmp_path / "stats.jsonl").read_text().splitlines()[0])
-    assert line == {"step": 1, "images": 4, "seconds": line["seconds"], **heard[0].losses}
+    assert line == {"step": 1, "images": 4, "seconds": line["seconds"], "contexts": [32], **heard[0].losses}
 
 
 def test_stopping_saves(tmp_path: Path):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spadework import __version__
+from spadework.cli.benching import bench
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
 from spadework.cli.painting import paint
@@ -27,6 +28,7 @@ app.command()(paint)
 app.command(cls=Settings)(train)
 app.command()(evaluate)
 app.command()(palettes)
+app.command()(bench)
 
 
 @app.callback(invoke_without_command=True)

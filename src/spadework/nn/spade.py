@@ -37,7 +37,7 @@ class SPADE(nn.Module):
         self, channels: int, semantic_nc: int, hidden: int = 128, kernel: int = 3, norm: Norm = "batch"
     ):
         super().__init__()
-        pad = kernel // 2
+        self.kernel, pad = kernel, kernel // 2
         self.param_free_norm = NORMS[norm](channels)
         self.mlp_shared = nn.Sequential(nn.Conv2d(semantic_nc, hidden, kernel, padding=pad), nn.ReLU())
         self.mlp_gamma = nn.Conv2d(hidden, channels, kernel, padding=pad)

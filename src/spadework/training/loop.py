@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..data.loader import batches
 from ..data.sample import Batch, Sample
-from .memory import keep_freed_memory
+from ..memory import keep_freed_memory
 from .objectives import Inputs
 from .recipes import Recipe
 from .rundir import RunDir
@@ -90,7 +90,7 @@ def train(
             speed = (state.images_seen - began_images) / spent
             left = (recipe.total_images - state.images_seen) / speed
             place = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2)}
-            run.log(place | losses)
+            run.log(place | losses | {"contexts": _table_grids(parts)})
             listener(Progress(state.step, state.images_seen, recipe.total_images, speed, left, losses))
             for name, value in losses.items():
                 curves(name, value, state.images_seen)
@@ -122,6 +122,11 @@ def _photos(recipe: Recipe, data: Sequence[Sample]) -> Iterator[Batch]:
     with closing(_batches(recipe, data, 0)) as stream:
         for _ in range(max(1, CALIBRATION_PHOTOS // recipe.batch_size)):
             yield next(stream)
+
+
+def _table_grids(parts: Sequence[Inputs]) -> list[int]:
+    """Heights of the grids on which label contexts stood for the dense map, in any part of the batch."""
+    return sorted({height for inputs in parts for height, _ in inputs.contexts.levels})
 
 
 def _split(batch: Batch, parts: int) -> list[Batch]:

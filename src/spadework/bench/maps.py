@@ -1,0 +1,77 @@
+"""The label maps that are painted in the measurements: real ones where a folder of them is given."""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..labelmap import LabelMap
+from ..palette import Palette
+
+SKETCHES = Path(__file__).parents[3] / "examples" / "sketches"
+
+Map = tuple[Tensor, Tensor | None]
+"""Ids (1, H, W) uint8 and instance ids (1, H, W), where there are any."""
+
+
+def data_folder() -> Path | None:
+    """$SPADEWORK_DATA, which holds landscapes/ and samples/."""
+    return Path(os.environ["SPADEWORK_DATA"]) if "SPADEWORK_DATA" in os.environ else None
+
+
+def sketches(size: tuple[int, int]) -> list[Map]:
+    """The example sketches at (H, W); a map of blocks where the package is installed without them."""
+    palette = Palette.load("landscape")
+    files = sorted(SKETCHES.glob("*.png"))
+    if not files:
+        return [blocks(size, palette.label_nc)]
+    return [(torch.from_numpy(LabelMap.read(file, palette).resize(size).ids)[None], None) for file in files]
+
+
+def blocks(size: tuple[int, int], classes: int, side: int = 16) -> Map:
+    """Squares of random classes."""
+    coarse = np.random.default_rng(0).integers(0, classes, (-(-size[0] // side), -(-size[1] // side)))
+    ids = coarse.repeat(side, 0).repeat(side, 1)[: size[0], : size[1]].astype(np.uint8)
+    return torch.from_numpy(ids)[None], None
+
+
+def noise(size: tuple[int, int], classes: int) -> list[Map]:
+    """A random class at every pixel: no neighbourhood comes twice."""
+    ids = np.random.default_rng(0).integers(0, classes, size).astype(np.uint8)
+    return [(torch.from_numpy(ids)[None], None)]
+
+
+def coco(size: tuple[int, int]) -> list[Map]:
+    """The COCO-Stuff val maps with instances in $SPADEWORK_DATA/samples; nothing without them."""
+    folder = data_folder()
+    path = folder and folder / "samples" / "coco_stuff.tar"
+    if path is None or not path.is_file():
+        return []
+    with tarfile.open(path) as tar:
+        names = sorted(name for name in tar.getnames() if "/val_label/" in name and name.endswith(".png"))
+        labels = [_read(tar, name, size) for name in names]
+        instances = [_read(tar, name.replace("val_label", "val_inst"), size) for name in names]
+    return [(a.to(torch.uint8), b) for a, b in zip(labels, instances, strict=True)]
+
+
+def landscapes(size: tuple[int, int], count: int = 20) -> list[Map]:
+    """The first validation maps in $SPADEWORK_DATA/landscapes; nothing without them."""
+    folder = data_folder()
+    path = folder and folder / "landscapes" / "landscapes-val.tar"
+    if path is None or not path.is_file():
+        return []
+    with tarfile.open(path) as tar:
+        names = sorted(name for name in tar.getnames() if "labels/" in name and name.endswith(".png"))
+        return [(_read(tar, name, size).to(torch.uint8), None) for name in names[:count]]
+
+
+def _read(tar: tarfile.TarFile, name: str, size: tuple[int, int]) -> Tensor:
+    file = tar.extractfile(name)
+    assert file is not None
+    image = Image.open(io.BytesIO(file.read())).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return torch.from_numpy(np.array(image).astype(np.int64))[None]

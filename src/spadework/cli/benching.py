@@ -1,0 +1,111 @@
+"""`spadework bench`."""
+
+import json as text
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from spadework.cli.telling import complain, show_table, tell
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+HONEST = 0.65
+"""The dense baseline must reach this share of the speed of a lone convolution."""
+
+
+def bench(
+    what: Annotated[Literal["engine", "train"], typer.Argument(help="Painting, or training steps.")],
+    cases: Annotated[
+        list[str] | None, typer.Option("--case", metavar="NAME", help="Only cases whose names begin so.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(metavar="N", help="Runs of every version on every map.")] = 3,
+    published: Annotated[
+        bool, typer.Option(help="Also run the network as it was published, which is slow.")
+    ] = True,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints nothing else.")
+    ] = None,
+) -> None:
+    """Measure our speed beside a plain dense network of the same weights.
+
+    All versions run in turns in one process. The maps are those of the folder that SPADEWORK_DATA names,
+    and the example sketches; cases without their maps are left out.
+    """
+    if repeats < 1:
+        raise ValueError(f"--repeats {repeats}: give 1 or more")
+    from spadework.bench.machine import machine
+
+    rows = _engine(cases, repeats, published) if what == "engine" else _train(cases, repeats)
+    figures: dict[str, Any] = {"machine": machine(), "cases": [row.model_dump() for row in rows]}
+    if what == "engine":
+        figures["baseline"] = _baseline(rows)
+    if json == "-":
+        tell(text.dumps(figures, indent=1))
+        return
+    if json is not None:
+        Path(json).write_text(f"{text.dumps(figures, indent=1)}\n")
+    tell(", ".join(f"{key} {value}" for key, value in figures["machine"].items()))
+    if rows:
+        names = [name for name in type(rows[0]).model_fields if name != "size"]
+        show_table(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
+    if what == "engine":
+        _tell_baseline(figures["baseline"])
+
+
+def _chosen(plans: Sequence[Any], smoke: Sequence[Any], cases: list[str] | None) -> list[Any]:
+    if not cases:
+        return list(plans)
+    found = [plan for plan in (*plans, *smoke) if plan.name.startswith(tuple(cases))]
+    if not found:
+        known = ", ".join(dict.fromkeys(plan.name for plan in plans))
+        raise ValueError(f"no case begins with {' or '.join(cases)}: known are {known}")
+    return found
+
+
+def _engine(cases: list[str] | None, repeats: int, published: bool) -> "list[BaseModel]":
+    from spadework.bench import engine
+
+    return list(engine.run(_chosen(engine.PLANS, engine.SMOKE, cases), repeats, published))
+
+
+def _train(cases: list[str] | None, repeats: int) -> "list[BaseModel]":
+    from spadework.bench import train
+
+    return list(train.run(_chosen(train.PLANS, train.SMOKE, cases), repeats))
+
+
+def _baseline(rows: "Sequence[Any]") -> dict[str, float]:
+    """How fast dense multiplies, beside a lone convolution in the same run."""
+    from spadework.bench.engine import SHAPES, gigaflops, multiply_adds
+
+    shapes = {(shape.name, shape.semantics.semantic_nc): shape for shape in SHAPES.values()}
+    lone = gigaflops()
+    figures = {"lone_conv_gflops": lone}
+    for shape in shapes.values():
+        fitting = [
+            row.dense_s for row in rows if row.shape == shape.name and shape.name in ("coco", "ade20k")
+        ]
+        if fitting:
+            figures[f"{shape.name}_dense_gflops"] = 2 * multiply_adds(shape) / min(fitting) / 1e9
+    return figures
+
+
+def _tell_baseline(baseline: dict[str, float]) -> None:
+    lone = baseline["lone_conv_gflops"]
+    tell(f"a lone 3x3 convolution of 1024 channels: {lone:.0f} GFLOP/s")
+    for name, value in baseline.items():
+        if name.endswith("dense_gflops"):
+            tell(
+                f"{name.removesuffix('_dense_gflops')} dense: {value:.0f} GFLOP/s, {value / lone:.0%} of that"
+            )
+            if value < HONEST * lone:
+                complain(
+                    f"dense reached less than {HONEST:.0%} of the lone convolution: this run is no proof"
+                )
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

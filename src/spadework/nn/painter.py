@@ -1,0 +1,306 @@
+"""A generator made ready to paint: the same network and the same pictures, several times faster on a CPU.
+
+In a painting nothing learns, so batch norm and spectral norm fold into weights; gamma and beta depend on the
+labels alone, so they are table rows (see ``tables``) that outlive the picture; and what remains at a pixel,
+one gather, scale, shift and leaky ReLU, runs over bands of rows that stay in cache.
+
+Shapes: C features, P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contexts import Level, codes_of, nearest
+from .generator import PLANS, Generator
+from .spade import SPADEResBlock
+from .tables import FoldedSPADE, RowStore
+
+CACHE_BYTES = 256 * 2**20
+"""What all table rows of a painter may take between two pictures."""
+
+FEW = 32 * 32
+"""Grids of so few pixels have tables whatever the map; every context multiplies its own hidden rows."""
+
+MOST_DISTINCT = 0.6
+"""On larger grids with a larger share of distinct contexts the convolutions run over all pixels."""
+
+BAND = 256 * 1024
+"""Bytes of features in a band."""
+
+KEPT = 128 * 128
+"""Outputs of blocks on grids up to this size are kept for the next picture."""
+
+
+class PackedConv:
+    """A convolution whose weights lie as the CPU's kernel wants them, where PyTorch can do that ahead."""
+
+    def __init__(self, conv: nn.Conv2d, grid_hint: tuple[int, int], dtype: torch.dtype):
+        weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+        self.weight, self.padding, self.out_channels = weight, conv.kernel_size[0] // 2, len(weight)
+        self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
+        self.packed = self._pack((1, weight.shape[1], *grid_hint))
+
+    def _pack(self, shape: tuple[int, ...]) -> bool:
+        reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # type: ignore[attr-defined]
+        if reorder is None or not torch.backends.mkldnn.is_available():
+            return False
+        pad, one = (self.padding, self.padding), (1, 1)
+        self.weight = reorder(self.weight.to_mkldnn(), pad, one, one, 1, list(shape))
+        return True
+
+    def __call__(self, rows: Tensor, size: tuple[int, int]) -> Tensor:
+        """(P, C_in) on a grid of size (h, w) -> (P, C_out)."""
+        x, pad = rows.view(1, *size, -1).permute(0, 3, 1, 2), [self.padding] * 2
+        if self.packed:
+            pointwise = torch.ops.mkldnn._convolution_pointwise
+            y = pointwise(x, self.weight, self.bias, pad, [1, 1], [1, 1], 1, "none", [], "")
+        else:
+            y = F.conv2d(x, self.weight, self.bias, padding=pad)
+        return y.permute(0, 2, 3, 1).reshape(len(rows), -1)
+
+
+@dataclass
+class Band:
+    """Rows of pixels from ``top`` to ``bottom`` and the numbers of their pixels."""
+
+    top: int
+    bottom: int
+    pixels: slice
+
+
+def _bands(size: tuple[int, int], channels: int, item: int) -> list[Band]:
+    """Bands of an even number of rows, BAND bytes each."""
+    h, w = size
+    step = max(2, BAND // (w * channels * item) // 2 * 2)
+    tops = range(0, h, step)
+    return [Band(t, min(t + step, h), slice(t * w, min(t + step, h) * w)) for t in tops]
+
+
+class Modulation:
+    """Scale and shift of every pixel for the norms of one group, from tables or from dense rows."""
+
+    def __init__(self, parts: list[Tensor], slots: Tensor | None = None):
+        self.parts, self.slots = parts, slots
+
+    def of(self, band: Band) -> Tensor:
+        """(pixels, width): a row per pixel of the band."""
+        if self.slots is None:
+            return torch.cat([part[band.pixels] for part in self.parts], 1)
+        return self.parts[0].index_select(0, self.slots[band.pixels])
+
+
+def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
+    scale, shift = rows.chunk(2, 1)
+    torch.addcmul(shift, x, scale, out=out)
+    if leaky:
+        F.leaky_relu_(out, 0.2)
+
+
+class PaintedBlock:
+    """One SPADE residual block, its upsampling, style and noise."""
+
+    def __init__(
+        self,
+        block: SPADEResBlock,
+        codes: Tensor,
+        doubles: bool,
+        style: nn.Module | None,
+        grid: tuple[int, int],
+        dtype: torch.dtype,
+        limit: int,
+    ):
+        self.codes, self.kernel = codes, block.norm_0.kernel
+        self.doubles, self.style = doubles, style
+        convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
+        self.conv_0, self.conv_1 = (PackedConv(conv, grid, dtype) for conv in convs)
+        outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
+        groups = [[FoldedSPADE(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
+        self.shortcut: PackedConv | None = None
+        if block.learned_shortcut:
+            self.shortcut = PackedConv(block.conv_s, grid, dtype)  # type: ignore[arg-type]
+        self.strength = (
+            None if block.noise_strength is None else block.noise_strength.detach().flatten().to(dtype)
+        )
+        self.store = RowStore(groups, limit)
+        self._seen: tuple[Tensor, Tensor] | None = None  # the last map that had tables, and its pixels' slots
+
+    def __call__(self, x: Tensor, level: "Grid", z: Tensor | None, noise: Tensor | None) -> Tensor:
+        """Features (p, C_in) of the grid before, style (1, Z), noise (P,) -> (P, C_out)."""
+        outer, inner = self.modulations(level)
+        size, pixels, channels = level.size, level.size[0] * level.size[1], x.shape[1]
+        style = None if self.style is None else self.style(z)[0].to(x.dtype).chunk(2)
+        through = x.new_empty(pixels, channels)
+        beside = x.new_empty(pixels, channels if self.shortcut is None else self.shortcut.out_channels)
+        for band in _bands(size, channels, x.element_size()):
+            features = self._features(x, size, band, style, noise)
+            rows, width = outer.of(band), 2 * channels
+            _apply(features, rows[:, :width], through[band.pixels], leaky=True)
+            if self.shortcut is None:
+                beside[band.pixels] = features
+            else:
+                _apply(features, rows[:, width:], features, leaky=False)
+                beside[band.pixels] = self.shortcut(features, (band.bottom - band.top, size[1]))
+        middle = self.conv_0(through, size)
+        for band in _bands(size, middle.shape[1], x.element_size()):
+            _apply(middle[band.pixels], inner.of(band), middle[band.pixels], leaky=True)
+        return beside.add_(self.conv_1(middle, size))
+
+    def forget(self) -> None:
+        """Drops its table rows."""
+        self._seen = None
+        self.store.clear()
+
+    def _features(
+        self,
+        x: Tensor,
+        size: tuple[int, int],
+        band: Band,
+        style: tuple[Tensor, ...] | None,
+        noise: Tensor | None,
+    ) -> Tensor:
+        """The block's input on a band: doubled, in style, with noise."""
+        w, channels = size[1], x.shape[1]
+        if self.doubles:
+            half = x.view(-1, 1, w // 2, 1, channels)[band.top // 2 : band.bottom // 2]
+            features = half.expand(-1, 2, -1, 2, -1).contiguous().view(-1, channels)
+        else:
+            features = x[band.pixels].clone()
+        if style is not None:
+            torch.addcmul(style[1], features, 1 + style[0], out=features)
+        if noise is not None and self.strength is not None:
+            features.addcmul_(noise[band.pixels, None], self.strength)
+        return features
+
+    def modulations(self, level: "Grid") -> list[Modulation]:
+        """For norm_0 with norm_s, and for norm_1."""
+        slots = self._slots(level)
+        if slots is not None:
+            return [Modulation([table], slots) for table in self.store.tables]
+        windows = _pixel_windows(level.symbols, self.kernel, len(self.codes) - 1)
+        return [
+            Modulation([norm.dense(windows, level.size) for norm in group]) for group in self.store.groups
+        ]
+
+    def _slots(self, level: "Grid") -> Tensor | None:
+        """The table row of every pixel; None where contexts do not pay."""
+        if self._seen is not None and torch.equal(self._seen[0], level.symbols):
+            return self._seen[1]
+        few = level.symbols.numel() <= FEW
+        if not few and level.contexts.distinct > MOST_DISTINCT:
+            return None
+        self._seen = None
+        rows = self.store.slots(level.contexts.patches, few)
+        self._seen = level.symbols, rows[level.contexts.index]
+        return self._seen[1]
+
+
+def _pixel_windows(symbols: Tensor, kernel: int, outside: int) -> Tensor:
+    """(1, h, w) -> the symbols around every pixel (P, k * k)."""
+    padded = F.pad(symbols, [kernel // 2] * 4, value=outside)
+    return padded.unfold(1, kernel, 1).unfold(2, kernel, 1).reshape(-1, kernel * kernel)
+
+
+class Grid:
+    """The label map on one grid, (1, h, w) symbols; its contexts are found when somebody asks."""
+
+    def __init__(self, symbols: Tensor, codes: Tensor, kernel: int):
+        self.symbols, self.size = symbols, (symbols.shape[1], symbols.shape[2])
+        self._find: Callable[[], Level] = lambda: Level.of(symbols, codes, kernel)
+        self._contexts: Level | None = None
+
+    @property
+    def contexts(self) -> Level:
+        """Its distinct label contexts."""
+        self._contexts = self._contexts or self._find()
+        return self._contexts
+
+
+def can_paint(generator: Generator) -> bool:
+    """Whether a Painter paints for this generator: any on a CPU whose norms have fixed statistics."""
+    device = generator.conv_img.weight.device.type
+    return type(generator) is Generator and generator.config.norm != "instance" and device == "cpu"
+
+
+class Painter:
+    """Paints one map at a time with the weights of a generator in eval mode, of which it keeps copies.
+
+    Not for several threads at once. ``edges``: the last channel is the instance edges' bit. In bfloat16 it
+    needs half the time; pictures differ by about a grey level.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        edges: bool = False,
+        dtype: torch.dtype = torch.float32,
+        cache_bytes: int = CACHE_BYTES,
+    ):
+        config = self.config = generator.config
+        self.dtype = dtype
+        self.codes = codes_of(config.semantic_nc, edges)
+        grids, styles = config.grids(config.size), dict(generator.styles.items())
+        self.blocks = [
+            PaintedBlock(
+                generator.blocks[name],  # type: ignore[arg-type]
+                self.codes,
+                doubles,
+                styles.get(name),
+                grid,
+                dtype,
+                cache_bytes // len(grids),
+            )
+            for (name, doubles), grid in zip(PLANS[config.num_ups].items(), grids, strict=True)
+        ]
+        self.conv_img = PackedConv(generator.conv_img, config.size, dtype)
+        self._start = generator.start
+        self._trail: list[tuple[Tensor, Tensor]] = []  # of the last picture: every block's map and features
+        self._given: list[Tensor] = []  # what they depend on beside the map: style and noise
+
+    @torch.inference_mode()
+    def __call__(self, symbols: Tensor, z: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
+        """Symbols (1, H, W) of a map, style (1, Z)[, a noise field per block] -> (1, 3, H, W) in [-1, 1]."""
+        size = (symbols.shape[1], symbols.shape[2])
+        grids: dict[tuple[int, int], Grid] = {}
+        for grid in self.config.grids(size):
+            grids.setdefault(grid, Grid(nearest(symbols, grid), self.codes, self.config.kernel))
+        levels = [grids[grid] for grid in self.config.grids(size)]
+        done = self._known(levels, z, noise)
+        x = self._trail[-1][1] if done else self._first(symbols, z)
+        for i, (block, level) in enumerate(zip(self.blocks, levels, strict=True)):
+            if i < done:
+                continue
+            x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
+            if level.symbols.numel() <= KEPT and len(self._trail) == i:
+                self._trail.append((level.symbols, x))
+        y = self.conv_img(F.leaky_relu(x, 0.2), size).float()
+        return torch.tanh(y).view(1, *size, 3).permute(0, 3, 1, 2)
+
+    def forget(self) -> None:
+        """Drops all that is kept from earlier pictures."""
+        for block in self.blocks:
+            block.forget()
+        self._trail, self._given = [], []
+
+    def _first(self, symbols: Tensor, z: Tensor | None) -> Tensor:
+        """The start grid's features, (p, C)."""
+        shape = (1, self.config.semantic_nc, *symbols.shape[1:])
+        if z is None:
+            segmap = self.codes[symbols].permute(0, 3, 1, 2)
+        else:
+            segmap = self.codes.new_zeros(()).expand(shape)  # only its shape is asked for
+        x = self._start(segmap, z)
+        return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(self.dtype)
+
+    def _known(self, levels: list[Grid], z: Tensor | None, noise: list[Tensor] | None) -> int:
+        """How many blocks would do again exactly what they did for the last picture; forgets the others."""
+        given = [*([] if z is None else [z]), *(noise or [])]
+        same = len(given) == len(self._given) and all(map(torch.equal, given, self._given))
+        done = 0
+        while same and done < len(self._trail) and torch.equal(self._trail[done][0], levels[done].symbols):
+            done += 1
+        self._trail, self._given = self._trail[:done], given
+        return done

@@ -1,0 +1,186 @@
+"""Tables of gamma and beta for painting: a row per label context, kept from picture to picture.
+
+Batch norm has fixed statistics in a painting, so it folds into the rows: ``norm(x) * (1 + gamma) + beta`` is
+``x * scale + shift``. Every row is computed in one order of summation, whatever rows are made with it, so a
+picture does not depend on what was painted before.
+
+Shapes: S symbols and "outside", k kernel, h hidden width, C features, N contexts, M distinct k x k windows,
+P pixels.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..contexts import name_windows
+from .spade import SPADE
+
+ROWS = 64
+"""Products of matrices have a multiple of so many rows: none of them takes another way through the kernel."""
+
+COLUMNS = 128
+"""So many columns of a table are made at a time: their products stay in cache."""
+
+
+class FoldedSPADE:
+    """One SPADE with its batch norm folded in, as sums of rows of small tables."""
+
+    def __init__(self, spade: SPADE, codes: Tensor, dtype: torch.dtype):
+        shared: nn.Conv2d = spade.mlp_shared[0]  # type: ignore[assignment]
+        self.kernel, self.outside = shared.kernel_size[0], len(codes) - 1
+        first = torch.einsum("hkyx,sk->syxh", shared.weight.detach().float(), codes.float())
+        self.first = first.reshape(-1, shared.out_channels).to(dtype).contiguous()
+        self.first_bias = shared.bias.detach().to(dtype)  # type: ignore[union-attr]
+        weight, bias = _scale_and_shift(spade)
+        self.weight = weight.permute(2, 3, 1, 0).flatten(0, 1).to(dtype).contiguous()  # (k * k, h, 2C)
+        self.bias = bias.to(dtype)
+
+    @property
+    def width(self) -> int:
+        """2C: a row is C scales, then C shifts."""
+        return len(self.bias)
+
+    def hidden(self, windows: Tensor) -> Tensor:
+        """k x k symbols (M, k * k) -> mlp_shared at their centres (M, h); zero for centres outside."""
+        taps = torch.arange(windows.shape[1])
+        hidden = F.embedding_bag(windows * len(taps) + taps, self.first, mode="sum")
+        hidden = hidden.add_(self.first_bias).relu_()
+        return hidden.masked_fill_((windows[:, len(taps) // 2] == self.outside)[:, None], 0)
+
+    def rows(self, windows: Tensor, taps: Tensor, few: bool) -> Tensor:
+        """Windows (M, k * k) and those around each context (N, k * k) -> (N, 2C).
+
+        ``few`` multiplies every context's own hidden rows, which is faster where windows hardly repeat.
+        """
+        hidden = self.hidden(windows)
+        return self._gathered(hidden, taps) if few else self._summed(hidden, taps)
+
+    def _gathered(self, hidden: Tensor, taps: Tensor) -> Tensor:
+        patches = hidden[_padded(taps)].flatten(1)
+        return torch.addmm(self.bias, patches, self.weight.flatten(0, 1))[: len(taps)]
+
+    def _summed(self, hidden: Tensor, taps: Tensor) -> Tensor:
+        rows, hidden = hidden.new_empty(len(taps), self.width), _padded(hidden)
+        every = hidden.expand(taps.shape[1], -1, -1)
+        index = taps + torch.arange(taps.shape[1]) * len(hidden)
+        for left in range(0, self.width, COLUMNS):
+            columns = slice(left, left + COLUMNS)
+            products = torch.bmm(every, self.weight[:, :, columns]).flatten(0, 1)
+            sums = F.embedding_bag(index, products, mode="sum")
+            torch.add(sums, self.bias[columns], out=rows[:, columns])
+        return rows
+
+    def dense(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
+        """The window of every pixel (P, k * k) -> a row for every pixel (P, 2C)."""
+        k = self.kernel
+        hidden = self.hidden(windows).view(1, *size, -1).permute(0, 3, 1, 2)
+        weight = self.weight.view(k, k, *self.weight.shape[1:]).permute(3, 2, 0, 1)
+        made = F.conv2d(hidden, weight, self.bias, padding=k // 2)
+        return made.permute(0, 2, 3, 1).reshape(-1, self.width)
+
+
+def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
+    """The two convolutions as one that gives scale and shift of the un-normalised x: (2C, h, k, k), (2C,)."""
+    norm: nn.BatchNorm2d = spade.param_free_norm  # type: ignore[assignment]
+    mean, variance = (t.detach().double() for t in (norm.running_mean, norm.running_var))  # type: ignore[union-attr]
+    rate = (variance + norm.eps).rsqrt()
+    gamma, beta = (m.weight.detach().double() for m in (spade.mlp_gamma, spade.mlp_beta))
+    gamma_0, beta_0 = (m.bias.detach().double() for m in (spade.mlp_gamma, spade.mlp_beta))  # type: ignore[union-attr]
+    scale, scale_0 = gamma * rate[:, None, None, None], (1 + gamma_0) * rate
+    shift, shift_0 = beta - scale * mean[:, None, None, None], beta_0 - scale_0 * mean
+    return torch.cat([scale, shift]).float(), torch.cat([scale_0, shift_0]).float()
+
+
+def _padded(rows: Tensor) -> Tensor:
+    missing = -len(rows) % ROWS
+    return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
+
+
+class RowStore:
+    """Table rows by label context; beyond ``limit`` bytes the least recently used leave.
+
+    What the picture being painted needs stays while it is painted, however much it is.
+    """
+
+    def __init__(self, norms: Sequence[Sequence[FoldedSPADE]], limit: int):
+        self.groups, self.limit = norms, limit
+        self.widths = [sum(norm.width for norm in group) for group in norms]
+        self.most = max(1, limit // (sum(self.widths) * norms[0][0].bias.element_size()))
+        self.clear()
+
+    def clear(self) -> None:
+        """Empties the tables."""
+        self.tables = [self.groups[0][0].bias.new_empty(0, width) for width in self.widths]
+        self._slots: dict[bytes, int] = {}
+        self._used = np.zeros(0, np.int64)  # by slot: the last call that needed it
+        self._free: list[int] = []
+        self._calls = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def slots(self, patches: Tensor, few: bool) -> Tensor:
+        """Symbols around each context (N, side, side) -> their rows (N,), made where missing."""
+        self._calls += 1
+        keys = _keys(patches)
+        fresh = [i for i, key in enumerate(keys) if key not in self._slots]
+        self._touch(keys)
+        if fresh:
+            self._make_room(len(fresh))
+            places = [self._free.pop() for _ in fresh]
+            self._slots.update((keys[i], place) for i, place in zip(fresh, places, strict=True))
+            self._used[places] = self._calls
+            self._fill(torch.tensor(places), patches[fresh], few)
+        return torch.tensor([self._slots[key] for key in keys])
+
+    def _touch(self, keys: list[bytes]) -> None:
+        known = [self._slots[key] for key in keys if key in self._slots]
+        self._used[known] = self._calls
+
+    def _make_room(self, wanted: int) -> None:
+        """Frees rows that this call does not need as far as the limit asks, then grows by what is missing."""
+        excess = min(len(self) + wanted - self.most, len(self))
+        if excess > 0:
+            old = sorted((self._used[slot], slot, key) for key, slot in self._slots.items())
+            for used, slot, key in old[:excess]:
+                if used < self._calls:
+                    del self._slots[key]
+                    self._free.append(slot)
+        if len(self._free) < wanted:
+            self._grow(len(self) + wanted)
+
+    def _grow(self, needed: int) -> None:
+        size = len(self._used)
+        grown = max(needed, min(2 * size, self.most))
+        self.tables = [
+            torch.cat([table, table.new_empty(grown - size, table.shape[1])]) for table in self.tables
+        ]
+        self._used = np.concatenate([self._used, np.zeros(grown - size, np.int64)])
+        self._free += range(grown - 1, size - 1, -1)
+
+    def _fill(self, places: Tensor, patches: Tensor, few: bool) -> None:
+        """Computes the rows of new contexts."""
+        windows, taps = _windows(patches, self.groups[0][0])
+        for table, group in zip(self.tables, self.groups, strict=True):
+            left = 0
+            for norm in group:
+                table[places, left : left + norm.width] = norm.rows(windows, taps, few)
+                left += norm.width
+
+
+def _keys(patches: Tensor) -> list[bytes]:
+    symbols: NDArray[np.int16] = patches.flatten(1).to(torch.int16).numpy()
+    raw, step = symbols.tobytes(), 2 * symbols.shape[1]
+    return [raw[i : i + step] for i in range(0, len(raw), step)]
+
+
+def _windows(patches: Tensor, norm: FoldedSPADE) -> tuple[Tensor, Tensor]:
+    """Patches (N, side, side) -> distinct windows (M, k * k), each patch's by number (N, k * k)."""
+    k = norm.kernel
+    names, where = name_windows(patches, norm.outside + 1, k)
+    windows = patches.unfold(1, k, 1).unfold(2, k, 1).reshape(-1, k * k)[where]
+    return windows, names.flatten(1)

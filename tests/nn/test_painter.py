@@ -1,0 +1,163 @@
+"""The painter against the generator it was made from: the same pictures, whatever was painted before."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from spadework.checkpoint import fold_spectral_norm
+from spadework.contexts import symbols_of
+from spadework.nn import painter as module
+from spadework.nn.generator import Generator, GeneratorConfig
+from spadework.nn.painter import Painter, can_paint
+from spadework.nn.tables import RowStore
+
+SIZE = (32, 64)
+
+
+def generator(**options: object) -> Generator:
+    """Random weights, statistics and noise strengths, ready to paint."""
+    torch.manual_seed(3)
+    config = {"semantic_nc": 5, "size": SIZE, "ngf": 2, "hidden": 6, "z_dim": 4, "noise": True} | options
+    net = Generator(GeneratorConfig.model_validate(config))
+    for name, parameter in net.named_parameters():
+        if name.endswith("noise_strength"):
+            nn.init.normal_(parameter)
+    for name, buffer in net.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.normal_()
+        if name.endswith("running_var"):
+            buffer.uniform_(0.5, 2)
+    return fold_spectral_norm(net).requires_grad_(False)
+
+
+def noise(size: tuple[int, int] = SIZE, classes: int = 5, seed: int = 0) -> Tensor:
+    return torch.randint(0, classes, (1, *size), generator=torch.Generator().manual_seed(seed))
+
+
+def blocks(size: tuple[int, int] = SIZE, seed: int = 0) -> Tensor:
+    coarse = noise((size[0] // 8, size[1] // 8), seed=seed)
+    return coarse.repeat_interleave(8, 1).repeat_interleave(8, 2)
+
+
+def given(net: Generator, size: tuple[int, int], seed: int = 1) -> tuple[Tensor | None, list[Tensor] | None]:
+    rng = torch.Generator().manual_seed(seed)
+    z = None if net.config.z_dim is None else torch.randn(1, net.config.z_dim, generator=rng)
+    return z, net.draw_noise(1, size, rng) if net.config.noise else None
+
+
+def check(net: Generator, painter: Painter, ids: Tensor, edges: Tensor | None = None, seed: int = 1) -> None:
+    size = (ids.shape[1], ids.shape[2])
+    segmap = F.one_hot(ids, net.config.semantic_nc).permute(0, 3, 1, 2).float()
+    if edges is not None:
+        segmap[:, -1] = edges.float()
+    z, fields = given(net, size, seed)
+    ours = painter(symbols_of(ids, net.config.semantic_nc, edges), z, fields)
+    torch.testing.assert_close(ours, net(segmap, z, fields), rtol=0, atol=2e-5)
+
+
+@pytest.fixture(params=["as it comes", "all tables", "no tables"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param != "as it comes":
+        monkeypatch.setattr(module, "FEW", 16 if request.param == "all tables" else 0)
+        monkeypatch.setattr(module, "MOST_DISTINCT", 1.0 if request.param == "all tables" else -1.0)
+    return request.param
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"kernel": 5},
+        {"z_dim": None, "noise": False},
+        {"num_ups": 6, "size": (64, 64), "start": "point", "style_blocks": True},
+        {"num_ups": 7, "size": (128, 128), "ngf": 4, "start": "point"},
+        {"widths": (6, 6, 5, 4, 4, 3, 3), "hidden": (4, 5, 6, 4, 5, 6, 4)},
+    ],
+)
+def test_every_generator_is_painted_exactly(way: str, options: dict[str, object]) -> None:
+    net = generator(**options)
+    painter = Painter(net)
+    for size in (net.config.size, (128, 256)):
+        check(net, painter, blocks(size))
+        check(net, painter, noise(size))
+        check(net, painter, torch.full((1, *size), 2))
+
+
+def test_edges_are_painted_exactly(way: str) -> None:
+    net = generator()
+    check(net, Painter(net, edges=True), blocks() % 4, noise(classes=2) > 0)
+
+
+@pytest.mark.parametrize("pixel", [(0, 0), (0, 63), (31, 0), (31, 63), (0, 30), (31, 30), (15, 0), (16, 16)])
+def test_a_stroke_of_one_pixel_after_a_picture(pixel: tuple[int, int]) -> None:
+    net = generator()
+    painter, ids = Painter(net), torch.zeros(1, *SIZE, dtype=torch.long)
+    check(net, painter, ids)
+    ids = ids.clone()
+    ids[0, pixel[0], pixel[1]] = 3
+    check(net, painter, ids)
+
+
+def test_a_picture_does_not_depend_on_what_was_painted_before() -> None:
+    net = generator()
+    z, fields = given(net, SIZE)
+    alone = Painter(net)(blocks(seed=5), z, fields)
+    painter = Painter(net, cache_bytes=200_000)  # so few that rows leave
+    for seed in range(8):
+        painter(blocks(seed=seed), *given(net, SIZE, seed))
+    assert torch.equal(painter(blocks(seed=5), z, fields), alone)
+    assert torch.equal(painter(blocks(seed=5), z, fields), alone)
+
+
+def test_a_new_style_computes_no_table_and_a_stroke_only_its_neighbourhood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net, made = generator(), []
+    fill = RowStore._fill
+    monkeypatch.setattr(
+        RowStore, "_fill", lambda s, p, patches, few: made.append(len(p)) or fill(s, p, patches, few)
+    )
+    painter, ids = Painter(net), blocks()
+    check(net, painter, ids)
+    first = sum(made)
+    made.clear()
+    check(net, painter, ids, seed=2)
+    assert made == []
+    ids = ids.clone()
+    ids[0, 9, 9] = (ids[0, 9, 9] + 1) % 5
+    check(net, painter, ids)
+    assert 0 < sum(made) <= 25
+    assert first > 10 * sum(made)
+
+
+def test_tables_stay_within_their_limit() -> None:
+    net = generator()
+    painter = Painter(net, cache_bytes=300_000)
+    for seed in range(6):
+        check(net, painter, blocks(seed=seed))
+    check(net, painter, torch.zeros(1, *SIZE, dtype=torch.long))
+    assert all(len(block.store) <= max(block.store.most, 25) for block in painter.blocks)
+
+
+def test_bfloat16_is_near() -> None:
+    net = generator(ngf=4)
+    z, fields = given(net, SIZE)
+    exact, near = (
+        Painter(net, dtype=dtype)(blocks(), z, fields) for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert near.dtype == torch.float32
+    assert 10 * torch.log10(4 / (exact - near).square().mean()) > 30
+
+
+def test_what_a_painter_does_not_paint() -> None:
+    assert can_paint(generator())
+    assert not can_paint(generator(norm="instance", size=(64, 64)))
+
+
+def test_without_the_kernels_own_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    net = generator()
+    painter = Painter(net)
+    assert not painter.conv_img.packed
+    check(net, painter, blocks())

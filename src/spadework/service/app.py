@@ -96,7 +96,9 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
 
 def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles) -> None:
     @app.post("/api/styles")
-    async def read_style(request: Request, name: Annotated[str, Query(max_length=120)] = "photo") -> HeldStyle:
+    async def read_style(
+        request: Request, name: Annotated[str, Query(max_length=120)] = "photo"
+    ) -> HeldStyle:
         """The style of a photo of any format."""
         data = await request.body()
 
@@ -163,9 +165,13 @@ def _explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:
-        return Refusal(error.status_code, f"{request.url.path}: {error.detail}", "Check the address.").response()
+        return Refusal(
+            error.status_code, f"{request.url.path}: {error.detail}", "Check the address."
+        ).response()
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:
         log.error("%s failed", request.url.path, exc_info=error)
-        return Refusal(500, "The painter failed at this picture", "Undo the last step, or try again.").response()
+        return Refusal(
+            500, "The painter failed at this picture", "Undo the last step, or try again."
+        ).response()

@@ -20,7 +20,7 @@ class Place:
     @property
     def url(self) -> str:
         """What to open in a browser."""
-        host, port = self.listener.getsockname()[:2]
+        host, port = map(str, self.listener.getsockname()[:2])
         name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
         address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
         return address if self.token is None else f"{address}?token={self.token}"

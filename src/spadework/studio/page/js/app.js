@@ -39,7 +39,7 @@ async function start() {
   new KeyBrush(tools, view);
   listenToKeys(shortcuts(sheet, view, tools, files), tools);
   $("about").textContent = `Model ${model.name}, spadework ${model.version}. Weights: ${model.licence_weights}.`;
-  await keep(files, sheet, style, tools);
+  await keep(files, sheet, style, tools, palette);
   Object.assign(globalThis, { studio: { sheet, style, palette, painter, view, files, tools } });
   document.body.dataset.ready = "true";
 }
@@ -54,12 +54,12 @@ function followSheet(sheet, view, palette, painter, shelf) {
   });
 }
 
-/** The drawing that this tab had, or an example with a hint. @param {Files} files @param {Sheet} sheet @param {Style} style @param {Tools} tools */
-async function keep(files, sheet, style, tools) {
+/** The drawing that this tab had, or an example with a hint. @param {Files} files @param {Sheet} sheet @param {Style} style @param {Tools} tools @param {Palette} palette */
+async function keep(files, sheet, style, tools, palette) {
   const keeper = await Keeper.open().catch(() => null);
   const text = await keeper?.read().catch(() => null);
   if (text) await restored(files, text);
-  else await files.openExample(FIRST, `/sketches/${FIRST}.png`).then(() => hint(tools), complain);
+  else await files.openExample(FIRST, `/sketches/${FIRST}.png`).then(() => hint(tools, palette), complain);
   let version = 0;
   const save = async () => {
     const now = version;
@@ -87,8 +87,11 @@ async function restored(files, text) {
   }
 }
 
-/** @param {Tools} tools */
-function hint(tools) {
+/** Starts with a class that shows on the example. @param {Tools} tools @param {Palette} palette */
+function hint(tools, palette) {
+  const { id, name } = palette.classes.find((info) => info.name === "tree") ?? palette.classes[0];
+  palette.choose(id);
+  $("hint").textContent = `Paint some ${name} here. The photograph follows your brush.`;
   $("hint").hidden = false;
   tools.addEventListener("drawn", () => ($("hint").hidden = true), { once: true });
 }

@@ -28,6 +28,7 @@ export function readProject(text, palette, classes) {
     throw new Problem(`This project was drawn for ${data.palette}`, `Open it with that model; this one paints ${palette}.`);
   }
   const { base, strokes, undone, style } = data;
+  if (!base || !Array.isArray(strokes) || !Array.isArray(undone) || typeof base.ids !== "string") throw damaged();
   const whole = [...strokes, ...undone].every((stroke) => isStroke(stroke, classes)) && isMood(style.mood);
   const ids = unpacked(base.ids, base.width * base.height);
   if (data.version !== 1 || !whole || !ids.every((id) => classes.has(id))) throw damaged();

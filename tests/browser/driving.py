@@ -1,16 +1,19 @@
 """A studio in a real browser, driven as a hand would."""
 
+import io
 import os
 import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -143,7 +146,8 @@ class Studio:
     def ids(self) -> np.ndarray:
         """(H, W) uint8."""
         height, width = self.js("[studio.sheet.height, studio.sheet.width]")
-        return np.array(self.js("Array.from(studio.sheet.ids)"), np.uint8).reshape(height, width)
+        text = self.js("Array.from(studio.sheet.ids, (id) => String.fromCharCode(id)).join('')")
+        return np.frombuffer(text.encode("latin1"), np.uint8).reshape(height, width)
 
     def id_of(self, name: str) -> int:
         """The id of a class."""
@@ -159,11 +163,8 @@ class Studio:
     @property
     def photo(self) -> np.ndarray:
         """(H, W, 3) uint8 of the photograph on the page."""
-        data, height, width = self.js(
-            "(({width, height}, c) => [Array.from(c.getImageData(0, 0, width, height).data), height, width])"
-            "(document.getElementById('photo'), document.getElementById('photo').getContext('2d'))"
-        )
-        return np.array(data, np.uint8).reshape(height, width, 4)[..., :3]
+        url = self.js("document.getElementById('photo').toDataURL()")
+        return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB"))
 
     def saved(self, button: str) -> bytes:
         """What an entry of the save menu downloads."""

@@ -132,6 +132,16 @@ class Studio:
         """One click on the sheet."""
         self.page.mouse.click(*self.screen(x, y))
 
+    def fingers(self, x: float, y: float, kind: str, pressure: float = 1) -> Callable[..., None]:
+        """Sends pointer events of a pen or of fingers, right of (x, y) on the screen."""
+        script = """([type, id, x, y, kind, pressure]) => {
+            const pane = document.getElementById('sketch-pane');
+            pane.setPointerCapture = () => {};  // made-up pointers cannot be captured
+            const place = {clientX: x, clientY: y, pointerId: id, pointerType: kind, pressure};
+            pane.dispatchEvent(new PointerEvent(type, place));
+        }"""
+        return lambda type, id, right=0: self.page.evaluate(script, [type, id, x + right, y, kind, pressure])
+
     def choose(self, tool: str, name: str | None = None) -> None:
         """A tool, and a class by its name."""
         self.page.click(f"#tool-{tool}")

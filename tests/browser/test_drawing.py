@@ -128,15 +128,16 @@ def test_a_pen_presses_and_two_fingers_zoom(studio: Studio) -> None:
     studio.slide("size", 20)
     studio.choose("brush", "earth")
     x, y = studio.screen(48, 32)
-    pointer = """(type, id, x, y, kind, pressure) => document.getElementById('sketch-pane').dispatchEvent(
-        new PointerEvent(type, {pointerId: id, pointerType: kind, pressure, clientX: x, clientY: y}))"""
-    studio.js(f"""[studio.view.panes[0].setPointerCapture = () => {{}}, ({pointer})('pointerdown', 7, a[0], a[1], 'pen', 0.25),
-        ({pointer})('pointerup', 7, a[0], a[1], 'pen', 0)]""", [x, y])
+    pen, touch = studio.fingers(x, y, "pen", 0.25), studio.fingers(x, y, "touch")
+    pen("pointerdown", 7)
+    pen("pointerup", 7)
     assert abs(int((studio.ids == studio.id_of("earth")).sum()) - np.pi * 25) < 15
     strokes, scale = studio.js("[studio.sheet.strokes.length, studio.view.scale]")
-    studio.js(f"""[({pointer})('pointerdown', 8, a[0], a[1], 'touch', 1), ({pointer})('pointerdown', 9, a[0] + 50, a[1], 'touch', 1),
-        ({pointer})('pointermove', 9, a[0] + 100, a[1], 'touch', 1), ({pointer})('pointerup', 9, 0, 0, 'touch', 0),
-        ({pointer})('pointerup', 8, 0, 0, 'touch', 0)]""", [x, y])
+    touch("pointerdown", 8)
+    touch("pointerdown", 9, 50)
+    touch("pointermove", 9, 100)
+    touch("pointerup", 9)
+    touch("pointerup", 8)
     assert studio.js("studio.sheet.strokes.length") == strokes
     assert studio.js("studio.view.scale") == pytest.approx(2 * scale)
 

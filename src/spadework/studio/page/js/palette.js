@@ -15,7 +15,9 @@ export class Palette extends EventTarget {
     this.rows = new Map();
     classes.forEach((info, i) => this.#add(info, i));
     input("search").oninput = () => this.#search();
-    input("search").onkeydown = (event) => event.key === "Enter" && this.#chooseFound();
+    input("search").onkeydown = (event) => {
+      if (event.key === "Enter") this.#chooseFound();
+    };
     this.#fillSelects();
     this.choose(this.chosen);
   }

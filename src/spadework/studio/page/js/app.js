@@ -89,9 +89,7 @@ async function restored(files, text) {
 
 /** Starts with a class that shows on the example. @param {Tools} tools @param {Palette} palette */
 function hint(tools, palette) {
-  const { id, name } = palette.classes.find((info) => info.name === "tree") ?? palette.classes[0];
-  palette.choose(id);
-  $("hint").textContent = `Paint some ${name} here. The photograph follows your brush.`;
+  palette.choose((palette.classes.find(({ name }) => name === "tree") ?? palette.classes[0]).id);
   $("hint").hidden = false;
   tools.addEventListener("drawn", () => ($("hint").hidden = true), { once: true });
 }

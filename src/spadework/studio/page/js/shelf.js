@@ -1,6 +1,6 @@
 // The style: seed and dice, moods, photos, a blend of two, four variations.
 
-import { ask, send } from "./api.js";
+import { send } from "./api.js";
 import { photograph } from "./painter.js";
 import { $, complain, input, make, press, whenQuiet } from "./page.js";
 import { MAX_SEED, Style, nameOf, randomSeed, titleOf } from "./style.js";
@@ -120,6 +120,8 @@ export class Shelf {
     }
   }
 
+  get #aspect() { return this.sketch().width / this.sketch().height; }
+
   /** The sketch in every mood, small. A newer call ends an older one. */
   async paintMoods() {
     const turn = ++this.painting;
@@ -127,7 +129,7 @@ export class Shelf {
       const style = Object.assign(new Style(), { seed: "seed" in mood ? mood.seed : 0, mood });
       const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
       if (turn !== this.painting || !small) return;
-      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(nameOf(mood))?.firstChild), small.image);
+      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(nameOf(mood))?.firstChild), small.image, this.#aspect);
     }
   }
 
@@ -151,7 +153,7 @@ export class Shelf {
       };
       list.append(button);
       const result = await photograph(this.sketch(), style, { client: `${this.client}-4` });
-      if (result) cover(face, result.image);
+      if (result) cover(face, result.image, this.#aspect);
       button.classList.remove("waiting");
     });
     await Promise.all(jobs).catch(complain);
@@ -164,14 +166,14 @@ function label(id, text) {
   if (span) span.textContent = text;
 }
 
-/** Draw an image so that it covers a canvas. @param {HTMLCanvasElement | undefined} face @param {ImageBitmap} image */
-function cover(face, image) {
+/**
+ * Draw an image, stretched to its true aspect, so that it covers a canvas.
+ * @param {HTMLCanvasElement | undefined} face @param {ImageBitmap} image @param {number} aspect
+ */
+function cover(face, image, aspect) {
   if (!face) return;
-  const scale = Math.max(face.width / image.width, face.height / image.height);
-  const [w, h] = [image.width * scale, image.height * scale];
+  const w = Math.max(face.width, face.height * aspect);
+  const h = w / aspect;
   face.getContext("2d")?.drawImage(image, (face.width - w) / 2, (face.height - h) / 2, w, h);
   face.dataset.painted = "true";
 }
-
-/** Whether somebody is there. */
-export const alive = () => ask("/api/health");

@@ -3,7 +3,9 @@
 import socket
 
 import pytest
+from typer.testing import CliRunner
 
+from spadework.cli import app
 from spadework.studio.running import place
 
 
@@ -28,3 +30,9 @@ def test_a_port_that_is_taken_and_one_that_cannot_be() -> None:
         place("127.0.0.1", at.listener.getsockname()[1])
     with pytest.raises(ValueError, match="outside"):
         place("127.0.0.1", 70000)
+
+
+def test_the_command_refuses_in_one_line() -> None:
+    result = CliRunner().invoke(app, ["studio", "--no-browser", "--port", "70000"])
+    assert result.exit_code == 2
+    assert result.stderr == "error: port 70000 is outside 0..65535: choose another --port\n"

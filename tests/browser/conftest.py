@@ -13,7 +13,7 @@ try:
 
     MISSING = "" if CHROMIUM.exists() else f"{CHROMIUM} is not there"
 except ModuleNotFoundError as error:
-    MISSING, collect_ignore_glob = f"{error.name} is not installed", []
+    MISSING = f"{error.name} is not installed"
 if not MODELS["landscape"].is_file():
     MISSING = MISSING or "the shipped model is not there"
 

@@ -13,10 +13,11 @@ MODEL := src/spadework/models/landscape.safetensors
 quietly = $(1) >>$(LOG) 2>&1 || { tail -n 30 $(LOG); echo "setting up failed, all of its output is in $(LOG)"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help paint test soak docs clean
+.PHONY: help paint studio test soak docs clean
 
 help:
 	@echo "make paint   photographs of the example sketches, in out/"
+	@echo "make studio  paint in the browser"
 	@echo "make test    lint, types and tests"
 	@echo "make soak    the long tests"
 	@echo "make docs    write docs/cli.md and docs/training.md anew"
@@ -26,7 +27,11 @@ paint: $(VENV)/.installed
 	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
 	@echo "painting the sketches of examples/sketches"
 	@$(BIN)/spadework paint examples/sketches --out out --model landscape --seed 0
-	@echo "now your own sketch: $(BIN)/spadework paint YOURS.png (classes and colours: $(BIN)/spadework palettes landscape)"
+	@echo "now draw your own in the browser: make studio"
+
+studio: $(VENV)/.installed
+	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
+	@$(BIN)/spadework studio --model landscape
 
 # One thread: the networks of the tests are tiny, and threads that wait for each other on a busy machine are slow.
 test soak: export OMP_NUM_THREADS ?= 1

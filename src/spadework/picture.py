@@ -74,13 +74,13 @@ class Picture:
             raise ValueError(f"{name} cannot be decoded ({error}): save it again as PNG or JPEG") from error
         return cls(pixels, _provenance_in(text))
 
-    def to_bytes(self) -> bytes:
-        """The picture as a PNG file, with its provenance in text chunks."""
+    def to_bytes(self, effort: int = 6) -> bytes:
+        """The picture as a PNG file, with its provenance in text chunks. `effort`: zlib's level, 0 to 9."""
         info = PngImagePlugin.PngInfo()
         for key, value in self.provenance.items():
             info.add_text(PREFIX + key, json.dumps(value))
         out = io.BytesIO()
-        Image.fromarray(self.pixels).save(out, format="PNG", pnginfo=info)
+        Image.fromarray(self.pixels).save(out, format="PNG", pnginfo=info, compress_level=effort)
         return out.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> None:

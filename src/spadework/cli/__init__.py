@@ -13,6 +13,7 @@ from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
 from spadework.cli.painting import paint
 from spadework.cli.palettes import palettes
+from spadework.cli.studio import studio
 from spadework.cli.telling import tell
 from spadework.cli.training import train
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(paint)
+app.command()(studio)
 app.command(cls=Settings)(train)
 app.command()(evaluate)
 app.command()(palettes)

@@ -1,0 +1,39 @@
+"""`spadework studio`."""
+
+from typing import Annotated
+
+import typer
+
+from spadework.cli.telling import tell
+
+
+def studio(
+    model: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .safetensors file.")
+    ] = "landscape",
+    port: Annotated[int, typer.Option(metavar="N", help="Port of the studio; 0 is any free one.")] = 7420,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Who can reach it; beyond 127.0.0.1 a token is needed.")
+    ] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Paint in the browser; the photograph follows the brush.
+
+    Everything stays on this machine.
+    """
+    from spadework.engine import Engine
+    from spadework.studio import create_studio
+    from spadework.studio.running import place, run
+
+    at = place(host, port)
+    app = create_studio(Engine.load(model, device), token=at.token)
+    tell(f"the studio is at {at.url} (Ctrl-C ends it)")
+    if browser:
+        import webbrowser
+
+        webbrowser.open(at.url)
+    try:
+        run(app, at)
+    except KeyboardInterrupt:
+        tell("the studio is closed; pages that are open keep their drawings")

@@ -1,0 +1,1 @@
+"""The engine behind HTTP: sketches in, photographs out, one picture at a time."""

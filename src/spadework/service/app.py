@@ -1,0 +1,177 @@
+"""The HTTP service. Sketches come as label PNG or as raw ids, pictures go as PNG, errors as a Problem."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import numpy as np
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from spadework.engine import Engine, Style, painting_size
+from spadework.labelmap import PNG_SIGNATURE, LabelMap
+from spadework.picture import Picture
+from spadework.service.limits import Guard, Limits, Refusal
+from spadework.service.schemas import HeldStyle, ModelInfo, PaintQuery, SketchSize, StyleValues
+from spadework.service.styles import Styles, style_from
+from spadework.service.worker import Busy, Stale, Worker
+
+FAST = 1
+"""The zlib level of pictures on their way to a page: a few per cent larger, several times faster."""
+
+STALE = 204
+"""The status of a request that a newer one has replaced: nothing went wrong, there is nothing to show."""
+
+log = logging.getLogger("spadework.service")
+
+
+def create_app(engine: Engine, limits: Limits | None = None, token: str | None = None) -> FastAPI:
+    """The service of one engine. With a token every request must carry it."""
+    limits = limits or Limits()
+    worker, styles = Worker(limits.waiting, limits.clients), Styles(limits.styles)
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        worker.close()
+
+    app = FastAPI(title="spadework", lifespan=life, docs_url=None, redoc_url=None)
+    app.add_middleware(Guard, limits=limits, token=token)
+    _explain_errors(app)
+    _offer_facts(app, engine)
+    _offer_painting(app, engine, worker, styles, limits)
+    _offer_styles(app, engine, worker, styles)
+    return app
+
+
+def _offer_facts(app: FastAPI, engine: Engine) -> None:
+    facts = ModelInfo.of(engine)
+
+    @app.get("/api/health")
+    async def health() -> dict[str, bool]:
+        return {"ready": True}
+
+    @app.get("/api/model")
+    async def model() -> ModelInfo:
+        return facts
+
+
+def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, limits: Limits) -> None:
+    @app.post("/api/paint")
+    async def paint(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
+        sketch = _sketch(await request.body(), query, engine, limits)
+        style = styles.wanted(query, engine)
+        began = time.perf_counter()
+
+        def work() -> tuple[bytes, dict[str, float]]:
+            waited = time.perf_counter()
+            picture = _painted(engine, sketch, query, style)
+            painted = time.perf_counter()
+            png = picture.to_bytes(FAST)
+            spent = {"wait": waited - began, "paint": painted - waited, "png": time.perf_counter() - painted}
+            return png, spent
+
+        png, spent = await asyncio.wrap_future(worker.submit(query.client, work, query.live))
+        timing = ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in spent.items())
+        return Response(png, media_type="image/png", headers={"Server-Timing": timing})
+
+    @app.post("/api/labels/read")
+    async def read_labels(request: Request) -> Response:
+        """A label PNG -> raw ids, with their size in the headers."""
+        sketch = _sketch(await request.body(), SketchSize(), engine, limits)
+        height, width = sketch.size
+        size = {"X-Width": str(width), "X-Height": str(height)}
+        return Response(sketch.ids.tobytes(), media_type="application/octet-stream", headers=size)
+
+    @app.post("/api/labels/write")
+    async def write_labels(request: Request, size: Annotated[SketchSize, Query()]) -> Response:
+        """Raw ids -> a label PNG in the palette's colours."""
+        sketch = _sketch(await request.body(), size, engine, limits)
+        return Response(sketch.to_bytes(), media_type="image/png")
+
+
+def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles) -> None:
+    @app.post("/api/styles")
+    async def read_style(
+        request: Request, name: Annotated[str, Query(max_length=120)] = "photo"
+    ) -> HeldStyle:
+        """The style of a photo of any format."""
+        data = await request.body()
+
+        def work() -> HeldStyle:
+            return styles.hold(engine.style_of(Picture.from_bytes(data, name), f"photo {name}"))
+
+        return await asyncio.wrap_future(worker.submit("styles", work))
+
+    @app.put("/api/styles")
+    async def bring_style(values: StyleValues) -> HeldStyle:
+        """A style that the page has kept."""
+        return styles.hold(style_from(values, engine))
+
+
+def _sketch(data: bytes, size: SketchSize, engine: Engine, limits: Limits) -> LabelMap:
+    """Raises ValueError or Refusal for what is no sketch."""
+    if data.startswith(PNG_SIGNATURE) or size.width is None or size.height is None:
+        sketch = LabelMap.from_bytes(data, engine.palette, "The file")
+    elif len(data) != size.width * size.height:
+        sentence = f"{len(data):,} ids came for {size.width}x{size.height} pixels"
+        raise Refusal(422, sentence, "Send one byte per pixel, or a label PNG.")
+    else:
+        ids = np.frombuffer(data, np.uint8).reshape(size.height, size.width)
+        sketch = LabelMap(ids.copy(), engine.palette)
+    if sketch.ids.size > limits.pixels:
+        height, width = sketch.size
+        sentence = f"A sketch of {width}x{height} pixels is too large for the studio"
+        raise Refusal(413, sentence, f"Use at most {limits.pixels:,} pixels.")
+    return sketch
+
+
+def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None) -> Picture:
+    if query.short is None:
+        return engine.paint(sketch, query.seed, style)
+    scale = query.short / min(sketch.size)
+    height, width = (max(4, round(side * scale)) for side in sketch.size)
+    size = painting_size(sketch.size, engine.card.generator, (height, width))
+    return engine.paint(sketch.resize(size), query.seed, style, size)
+
+
+def _explain_errors(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> Response:
+        return error.response()
+
+    @app.exception_handler(Stale)
+    async def stale(request: Request, error: Stale) -> Response:
+        return Response(status_code=STALE)
+
+    @app.exception_handler(Busy)
+    async def busy(request: Request, error: Busy) -> Response:
+        return Refusal(503, "The painter has too many guests", "Wait a moment.").response()
+
+    @app.exception_handler(ValueError)
+    async def wrong(request: Request, error: ValueError) -> Response:
+        sentence, _, remedy = str(error).rpartition(": ")
+        return Refusal(422, sentence or remedy, remedy if sentence else "Try another one.").response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"][1:])) or "request"
+        return Refusal(422, f"{where}: {fault['msg']}", "Correct it and ask again.").response()
+
+    @app.exception_handler(HTTPException)
+    async def no_such(request: Request, error: HTTPException) -> Response:
+        return Refusal(
+            error.status_code, f"{request.url.path}: {error.detail}", "Check the address."
+        ).response()
+
+    @app.exception_handler(Exception)
+    async def ours(request: Request, error: Exception) -> Response:
+        log.error("%s failed", request.url.path, exc_info=error)
+        return Refusal(
+            500, "The painter failed at this picture", "Undo the last step, or try again."
+        ).response()

@@ -1,0 +1,121 @@
+"""What travels over the wire, apart from sketches and pictures."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from spadework import __version__
+from spadework.engine import MAX_SEED, Engine, Style
+from spadework.labelmap import MAX_SIDE, MIN_SIDE
+
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+StyleName = Annotated[str, Field(pattern=r"^(seed:\d{1,10}|[0-9a-f]{16})$")]
+"""A style is named `seed:7`, or by the id under which the service holds it."""
+
+
+class Wire(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Wire):
+    """Every refusal: what is wrong, and what to do."""
+
+    sentence: str
+    remedy: str
+
+
+class ClassInfo(Wire):
+    """A class one can paint with."""
+
+    id: int
+    name: str
+    color: str
+    aliases: tuple[str, ...] = ()
+
+
+class ModelInfo(Wire):
+    """What a page must know of the model: its classes, sizes (H, W) and abilities."""
+
+    name: str
+    version: str
+    licence_weights: str
+    images_seen: int
+    size: tuple[int, int]
+    styles: bool
+    photo_styles: bool
+    palette: str
+    classes: tuple[ClassInfo, ...]
+
+    @classmethod
+    def of(cls, engine: Engine) -> Self:
+        """The facts about a loaded model."""
+        card, palette = engine.card, engine.palette
+        colors = palette.colors()
+        classes = []
+        for id in map(int, palette.ids()):
+            name = palette.name_of(id)
+            aliases = () if id == palette.unknown else palette.by_name(name).aliases
+            color = f"#{bytes(colors[id]).hex()}"
+            classes.append(ClassInfo(id=id, name=name, color=color, aliases=aliases))
+        return cls(
+            name=card.name,
+            version=__version__,
+            licence_weights=card.licence_weights,
+            images_seen=card.training.images_seen,
+            size=card.generator.size,
+            styles=card.generator.z_dim is not None,
+            photo_styles=card.encoder is not None,
+            palette=palette.name,
+            classes=tuple(classes),
+        )
+
+
+class StyleValues(Wire):
+    """A style that a page has kept, for a service that has forgotten it."""
+
+    origin: str = Field(min_length=1, max_length=200)
+    z: tuple[float, ...] = Field(min_length=1, max_length=4096)
+
+
+class HeldStyle(StyleValues):
+    """A style that the service holds, and the id to name it by."""
+
+    id: str
+
+    @classmethod
+    def of(cls, id: str, style: Style) -> Self:
+        """The values as JSON numbers; float32 survives the way there and back."""
+        return cls(id=id, origin=style.origin, z=tuple(map(float, style.z)))
+
+
+class SketchSize(Wire):
+    """Of a sketch that comes as raw ids, one byte per pixel; a PNG knows its own."""
+
+    width: Side | None = None
+    height: Side | None = None
+
+
+class PaintQuery(SketchSize):
+    """How to paint. A live request takes the place of an earlier one of its client that still waits.
+
+    `short` is the short side at which the network paints, and the picture then comes back in that size: a
+    quick preview. Without it the picture is as large as the sketch.
+    """
+
+    client: str = Field(default="anyone", pattern=r"^[\w-]{1,64}$")
+    live: bool = False
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    style: StyleName | None = None
+    other: StyleName | None = None
+    blend: float = Field(default=0.0, ge=0, le=1)
+    short: int | None = Field(default=None, ge=32, le=2048)
+
+
+class Example(Wire):
+    """A sketch to start from."""
+
+    name: str
+    title: str
+    url: str

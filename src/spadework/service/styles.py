@@ -1,0 +1,56 @@
+"""Styles that pages have brought, held under ids that depend on their values only."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from spadework.engine import Engine, Style
+from spadework.service.limits import Refusal
+from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
+
+
+class Styles:
+    """The `most` styles used last."""
+
+    def __init__(self, most: int = 256) -> None:
+        self._most = most
+        self._held: OrderedDict[str, Style] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def hold(self, style: Style) -> HeldStyle:
+        """Keep a style; the same values and origin get the same id, in any process."""
+        id = hashlib.sha256(style.z.tobytes() + style.origin.encode()).hexdigest()[:16]
+        with self._lock:
+            self._held[id] = style
+            self._held.move_to_end(id)
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+        return HeldStyle.of(id, style)
+
+    def named(self, name: str, engine: Engine) -> Style:
+        """The style of `seed:7`, or a held one. Raises Refusal 410 for one that is not held any more."""
+        if name.startswith("seed:"):
+            return engine.sample_style(int(name.removeprefix("seed:")))
+        with self._lock:
+            if name not in self._held:
+                raise Refusal(410, "The painter has forgotten this style", "Drop the photo again.")
+            self._held.move_to_end(name)
+            return self._held[name]
+
+    def wanted(self, query: PaintQuery, engine: Engine) -> Style | None:
+        """What a request asks for; None leaves it to the seed."""
+        if query.style is None or engine.card.generator.z_dim is None:
+            return None
+        style = self.named(query.style, engine)
+        if query.other is None or query.blend == 0:
+            return style
+        return style.blend(self.named(query.other, engine), query.blend)
+
+
+def style_from(values: StyleValues, engine: Engine) -> Style:
+    """The style of a page's values. Raises ValueError if they do not fit the model."""
+    if len(values.z) != engine.card.generator.z_dim:
+        raise ValueError(f"the style {values.origin} belongs to another model: drop its photo again")
+    return Style(np.array(values.z, np.float32), values.origin)

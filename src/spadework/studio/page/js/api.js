@@ -1,0 +1,37 @@
+// The server, or a sentence that says why not.
+
+/** Something went wrong that a person can act on. */
+export class Problem extends Error {
+  /** @param {string} sentence @param {string} remedy @param {number} [status] 0: nobody answered */
+  constructor(sentence, remedy, status = -1) {
+    super(`${sentence}. ${remedy}`);
+    this.sentence = sentence;
+    this.remedy = remedy;
+    this.status = status;
+  }
+}
+
+const AWAY = new Problem("The painter does not answer", "Go on drawing; the photograph returns when it is back.", 0);
+
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
+export async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw AWAY;
+  }
+  if (response.ok) return response;
+  const told = await response.json().catch(() => null);
+  const sentence = told?.sentence ?? "The painter gave no reason";
+  throw new Problem(sentence, told?.remedy ?? "Try again.", response.status);
+}
+
+/** @param {string} path @param {BodyInit} body */
+export const send = (path, body) => ask(path, { method: "POST", body });
+
+/** @param {Record<string, string | number | boolean | null | undefined>} values */
+export function query(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
+  return new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+}

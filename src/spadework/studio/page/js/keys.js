@@ -1,0 +1,95 @@
+// Everything by keyboard: shortcuts anywhere, and a brush that the arrow keys move.
+
+import { $, input, make } from "./page.js";
+import { TOOLS } from "./tools.js";
+
+/** @typedef {import("./tools.js").Tools} Tools */
+/** @typedef {import("./view.js").View} View */
+
+const HELP = [
+  ["Tools", TOOLS.map(({ key, title }) => `${key.toUpperCase()} ${title.split(/[;,]/)[0].toLowerCase()}`).join(", ")],
+  ["Classes", "1 to 9 and 0, or / to search"],
+  ["Brush", "[ smaller, ] larger"],
+  ["Draw", "on the sketch: arrows move (Shift: further), Space puts the brush down and lifts it, Enter closes a polygon, Esc takes the stroke back"],
+  ["History", "Ctrl Z undo, Ctrl Shift Z redo"],
+  ["View", "V split or over, F fit, + and - zoom, middle button or two fingers move"],
+  ["Style", "D dice"],
+  ["Files", "Ctrl S save the project, Ctrl O open"],
+];
+
+/** @param {Record<string, () => void>} actions by key; "ctrl+z" and the like with modifiers @param {Tools} tools */
+export function listenToKeys(actions, tools) {
+  addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]") || isText(event.target)) return;
+    const name = `${event.ctrlKey || event.metaKey ? "ctrl+" : ""}${event.shiftKey && event.ctrlKey ? "shift+" : ""}${event.key.toLowerCase()}`;
+    const tool = TOOLS.find(({ key }) => key === name);
+    if (tool) tools.choose(tool.name);
+    else if (/^\d$/.test(name)) tools.palette.chooseDigit(name);
+    else if (actions[name]) actions[name]();
+    else return;
+    event.preventDefault();
+  });
+  for (const [term, text] of HELP) $("keys").append(make("dt", { textContent: term }), make("dd", { textContent: text }));
+}
+
+/** @param {EventTarget | null} target */
+function isText(target) {
+  return target instanceof HTMLElement && target.matches("input:not([type=range], [type=radio]), select, textarea");
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** A brush for hands without a pointer. */
+export class KeyBrush {
+  /** @param {Tools} tools @param {View} view */
+  constructor(tools, view) {
+    this.tools = tools;
+    this.view = view;
+    this.point = { x: 0, y: 0 };
+    this.down = false;
+    const surface = $("sketch");
+    surface.onkeydown = (event) => this.#key(event);
+    surface.onfocus = () => surface.matches(":focus-visible") && this.#moveTo(view.sheet.width / 2, view.sheet.height / 2);
+    surface.onblur = () => {
+      this.down = false;
+      tools.up();
+      view.ring(null);
+    };
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.metaKey) return;
+    const step = ARROWS[/** @type {keyof typeof ARROWS} */ (event.key)];
+    if (step) {
+      const far = event.shiftKey ? 16 : 4;
+      this.#moveTo(this.point.x + far * step[0], this.point.y + far * step[1]);
+      this.tools.move(this.point);
+    } else if (event.key === " ") this.#toggle();
+    else if (event.key === "Enter") this.tools.close();
+    else if (event.key === "Escape") {
+      this.down = false;
+      this.tools.cancel();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #toggle() {
+    this.down = !this.down && !["fill", "pick", "polygon"].includes(this.tools.tool);
+    if (this.down || !this.tools.sheet.current || this.tools.tool === "polygon") this.tools.down(this.point);
+    else this.tools.up();
+  }
+
+  /** @param {number} x @param {number} y */
+  #moveTo(x, y) {
+    const { width, height, ids } = this.view.sheet;
+    this.point = { x: Math.min(width - 1, Math.max(0, x)), y: Math.min(height - 1, Math.max(0, y)) };
+    this.view.ring(this.tools.ringAt(this.point));
+    const under = ids[Math.floor(this.point.y) * width + Math.floor(this.point.x)];
+    $("spot").textContent = `${Math.round(this.point.x)}, ${Math.round(this.point.y)}: ${this.tools.palette.nameOf(under)}`;
+  }
+}
+
+/** To the search field. */
+export const search = () => input("search").focus();

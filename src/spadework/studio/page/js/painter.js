@@ -1,0 +1,104 @@
+// The photograph follows the drawing: one request at a time, always for the newest state.
+
+import { Problem, ask, query, send } from "./api.js";
+
+/** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
+/** @typedef {import("./style.js").Style} Style */
+/** @typedef {{bytes: Blob, image: ImageBitmap, ms: number, engineMs: number, preview: boolean}} Photograph */
+
+const SLOW = 150;
+const PREVIEW_SIDE = 128;
+const RETRY = 700;
+
+/** @param {Sketch} sketch @param {Style} style @param {Record<string, string | number | boolean | undefined>} how */
+export async function photograph(sketch, style, how) {
+  const began = performance.now();
+  const size = { width: sketch.width, height: sketch.height };
+  const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
+  const response = await send(path, sketch.ids.slice()).catch((problem) => remembered(problem, style, path, sketch));
+  if (response.status === 204) return null;
+  const bytes = await response.blob();
+  const image = await createImageBitmap(bytes);
+  const engineMs = Number(/paint;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1] ?? 0);
+  return { bytes, image, ms: performance.now() - began, engineMs, preview: "short" in how };
+}
+
+/** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Sketch} sketch */
+async function remembered(problem, style, path, sketch) {
+  if (problem.status !== 410) throw problem;
+  await style.bring();
+  return send(path, sketch.ids.slice());
+}
+
+/** Fires "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
+export class Painter extends EventTarget {
+  /** @param {() => Sketch} sketch @param {Style} style */
+  constructor(sketch, style) {
+    super();
+    this.sketch = sketch;
+    this.style = style;
+    this.client = crypto.randomUUID();
+    this.wanted = 0;
+    this.painted = 0;
+    this.previewed = 0;
+    this.fullMs = 0;
+    this.running = false;
+    this.state = "done";
+  }
+
+  /** The drawing or the style is not what it was. */
+  changed() {
+    this.wanted += 1;
+    if (!this.running) void this.#run();
+  }
+
+  async #run() {
+    this.running = true;
+    while (this.painted < this.wanted) {
+      this.#be("painting");
+      await this.#paintOnce();
+    }
+    this.running = false;
+    if (this.state === "painting") this.#be("done");
+  }
+
+  async #paintOnce() {
+    const version = this.wanted;
+    const quick = this.fullMs > SLOW && this.previewed < version;
+    try {
+      const how = { client: this.client, live: true, ...(quick ? { short: PREVIEW_SIDE } : {}) };
+      const result = await photograph(this.sketch(), this.style, how);
+      if (!result) return;
+      this.previewed = version;
+      if (!quick) {
+        this.painted = version;
+        this.fullMs = result.ms;
+      }
+      this.dispatchEvent(new CustomEvent("photograph", { detail: result }));
+    } catch (problem) {
+      await this.#suffer(problem, version);
+    }
+  }
+
+  /** @param {unknown} problem @param {number} version */
+  async #suffer(problem, version) {
+    if (problem instanceof Problem && problem.status === 0) {
+      this.#be("away");
+      while (!(await ask("/api/health").catch(() => null))) await pause(RETRY);
+      return;
+    }
+    this.painted = version;
+    this.#be("wrong");
+    this.dispatchEvent(new CustomEvent("problem", { detail: problem }));
+  }
+
+  /** @param {string} state */
+  #be(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: state }));
+  }
+}
+
+/** @param {number} ms */
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));

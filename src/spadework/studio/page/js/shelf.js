@@ -1,0 +1,179 @@
+// The style: seed and dice, moods, photos, a blend of two, four variations.
+
+import { send } from "./api.js";
+import { photograph } from "./painter.js";
+import { $, complain, input, make, press, whenQuiet } from "./page.js";
+import { MAX_SEED, Style, nameOf, randomSeed, titleOf } from "./style.js";
+
+/** @typedef {import("./painter.js").Sketch} Sketch */
+/** @typedef {import("./style.js").Mood} Mood */
+
+const SEEDS = [0, 3, 7, 11, 18, 21, 29, 34, 42, 55];
+const THUMB = 64;
+
+export class Shelf {
+  /** @param {() => Sketch} sketch @param {Style} style @param {boolean} photos whether the model reads them */
+  constructor(sketch, style, photos) {
+    this.sketch = sketch;
+    this.style = style;
+    this.slot = "a";
+    this.client = `${crypto.randomUUID()}-moods`;
+    /** @type {Mood[]} */
+    this.moods = SEEDS.map((seed) => ({ seed }));
+    /** @type {Map<string, HTMLElement>} */
+    this.buttons = new Map();
+    this.paintLater = whenQuiet(() => void this.paintMoods(), 900);
+    this.painting = 0;
+    $("shelf").hidden = !style.able;
+    $("photo-style").hidden = !photos;
+    this.moods.forEach((mood) => this.#offer(mood));
+    this.#listen();
+    style.addEventListener("change", () => this.show());
+    this.show();
+  }
+
+  #listen() {
+    const { style } = this;
+    input("seed").onchange = () => {
+      const value = Number(input("seed").value);
+      style.roll(Math.min(MAX_SEED, Math.max(0, Math.round(value) || 0)));
+    };
+    $("dice").onclick = () => style.roll(randomSeed());
+    $("lock").onclick = () => style.set({ locked: !style.locked });
+    $("slot-a").onclick = () => this.#choose("a");
+    $("slot-b").onclick = () => {
+      if (this.slot === "b") style.set({ other: null });
+      this.#choose(this.slot === "b" ? "a" : "b");
+    };
+    input("blend").oninput = () => style.set({ blend: Number(input("blend").value) / 100 });
+    $("photo-style").onclick = () => input("photo-file").click();
+    input("photo-file").onchange = () => {
+      const [file] = input("photo-file").files ?? [];
+      if (file) void this.takePhoto(file);
+      input("photo-file").value = "";
+    };
+    $("variations").onclick = () => void this.vary();
+    $("variations-again").onclick = () => void this.vary();
+  }
+
+  /** @param {string} slot */
+  #choose(slot) {
+    this.slot = slot;
+    this.show();
+  }
+
+  /** @param {Mood} mood */
+  #offer(mood) {
+    if (this.buttons.has(nameOf(mood))) return;
+    const title = titleOf(mood);
+    const face = make("canvas", { width: 96, height: 64, ariaHidden: "true" });
+    const button = make("button", { className: "mood", title }, face, make("span", { textContent: title }));
+    button.onclick = () => this.take(mood);
+    this.buttons.set(nameOf(mood), button);
+    if ("seed" in mood) $("moods").append(button);
+    else $("moods").prepend(button);
+  }
+
+  /** Use a mood in the chosen slot. @param {Mood} mood */
+  take(mood) {
+    if (this.style.locked) return;
+    if (this.slot === "b") this.style.set({ other: mood });
+    else this.style.set({ mood, ...("seed" in mood ? { seed: mood.seed } : {}) });
+  }
+
+  show() {
+    const { seed, mood, other, blend, locked } = this.style;
+    for (const each of [mood, other]) {
+      if (each && "id" in each && !this.buttons.has(nameOf(each))) {
+        this.moods.unshift(each);
+        this.#offer(each);
+      }
+    }
+    input("seed").value = String(seed);
+    input("blend").value = String(Math.round(100 * blend));
+    input("blend").disabled = other === null || locked;
+    press($("lock"), locked);
+    press($("slot-a"), this.slot === "a");
+    press($("slot-b"), this.slot === "b");
+    label("slot-a", titleOf(mood));
+    label("slot-b", titleOf(other));
+    for (const [name, button] of this.buttons) {
+      press(button, name === nameOf(mood) || (other !== null && name === nameOf(other)));
+      /** @type {HTMLButtonElement} */ (button).disabled = locked;
+    }
+  }
+
+  /** A photo's style, for the chosen slot. @param {File} file */
+  async takePhoto(file) {
+    try {
+      const name = file.name.slice(0, 100);
+      const response = await send(`/api/styles?name=${encodeURIComponent(name)}`, file);
+      const { id, origin, z } = await response.json();
+      const mood = { id, origin, z };
+      if (!this.buttons.has(id)) this.moods.unshift(mood);
+      this.#offer(mood);
+      this.style.set({ locked: false });
+      this.take(mood);
+      this.paintLater();
+    } catch (problem) {
+      complain(problem);
+    }
+  }
+
+  get #aspect() { return this.sketch().width / this.sketch().height; }
+
+  /** The sketch in every mood, small. A newer call ends an older one. */
+  async paintMoods() {
+    const turn = ++this.painting;
+    for (const mood of [...this.moods]) {
+      const style = Object.assign(new Style(), { seed: "seed" in mood ? mood.seed : 0, mood });
+      const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
+      if (turn !== this.painting || !small) return;
+      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(nameOf(mood))?.firstChild), small.image, this.#aspect);
+    }
+  }
+
+  /** Four other seeds at once, in a dialog. */
+  async vary() {
+    const list = $("variation-list");
+    const dialog = /** @type {HTMLDialogElement} */ ($("variations-dialog"));
+    if (!dialog.open) dialog.showModal();
+    list.replaceChildren();
+    const { width, height } = this.sketch();
+    const jobs = Array.from({ length: 4 }, async () => {
+      const seed = randomSeed();
+      const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
+      const button = make("button", { className: "card waiting" }, face, make("span", { textContent: `seed ${seed}` }));
+      const { mood, other, blend, locked } = this.style;
+      const keep = locked || "id" in mood;
+      const style = Object.assign(new Style(), { seed, mood: keep ? mood : { seed }, other: keep ? other : null, blend });
+      button.onclick = () => {
+        this.style.set({ seed, mood: style.mood, other: style.other });
+        dialog.close();
+      };
+      list.append(button);
+      const result = await photograph(this.sketch(), style, { client: `${this.client}-4` });
+      if (result) cover(face, result.image, this.#aspect);
+      button.classList.remove("waiting");
+    });
+    await Promise.all(jobs).catch(complain);
+  }
+}
+
+/** @param {string} id @param {string} text */
+function label(id, text) {
+  const span = $(id).querySelector("span");
+  if (span) span.textContent = text;
+}
+
+/**
+ * Draw an image, stretched to its true aspect, so that it covers a canvas.
+ * @param {HTMLCanvasElement | undefined} face @param {ImageBitmap} image @param {number} aspect
+ */
+function cover(face, image, aspect) {
+  if (!face) return;
+  const w = Math.max(face.width, face.height * aspect);
+  const h = w / aspect;
+  face.getContext("2d")?.drawImage(image, (face.width - w) / 2, (face.height - h) / 2, w, h);
+  face.dataset.painted = "true";
+}

@@ -1,0 +1,50 @@
+// A stroke is data; painting it is a function of the raster before and of the stroke alone.
+
+import { fill } from "./fill.js";
+import { ellipse, polygon, rectangle, roundSegment, squareSegment } from "./raster.js";
+
+/** @typedef {import("./raster.js").Raster} Raster */
+/**
+ * @typedef {object} Stroke
+ * @property {"brush" | "line" | "polygon" | "rectangle" | "ellipse" | "fill"} tool
+ * @property {number} id the class it paints
+ * @property {number | null} only the class it may paint over; null: any
+ * @property {number[]} points brush and line: x, y, radius, ...; fill: x, y; others: x, y, ...
+ * @property {boolean} [square] brush and line
+ * @property {number} [gap] fill: openings of so many pixels are closed
+ */
+
+const SHAPES = { polygon, rectangle, ellipse };
+
+/** Coordinates are kept to a hundredth of a pixel, and painted as kept. @param {number} value */
+export const exact = (value) => Math.round(value * 100) / 100;
+
+/** @param {Raster} raster @param {Stroke} stroke */
+export function paintStroke(raster, stroke) {
+  const { tool, id, only, points } = stroke;
+  if (tool === "fill") fill(raster, id, only, points[0], points[1], stroke.gap ?? 0);
+  else if (tool === "brush" || tool === "line") {
+    for (let n = 0; n < points.length / 3; n++) paintSegment(raster, stroke, n);
+  } else SHAPES[tool](raster, id, only, points);
+}
+
+/** The way to point n of a brush or line. @param {Raster} raster @param {Stroke} stroke @param {number} n */
+export function paintSegment(raster, { id, only, points, square }, n) {
+  const [from, to] = [spot(points, Math.max(0, n - 1)), spot(points, n)];
+  (square ? squareSegment : roundSegment)(raster, id, only, from, to);
+}
+
+/** @param {number[]} points @param {number} n */
+function spot(points, n) {
+  return { x: points[3 * n], y: points[3 * n + 1], r: points[3 * n + 2] };
+}
+
+/** Whether a stroke from a file can be painted. @param {any} stroke @param {Set<number>} classes */
+export function isStroke(stroke, classes) {
+  const step = stroke?.tool === "brush" || stroke?.tool === "line" ? 3 : 2;
+  const known = ["brush", "line", "polygon", "rectangle", "ellipse", "fill"].includes(stroke?.tool);
+  const numbers = Array.isArray(stroke?.points) && stroke.points.every(Number.isFinite);
+  const whole = numbers && stroke.points.length > 0 && stroke.points.length % step === 0;
+  const over = stroke?.only === null || classes.has(stroke?.only);
+  return known && whole && over && classes.has(stroke.id);
+}

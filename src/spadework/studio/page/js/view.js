@@ -1,0 +1,147 @@
+// What is seen: the ids in their colours, the photograph, zoom and pan. Colours never become ids.
+
+import { $, canvas, input, perFrame, press } from "./page.js";
+
+/** @typedef {import("./sheet.js").Sheet} Sheet */
+
+const MARGIN = 28;
+
+/** Both panes show the same part of the sheet. */
+export class View {
+  /** @param {Sheet} sheet @param {Uint32Array} colors id -> pixel, as ImageData has it */
+  constructor(sheet, colors) {
+    this.sheet = sheet;
+    this.colors = colors;
+    this.scale = 1;
+    this.origin = { x: 0, y: 0 };
+    this.fitted = true;
+    this.panes = [$("sketch-pane"), $("photo-pane")];
+    this.paintSoon = perFrame(() => this.#paint());
+    sheet.addEventListener("change", this.paintSoon);
+    new ResizeObserver(() => (this.fitted ? this.fit() : this.#place())).observe(this.panes[0]);
+    this.#listen();
+  }
+
+  #listen() {
+    $("zoom-in").onclick = () => this.zoom(1.25);
+    $("zoom-out").onclick = () => this.zoom(0.8);
+    $("zoom-fit").onclick = () => this.fit();
+    $("view-side").onclick = () => this.show("side");
+    $("view-over").onclick = () => this.show("over");
+    input("opacity").oninput = () => this.#fade();
+    this.#fade();
+  }
+
+  #fade() {
+    $("panes").style.setProperty("--opacity", String(Number(input("opacity").value) / 100));
+  }
+
+  /** @param {"side" | "over"} view */
+  show(view) {
+    $("panes").dataset.view = view;
+    press($("view-side"), view === "side");
+    press($("view-over"), view === "over");
+    input("opacity").disabled = view === "side";
+  }
+
+  get mode() { return $("panes").dataset.view; }
+
+  /** The whole sheet, as large as the pane allows. */
+  fit() {
+    const { clientWidth, clientHeight } = this.panes[0];
+    const margin = Math.min(MARGIN, clientWidth / 24);
+    const { width, height } = this.sheet;
+    this.scale = Math.max(0.05, Math.min((clientWidth - 2 * margin) / width, (clientHeight - 2 * margin) / height));
+    this.origin = { x: (clientWidth - this.scale * width) / 2, y: (clientHeight - this.scale * height) / 2 };
+    this.fitted = true;
+    this.#place();
+  }
+
+  /** Zoom around a place in the pane, by default its middle. @param {number} factor @param {{x: number, y: number}} [at] */
+  zoom(factor, at) {
+    const { clientWidth, clientHeight } = this.panes[0];
+    const { x, y } = at ?? { x: clientWidth / 2, y: clientHeight / 2 };
+    const scale = Math.min(32, Math.max(0.1, this.scale * factor));
+    const ratio = scale / this.scale;
+    this.origin = { x: x - ratio * (x - this.origin.x), y: y - ratio * (y - this.origin.y) };
+    this.scale = scale;
+    this.fitted = false;
+    this.#place();
+  }
+
+  /** @param {number} dx @param {number} dy */
+  pan(dx, dy) {
+    this.origin = { x: this.origin.x + dx, y: this.origin.y + dy };
+    this.fitted = false;
+    this.#place();
+  }
+
+  #place() {
+    const { x, y } = this.origin;
+    for (const pane of this.panes) {
+      const sheet = /** @type {HTMLElement} */ (pane.querySelector(".sheet"));
+      sheet.style.width = `${this.sheet.width * this.scale}px`;
+      sheet.style.height = `${this.sheet.height * this.scale}px`;
+      sheet.style.transform = `translate(${x}px, ${y}px)`;
+    }
+    $("zoom-fit").textContent = `${Math.round(100 * this.scale)}%`;
+  }
+
+  /** From a pointer to the sheet's pixels. @param {{clientX: number, clientY: number}} event @param {Element} pane */
+  pixel({ clientX, clientY }, pane) {
+    const box = pane.getBoundingClientRect();
+    return { x: (clientX - box.left - this.origin.x) / this.scale, y: (clientY - box.top - this.origin.y) / this.scale };
+  }
+
+  /** The brush in every pane; null hides it. @param {{x: number, y: number, r: number, square: boolean} | null} spot */
+  ring(spot) {
+    for (const pane of this.panes) {
+      const ring = /** @type {HTMLElement} */ (pane.querySelector(".ring"));
+      ring.hidden = !spot;
+      if (!spot) continue;
+      const size = Math.max(4, 2 * spot.r * this.scale);
+      ring.style.width = ring.style.height = `${size}px`;
+      ring.style.borderRadius = spot.square ? "2px" : "50%";
+      const [x, y] = [this.origin.x + spot.x * this.scale, this.origin.y + spot.y * this.scale];
+      ring.style.transform = `translate(${x - size / 2}px, ${y - size / 2}px)`;
+    }
+  }
+
+  #paint() {
+    const { ids, width, height } = this.sheet;
+    const surface = canvas("sketch");
+    if (surface.width !== width || surface.height !== height) {
+      [surface.width, surface.height] = [width, height];
+      if (this.fitted) this.fit();
+      else this.#place();
+    }
+    const image = new ImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < ids.length; i++) pixels[i] = this.colors[ids[i]];
+    surface.getContext("2d")?.putImageData(image, 0, 0);
+  }
+
+  /** @param {ImageBitmap} image @param {boolean} preview */
+  photograph(image, preview) {
+    const surface = canvas("photo");
+    const [width, height] = preview ? [this.sheet.width, this.sheet.height] : [image.width, image.height];
+    if (surface.width !== width || surface.height !== height) [surface.width, surface.height] = [width, height];
+    const context = surface.getContext("2d");
+    if (!context) return;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, 0, 0, width, height);
+    surface.dataset.painted = String(Number(surface.dataset.painted ?? 0) + 1);
+    surface.dataset.preview = String(preview);
+  }
+}
+
+/** @param {{id: number, color: string}[]} classes @returns {Uint32Array} */
+export function pixelColors(classes) {
+  const bytes = new Uint8ClampedArray(1024).fill(255);
+  for (const { id, color } of classes) {
+    for (let channel = 0; channel < 3; channel++) {
+      bytes[4 * id + channel] = parseInt(color.slice(1 + 2 * channel, 3 + 2 * channel), 16);
+    }
+  }
+  return new Uint32Array(bytes.buffer);
+}

@@ -1,0 +1,63 @@
+"""One server and one browser for all browser tests; each test has a fresh profile."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from spadework.engine import MODELS
+
+try:
+    from driving import ARGUMENTS, CHROMIUM, Server, Studio
+    from playwright.sync_api import Browser, sync_playwright
+
+    MISSING = "" if CHROMIUM.exists() else f"{CHROMIUM} is not there"
+except ModuleNotFoundError as error:
+    MISSING = f"{error.name} is not installed"
+if not MODELS["landscape"].is_file():
+    MISSING = MISSING or "the shipped model is not there"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip with a reason where a browser cannot run."""
+    for item in items:
+        if MISSING and "tests/browser" in item.path.as_posix():
+            item.add_marker(pytest.mark.skip(reason=f"browser tests: {MISSING}"))
+
+
+@pytest.fixture(scope="session")
+def server() -> "Iterator[Server]":
+    server = Server()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_studio(browser: "Browser", server: "Server") -> "Iterator[Callable[..., Studio]]":
+    """Opens a studio; at the end no console may have had an error or a warning."""
+    contexts, studios = [], []
+
+    def opened(url: str | None = None, **options: Any) -> Studio:
+        options = {"viewport": {"width": 1366, "height": 768}} | options
+        contexts.append(browser.new_context(**options))
+        studios.append(Studio(contexts[-1].new_page(), url or server.url))
+        return studios[-1]
+
+    yield opened
+    trouble = [line for studio in studios for line in studio.trouble]
+    for context in contexts:
+        context.close()
+    assert not trouble
+
+
+@pytest.fixture
+def studio(open_studio: "Callable[..., Studio]") -> "Studio":
+    return open_studio()

@@ -1,0 +1,184 @@
+"""A studio in a real browser, driven as a hand would."""
+
+import io
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import ConsoleMessage, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60.0
+"""Seconds until a condition that does not come is a failure; the machine may be busy."""
+
+
+class Server:
+    """`spadework studio` in a process of its own."""
+
+    def __init__(self, port: int = 0) -> None:
+        command = [sys.executable, "-m", "spadework", "studio", "--no-browser", "--device", "cpu"]
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        assert "the studio is at " in line, line
+        self.url = line.split("the studio is at ")[1].split()[0]
+        wait(self._answers, "the server answers")
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rstrip("/").rpartition(":")[2])
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}api/health", timeout=5) as answer:
+                return answer.status == 200
+        except (URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """At once, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+def wait(condition: Callable[[], Any], what: str) -> None:
+    """Until the condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.02)
+
+
+class Studio:
+    """One tab. Points are in pixels of the sheet."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.trouble: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        page.goto(url)
+        self.ready()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.trouble.append(message.text)
+
+    def ready(self) -> None:
+        """The page is up and the photograph is there."""
+        self.until("document.body.dataset.ready === 'true'")
+        self.settle()
+
+    def js(self, expression: str, argument: Any = None) -> Any:
+        """The value of an expression in the page; `a` is the argument."""
+        return self.page.evaluate(f"(a) => ({expression})", argument)
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.js(expression):
+            assert time.monotonic() < deadline, f"never: {expression}; {self.trouble}"
+            self.page.wait_for_timeout(20)
+
+    def settle(self) -> None:
+        """Until the photograph is the one of the drawing."""
+        self.until("!studio.painter.running && studio.painter.painted === studio.painter.wanted")
+
+    def kept(self) -> None:
+        """Until the browser has kept the drawing as it is."""
+        self.until("document.body.dataset.kept === document.body.dataset.version")
+
+    def screen(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the sheet is on the screen."""
+        box = self.page.locator("#sketch").bounding_box()
+        assert box
+        width, height = self.js("[studio.sheet.width, studio.sheet.height]")
+        return box["x"] + x * box["width"] / width, box["y"] + y * box["height"] / height
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Press at the first point, move over the others, let go."""
+        mouse = self.page.mouse
+        mouse.move(*self.screen(*points[0]))
+        mouse.down()
+        for point in points[1:]:
+            mouse.move(*self.screen(*point), steps=4)
+        mouse.up()
+
+    def click(self, x: float, y: float) -> None:
+        """One click on the sheet."""
+        self.page.mouse.click(*self.screen(x, y))
+
+    def fingers(self, x: float, y: float, kind: str, pressure: float = 1) -> Callable[..., None]:
+        """Sends pointer events of a pen or of fingers, right of (x, y) on the screen."""
+        script = """([type, id, x, y, kind, pressure]) => {
+            const pane = document.getElementById('sketch-pane');
+            pane.setPointerCapture = () => {};  // made-up pointers cannot be captured
+            const place = {clientX: x, clientY: y, pointerId: id, pointerType: kind, pressure};
+            pane.dispatchEvent(new PointerEvent(type, place));
+        }"""
+        return lambda type, id, right=0: self.page.evaluate(script, [type, id, x + right, y, kind, pressure])
+
+    def choose(self, tool: str, name: str | None = None) -> None:
+        """A tool, and a class by its name."""
+        self.page.click(f"#tool-{tool}")
+        if name:
+            self.page.locator("#palette label", has_text=name).first.click()
+
+    def slide(self, id: str, value: int) -> None:
+        """Set a slider."""
+        self.page.locator(f"#{id}").fill(str(value))
+
+    @property
+    def ids(self) -> np.ndarray:
+        """(H, W) uint8."""
+        height, width = self.js("[studio.sheet.height, studio.sheet.width]")
+        text = self.js("Array.from(studio.sheet.ids, (id) => String.fromCharCode(id)).join('')")
+        return np.frombuffer(text.encode("latin1"), np.uint8).reshape(height, width)
+
+    def id_of(self, name: str) -> int:
+        """The id of a class."""
+        return self.js("studio.palette.classes.find((info) => info.name === a).id", name)
+
+    def blank(self, rows: Sequence[str] | None = None, width: int = 96, height: int = 64) -> None:
+        """Start from a sheet of class 0, or from rows of digits."""
+        ids = [int(digit) for row in rows for digit in row] if rows else [0] * (width * height)
+        size = {"width": len(rows[0]), "height": len(rows)} if rows else {"width": width, "height": height}
+        self.js("studio.files.start({ids: Uint8Array.from(a.ids), ...a.size})", {"ids": ids, "size": size})
+        self.settle()
+
+    @property
+    def photo(self) -> np.ndarray:
+        """(H, W, 3) uint8 of the photograph on the page."""
+        url = self.js("document.getElementById('photo').toDataURL()")
+        return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB"))
+
+    def saved(self, button: str) -> bytes:
+        """What an entry of the save menu downloads."""
+        self.page.click("#save")
+        with self.page.expect_download() as download:
+            self.page.click(f"#{button}")
+        return Path(download.value.path()).read_bytes()

@@ -1,0 +1,297 @@
+"""The photograph, its style, files, tabs, crashes, screens and everybody's access."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
+from driving import Server, Studio
+from playwright.sync_api import Browser
+
+from spadework.labelmap import LabelMap
+from spadework.palette import Palette
+from spadework.picture import Picture
+
+OpenStudio = Callable[..., Studio]
+
+
+def photo_file(path: Path) -> Path:
+    """A warm gradient."""
+    rows = np.linspace(0, 1, 80)[:, None, None] * np.array([40, 110, 160]) + np.array([200, 90, 40])
+    Image.fromarray(np.broadcast_to(rows, (80, 120, 3)).clip(0, 255).astype(np.uint8)).save(path)
+    return path
+
+
+def test_the_first_minute(studio: Studio) -> None:
+    hint = studio.page.locator("#hint")
+    assert hint.is_visible()
+    assert "photograph follows" in hint.inner_text()
+    assert studio.photo.std() > 20
+    panes = studio.page.locator("#panes").bounding_box()
+    studio.drag((100, 50), (140, 60))
+    studio.settle()
+    assert hint.is_hidden()
+    assert studio.page.locator("#panes").bounding_box() == panes
+    assert studio.page.locator("#state-text").inner_text().endswith(" ms")
+
+
+def test_a_slow_painter_sends_a_preview_first(studio: Studio) -> None:
+    asked: list[str] = []
+    studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
+    studio.js("studio.painter.fullMs = 1000")
+    studio.click(100, 50)
+    studio.settle()
+    assert "short=128" in asked[0]
+    assert "short=" not in asked[-1]
+    assert studio.js("document.getElementById('photo').dataset.preview") == "false"
+
+
+def test_a_seed_is_a_picture(studio: Studio) -> None:
+    first = studio.photo
+    studio.page.fill("#seed", "7")
+    studio.page.keyboard.press("Enter")
+    studio.settle()
+    seventh = studio.photo
+    assert np.abs(seventh.astype(int) - first).mean() > 1
+    studio.page.click("#dice")
+    studio.settle()
+    studio.page.fill("#seed", "7")
+    studio.page.keyboard.press("Enter")
+    studio.settle()
+    assert (studio.photo == seventh).all()
+
+
+def test_a_photo_gives_its_style_and_two_blend(studio: Studio, tmp_path: Path) -> None:
+    first = studio.photo
+    studio.page.set_input_files("#photo-file", photo_file(tmp_path / "dusk.png"))
+    studio.until("studio.style.mood.origin === 'photo dusk.png'")
+    studio.settle()
+    assert studio.page.locator("#slot-a").inner_text().endswith("photo dusk.png")
+    dusk = studio.photo
+    assert (dusk != first).any()
+    studio.page.click("#slot-b")
+    studio.page.locator(".mood", has_text="seed 11").click()
+    studio.slide("blend", 100)
+    studio.settle()
+    assert studio.js("studio.style.query().other") == "seed:11"
+    assert (studio.photo != dusk).any()
+    studio.page.click("#lock")
+    studio.page.click("#dice")
+    assert studio.js("studio.style.mood.origin") == "photo dusk.png"
+    assert studio.page.locator(".mood").first.is_disabled()
+
+
+def test_a_photo_dropped_on_the_page_is_a_style(studio: Studio, tmp_path: Path) -> None:
+    data = list(photo_file(tmp_path / "dusk.png").read_bytes())
+    studio.js(
+        """((data) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([Uint8Array.from(data)], 'dropped.jpg', {type: 'image/jpeg'}));
+          dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, cancelable: true}));
+        })(a)""",
+        data,
+    )
+    studio.until("studio.style.mood.origin === 'photo dropped.jpg'")
+    studio.settle()
+
+
+def test_four_variations_at_once(studio: Studio) -> None:
+    studio.page.click("#variations")
+    cards = studio.page.locator("#variation-list .card canvas[data-painted]")
+    cards.nth(3).wait_for()
+    assert len({cards.nth(n).evaluate("(face) => face.toDataURL()") for n in range(4)}) == 4
+    seed = studio.page.locator("#variation-list .card").nth(1).inner_text().split()[-1]
+    studio.page.locator("#variation-list .card").nth(1).click()
+    assert studio.page.input_value("#seed") == seed
+    studio.settle()
+
+
+def test_a_project_reopens_byte_for_byte(open_studio: OpenStudio, tmp_path: Path) -> None:
+    first = open_studio()
+    first.page.set_input_files("#photo-file", photo_file(tmp_path / "dusk.png"))
+    first.until("'origin' in studio.style.mood")
+    for tool in ("brush", "ellipse", "fill"):
+        first.choose(tool, "field")
+        first.drag((60, 60), (120.3, 90.7), (150, 200))
+    first.page.keyboard.press("Control+z")
+    saved = first.saved("save-project")
+    assert json.loads(saved)["undone"][0]["tool"] == "fill"
+    file = tmp_path / "mine.spadework.json"
+    file.write_bytes(saved)
+
+    second = open_studio()
+    second.page.set_input_files("#file", file)
+    second.until("studio.sheet.strokes.length === 2")
+    second.settle()
+    assert second.saved("save-project") == saved
+    assert (second.ids == first.ids).all()
+    assert (second.photo == first.photo).all()
+    second.page.keyboard.press("Control+Shift+z")
+    assert second.js("studio.sheet.strokes.length") == 3
+
+
+def test_label_maps_and_photographs_go_in_and_out(studio: Studio, tmp_path: Path) -> None:
+    studio.drag((60, 60), (120, 90))
+    studio.settle()
+    labels = studio.saved("save-labels")
+    palette = Palette.load("landscape")
+    assert (LabelMap.from_bytes(labels, palette).ids == studio.ids).all()
+    picture = Picture.from_bytes(studio.saved("save-photo"))
+    assert (picture.pixels == studio.photo).all()
+    assert picture.provenance["style"] == "seed 0"
+    ids, file = studio.ids, tmp_path / "labels.png"
+    file.write_bytes(labels)
+    studio.blank()
+    studio.page.set_input_files("#file", file)
+    studio.until("studio.sheet.width === 384")
+    assert (studio.ids == ids).all()
+
+
+def test_a_new_sheet_and_an_example(studio: Studio) -> None:
+    studio.page.click("#new")
+    studio.page.locator("#sizes button", has_text="2:1").click()
+    studio.page.select_option("#new-background", label="sea")
+    studio.page.click("#new-create")
+    studio.settle()
+    assert (studio.ids == np.full((256, 512), studio.id_of("sea"))).all()
+    studio.page.click("#examples")
+    studio.page.locator(".card", has_text="Desert").click()
+    studio.until("studio.sheet.width === 384")
+    studio.settle()
+    assert (studio.ids == studio.id_of("sand")).any()
+
+
+@pytest.mark.parametrize("content", [b'{"format": "other"}', b'{"format', b'{"format":"spadework-project"}'])
+def test_a_bad_project_is_a_sentence(studio: Studio, tmp_path: Path, content: bytes) -> None:
+    ids = studio.ids
+    file = tmp_path / "bad.json"
+    file.write_bytes(content)
+    studio.page.set_input_files("#file", file)
+    toast = studio.page.locator("#toast p")
+    toast.wait_for()
+    assert toast.inner_text().count(".") >= 2
+    assert (studio.ids == ids).all()
+
+
+def test_a_bad_label_map_is_a_sentence_of_the_server(studio: Studio, tmp_path: Path) -> None:
+    studio.page.set_input_files("#file", photo_file(tmp_path / "photo.png"))
+    toast = studio.page.locator("#toast p")
+    toast.wait_for()
+    assert "not in palette" in toast.inner_text()
+    assert [line for line in studio.trouble if "422" not in line] == []
+    studio.trouble.clear()  # the browser itself notes the refused request
+
+
+def test_a_reload_restores_everything(studio: Studio) -> None:
+    studio.choose("brush", "road")
+    studio.drag((60, 60), (120, 90))
+    studio.page.fill("#seed", "42")
+    studio.page.keyboard.press("Enter")
+    studio.kept()
+    ids = studio.ids
+    studio.page.reload()
+    studio.ready()
+    assert (studio.ids == ids).all()
+    assert studio.page.input_value("#seed") == "42"
+    studio.page.keyboard.press("Control+z")
+    assert (studio.ids != ids).any()
+
+
+def test_two_tabs_keep_apart_and_a_closed_one_comes_back(browser: Browser, server: Server) -> None:
+    context = browser.new_context()
+    one, two = Studio(context.new_page(), server.url), Studio(context.new_page(), server.url)
+    for tab, x in ((one, 60), (two, 200)):
+        tab.choose("brush", "road")
+        tab.click(x, 60)
+    for tab in (one, two):
+        tab.settle()
+        tab.kept()
+    assert one.ids[60, 60] == two.ids[60, 200] != one.ids[60, 200]
+    ids = two.ids
+    two.page.close()
+    three = Studio(context.new_page(), server.url)
+    assert (three.ids == ids).all()
+    assert not [*one.trouble, *two.trouble, *three.trouble]
+    context.close()
+
+
+def test_the_server_may_die_while_one_paints(open_studio: OpenStudio, tmp_path: Path) -> None:
+    server = Server()
+    studio = open_studio(server.url)
+    studio.page.set_input_files("#photo-file", photo_file(tmp_path / "dusk.png"))
+    studio.until("'origin' in studio.style.mood")
+    studio.settle()
+    server.kill()
+    studio.choose("brush", "tree")
+    studio.slide("size", 50)
+    studio.drag((60, 60), (120, 90))
+    studio.until("document.getElementById('state').dataset.state === 'away'")
+    assert "does not answer" in studio.page.locator("#toast").inner_text()
+    studio.drag((200, 60), (220, 90))
+    assert studio.ids[90, 220] == studio.ids[90, 120] == studio.id_of("tree")
+    before = studio.js("document.getElementById('photo').dataset.painted")
+    again = Server(server.port)
+    try:
+        studio.settle()
+        assert studio.js("document.getElementById('photo').dataset.painted") != before
+        studio.until("document.getElementById('state').dataset.state === 'done'")
+        assert studio.page.locator("#toast").is_hidden()
+    finally:
+        again.kill()
+    noise = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "410")  # the browser's own notes of requests that failed
+    studio.trouble[:] = [line for line in studio.trouble if not any(word in line for word in noise)]
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (390, 844)])
+def test_screens(open_studio: OpenStudio, size: tuple[int, int]) -> None:
+    studio = open_studio(viewport={"width": size[0], "height": size[1]})
+    assert studio.js(
+        "document.documentElement.scrollWidth <= innerWidth && document.body.scrollHeight <= innerHeight"
+    )
+    for id in ("sketch", "photo", "tools", "size", "palette", "undo", "state", "seed"):
+        box = studio.page.locator(f"#{id}").bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["y"] + min(box["height"], 30) <= size[1]
+        assert box["x"] + min(box["width"], 30) <= size[0]
+    studio.page.click("#view-over")
+    assert studio.js("document.getElementById('panes').dataset.view") == "over"
+    studio.choose("brush", "clouds")
+    studio.click(190, 120)
+    assert studio.ids[120, 190] == studio.id_of("clouds")
+
+
+NAMELESS, PALE = (Path(__file__).parent / "access.js").read_text().split("// ----\n")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_access_for_everybody(open_studio: OpenStudio, scheme: str) -> None:
+    studio = open_studio(color_scheme=scheme)
+    assert studio.js("document.documentElement.dataset.theme") == scheme
+    assert studio.js(NAMELESS) == []
+    assert studio.js(PALE) == []
+    seen = set()
+    for _ in range(60):
+        studio.page.keyboard.press("Tab")
+        seen.add(
+            studio.js(
+                "document.activeElement.id || document.activeElement.name || document.activeElement.className"
+            )
+        )
+        ring = "((e) => getComputedStyle(a ? e.closest('label') : e).outlineStyle)(document.activeElement)"
+        radio = studio.js("document.activeElement.type === 'radio'")
+        if studio.js("document.activeElement !== document.body"):
+            assert studio.js(ring, radio) != "none", studio.js("document.activeElement.outerHTML")
+    assert {"new", "view-side", "tool-brush", "size", "only", "search", "class", "sketch", "seed"} <= seen
+    studio.page.click("#help")
+    assert studio.page.locator("#help-dialog").is_visible()
+    assert studio.js(PALE) == []
+    studio.page.keyboard.press("Escape")
+    studio.page.click("#theme")
+    assert studio.js("document.documentElement.dataset.theme") != scheme
+    studio.until(f"{PALE}.length === 0")  # colours take a moment to change

@@ -1,0 +1,175 @@
+"""Sketches in, pictures out, and every refusal is a sentence with a remedy."""
+
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from PIL import Image
+from tiny_model import write
+
+from spadework.engine import MODELS, Engine
+from spadework.labelmap import LabelMap
+from spadework.picture import Picture
+from spadework.service.app import create_app
+from spadework.studio import SKETCHES, create_studio
+
+HERE = "http://127.0.0.1:7420"
+IDS = (np.arange(40 * 60).reshape(40, 60) // 300).astype(np.uint8)
+RAW = IDS.tobytes()
+SIZE = {"width": 60, "height": 40}
+
+
+def problem(response: Response, status: int) -> str:
+    """The sentence and the remedy of a refusal."""
+    assert response.status_code == status, response.text
+    told = response.json()
+    assert set(told) == {"sentence", "remedy"}
+    assert told["sentence"]
+    assert told["remedy"]
+    return f"{told['sentence']}: {told['remedy']}"
+
+
+def photo(value: int = 90) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (30, 20), (value, value, value)).save(out, format="JPEG")
+    return out.getvalue()
+
+
+def test_the_model_tells_its_classes(client: TestClient) -> None:
+    model = client.get("/api/model").json()
+    assert [c["name"] for c in model["classes"]][:2] == ["sky", "clouds"]
+    assert model["classes"][-1] == {"id": 255, "name": "unknown", "color": "#4a0a4a", "aliases": []}
+    assert model["styles"]
+    assert model["photo_styles"]
+
+
+def test_raw_ids_and_a_label_png_paint_the_same(client: TestClient, engine: FakeEngine) -> None:
+    raw = client.post("/api/paint", params={**SIZE, "seed": 5}, content=RAW)
+    png = client.post("/api/paint", params={"seed": 5}, content=LabelMap(IDS, engine.palette).to_bytes())
+    assert raw.content == png.content
+    picture = Picture.from_bytes(raw.content)
+    assert picture.size == (40, 60)
+    assert picture.provenance == {"seed": 5}
+    assert re.fullmatch(r"wait;dur=[\d.]+, paint;dur=[\d.]+, png;dur=[\d.]+", raw.headers["server-timing"])
+
+
+def test_a_preview_is_painted_and_sent_small(client: TestClient, engine: FakeEngine) -> None:
+    response = client.post("/api/paint", params={**SIZE, "short": 32}, content=RAW)
+    assert Picture.from_bytes(response.content).size == engine.asked[0][0] == (32, 64)
+
+
+def test_styles_of_seeds_photos_and_blends(client: TestClient, engine: FakeEngine) -> None:
+    held = client.post("/api/styles", params={"name": "dusk.jpg"}, content=photo()).json()
+    assert held["origin"] == "photo dusk.jpg"
+    style = {"style": "seed:3", "other": held["id"], "blend": 0.25}
+    client.post("/api/paint", params={**SIZE, **style}, content=RAW)
+    used = engine.asked[0][2]
+    assert used is not None
+    expected = 0.75 * engine.sample_style(3).z + 0.25 * np.array(held["z"], np.float32)
+    np.testing.assert_allclose(used.z, expected, rtol=1e-5)
+
+
+def test_a_forgotten_style_can_be_brought_again(client: TestClient, engine: FakeEngine) -> None:
+    first = client.post("/api/styles", content=photo(10)).json()
+    for value in (100, 200):
+        client.post("/api/styles", content=photo(value))
+    lost = client.post("/api/paint", params={**SIZE, "style": first["id"]}, content=RAW)
+    assert "forgotten" in problem(lost, 410)
+    again = client.put("/api/styles", json={"origin": first["origin"], "z": first["z"]}).json()
+    assert again == first
+    assert client.post("/api/paint", params={**SIZE, "style": first["id"]}, content=RAW).status_code == 200
+
+
+def test_label_maps_are_read_and_written(client: TestClient, engine: FakeEngine) -> None:
+    png = client.post("/api/labels/write", params=SIZE, content=RAW)
+    assert LabelMap.from_bytes(png.content, engine.palette) == LabelMap(IDS, engine.palette)
+    back = client.post("/api/labels/read", content=png.content)
+    assert (back.content, back.headers["x-width"], back.headers["x-height"]) == (RAW, "60", "40")
+
+
+def test_a_live_request_gives_way_to_a_newer_one(client: TestClient, engine: FakeEngine) -> None:
+    engine.go.clear()
+
+    def ask(seed: int) -> Response:
+        return client.post("/api/paint", params={**SIZE, "seed": seed, "live": True}, content=RAW)
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ask, 1)
+        assert engine.started.wait(20)
+        others = [pool.submit(ask, seed) for seed in (2, 3, 4)]
+        given_up = list(islice(as_completed(others, 20), 2))
+        engine.go.set()
+    assert [answer.result().status_code for answer in given_up] == [204, 204]
+    assert {answer.result().status_code for answer in [first, *set(others) - set(given_up)]} == {200}
+
+
+@pytest.mark.parametrize(
+    ("params", "content", "status", "words"),
+    [
+        ({}, b"no png", 422, "not a PNG"),
+        (SIZE, RAW[:-1], 422, "2,399 ids came for 60x40"),
+        (SIZE, b"\x20" * 2400, 422, "id 32"),
+        ({**SIZE, "seed": -1}, RAW, 422, "seed"),
+        ({**SIZE, "sed": 1}, RAW, 422, "sed"),
+        ({**SIZE, "style": "sunset"}, RAW, 422, "style"),
+        ({"width": 201, "height": 200}, b"\0" * 40200, 413, "too large"),
+        ({}, b"\0" * 100_001, 413, "MiB"),
+        ({**SIZE, "seed": 666}, RAW, 500, "failed"),
+    ],
+)
+def test_refusals(client: TestClient, params: dict, content: bytes, status: int, words: str) -> None:
+    assert words in problem(client.post("/api/paint", params=params, content=content), status)
+
+
+def test_a_body_of_unknown_length_is_counted(client: TestClient) -> None:
+    chunks = (b"\0" * 10_000 for _ in range(11))
+    assert "MiB" in problem(client.post("/api/paint", content=chunks), 413)
+
+
+def test_other_addresses_and_foreign_pages_are_refused(client: TestClient) -> None:
+    assert "evil.example" in problem(client.get("/api/model", headers={"Host": "evil.example"}), 403)
+    foreign = client.get("/api/model", headers={"Origin": "http://evil.example"})
+    assert "evil.example" in problem(foreign, 403)
+    assert "null" in problem(client.get("/api/model", headers={"Origin": "null"}), 403)
+    assert client.get("/api/model", headers={"Origin": HERE}).status_code == 200
+    assert "/nothing" in problem(client.get("/nothing"), 404)
+
+
+def test_a_token_opens_what_is_not_loopback(engine: FakeEngine) -> None:
+    with TestClient(create_studio(engine, token="open"), "http://studio.lan:80") as client:
+        assert "locked" in problem(client.get("/api/model"), 401)
+        assert "locked" in problem(client.get("/?token=wrong"), 401)
+        assert client.get("/api/model", headers={"Authorization": "Bearer open"}).status_code == 200
+        welcome = client.get("/?token=open", follow_redirects=False)
+        assert welcome.headers["location"] == "/"
+        assert "HttpOnly" in welcome.headers["set-cookie"]
+        assert client.get("/api/model").status_code == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere(engine: FakeEngine) -> None:
+    with TestClient(create_studio(engine), HERE) as client:
+        page = client.get("/")
+        assert "default-src 'self'" in page.headers["content-security-policy"]
+        assert "//" not in page.text
+        examples = client.get("/api/examples").json()
+        assert len(examples) == len(list(SKETCHES.glob("*.png"))) >= 8
+        for each in examples:
+            assert client.get(each["url"]).status_code == 200
+
+
+@pytest.mark.parametrize("shipped", [False, True], ids=["tiny", "shipped"])
+def test_with_a_real_engine(tmp_path: Path, shipped: bool) -> None:
+    if shipped and not MODELS["landscape"].is_file():
+        pytest.skip("the shipped model is not there")
+    engine = Engine.load("landscape" if shipped else write(tmp_path / "tiny.safetensors"), "cpu")
+    sketch = next(SKETCHES.glob("*.png"))
+    with TestClient(create_app(engine), HERE) as client:
+        answer = client.post("/api/paint", params={"seed": 3}, content=sketch.read_bytes())
+        assert Picture.from_bytes(answer.content) == engine.paint(LabelMap.read(sketch, engine.palette), 3)

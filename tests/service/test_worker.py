@@ -1,0 +1,91 @@
+"""One thread, fair turns, short queues, and the newest live job wins."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from spadework.service.worker import Busy, Stale, Worker
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker(waiting=3, clients=2)
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def gate(worker: Worker) -> Iterator[threading.Event]:
+    """While it is not set, the worker is held up by a job of its own."""
+    gate, begun = threading.Event(), threading.Event()
+    worker.submit("gate", lambda: (begun.set(), gate.wait(20)))
+    assert begun.wait(20)
+    yield gate
+    gate.set()
+
+
+def test_results_and_errors_come_back(worker: Worker) -> None:
+    assert worker.submit("a", lambda: 7).result(20) == 7
+    with pytest.raises(ZeroDivisionError):
+        worker.submit("a", lambda: 1 / 0).result(20)
+
+
+def test_the_newest_live_job_replaces_the_waiting_one(worker: Worker, gate: threading.Event) -> None:
+    old = worker.submit("a", lambda: "old", live=True)
+    kept = worker.submit("a", lambda: "kept")
+    new = worker.submit("a", lambda: "new", live=True)
+    with pytest.raises(Stale):
+        old.result(20)
+    gate.set()
+    assert (kept.result(20), new.result(20)) == ("kept", "new")
+
+
+def test_live_jobs_of_others_stay(worker: Worker, gate: threading.Event) -> None:
+    mine = worker.submit("a", lambda: "mine", live=True)
+    yours = worker.submit("b", lambda: "yours", live=True)
+    gate.set()
+    assert (mine.result(20), yours.result(20)) == ("mine", "yours")
+
+
+def test_clients_take_turns(worker: Worker, gate: threading.Event) -> None:
+    order: list[str] = []
+    jobs = [worker.submit("a", lambda: order.append("a")) for _ in range(3)]
+    jobs.append(worker.submit("b", lambda: order.append("b")))
+    gate.set()
+    for job in jobs:
+        job.result(20)
+    assert order == ["a", "b", "a", "a"]
+
+
+def test_a_queue_keeps_the_newest(worker: Worker, gate: threading.Event) -> None:
+    jobs = [worker.submit("a", lambda n=n: n) for n in range(5)]
+    gate.set()
+    for dropped in jobs[:2]:
+        with pytest.raises(Stale):
+            dropped.result(20)
+    assert [job.result(20) for job in jobs[2:]] == [2, 3, 4]
+
+
+def test_too_many_clients_are_refused(worker: Worker, gate: threading.Event) -> None:
+    worker.submit("a", int)
+    worker.submit("b", int)
+    with pytest.raises(Busy):
+        worker.submit("c", int)
+
+
+def test_closing_drops_what_waits() -> None:
+    worker = Worker()
+    gate, begun = threading.Event(), threading.Event()
+    running = worker.submit("a", lambda: (begun.set(), gate.wait(20)))
+    assert begun.wait(20)
+    waiting = worker.submit("a", int)
+    closing = threading.Thread(target=worker.close)
+    closing.start()
+    with pytest.raises(Stale):
+        waiting.result(20)
+    gate.set()
+    closing.join(20)
+    assert running.done()
+    with pytest.raises(Busy):
+        worker.submit("a", int)

@@ -10,9 +10,11 @@ import typer
 from spadework import __version__
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
+from spadework.cli.importing import import_
 from spadework.cli.painting import paint
 from spadework.cli.palettes import palettes
 from spadework.cli.telling import tell
+from spadework.cli.testing import test
 from spadework.cli.training import train
 
 app = typer.Typer(
@@ -26,6 +28,8 @@ app = typer.Typer(
 app.command()(paint)
 app.command(cls=Settings)(train)
 app.command()(evaluate)
+app.command()(test)
+app.command("import")(import_)
 app.command()(palettes)
 
 

@@ -11,6 +11,7 @@ from spadework import __version__
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
 from spadework.cli.importing import import_
+from spadework.cli.labelling import label
 from spadework.cli.painting import paint
 from spadework.cli.palettes import palettes
 from spadework.cli.telling import tell
@@ -30,6 +31,7 @@ app.command(cls=Settings)(train)
 app.command()(evaluate)
 app.command()(test)
 app.command("import")(import_)
+app.command()(label)
 app.command()(palettes)
 
 

@@ -49,7 +49,7 @@ def state_in(data: bytes, name: str) -> dict[str, Tensor]:
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(
-            f"{name} holds {type(state).__name__} with more than tensors: give the state dict of one network, "
+            f"{name} holds {type(state).__name__} with more than tensors: give the state of one network, "
             "such as latest_net_G.pth"
         )
     return {str(key): value for key, value in state.items()}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from spadework import __version__
+from spadework.cli.checking import data
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
 from spadework.cli.importing import import_
@@ -32,6 +33,7 @@ app.command()(evaluate)
 app.command()(test)
 app.command("import")(import_)
 app.command()(label)
+app.add_typer(data)
 app.command()(palettes)
 
 

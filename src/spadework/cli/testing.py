@@ -41,8 +41,8 @@ def _prepared(flags: TestFlags) -> "TestRun":
     settings = chosen(flags, preset(str(flags.dataset_mode)))
     if _is_ours(str(flags.name)) and settings.load_size == 0:
         raise ValueError("--load_size 0: give 1 or more")
-    entries = _entries(flags)[: flags.how_many]
     engine = _engine(flags, settings)
+    entries = _entries(flags)[: flags.how_many]
     sizing = Sizing(settings.preprocess_mode, settings.load_size, settings.crop_size, settings.aspect_ratio)
     folder = (
         Path(flags.results_dir) / Path(str(flags.name)).stem / f"{flags.phase or 'test'}_{flags.which_epoch}"

@@ -156,6 +156,7 @@ def sentences() -> list[tuple[str, str, str]]:
     with TemporaryDirectory() as folder, chdir(folder):
         for what, words in spoils():
             result = CliRunner().invoke(app, words)
+            assert result.exception is None or isinstance(result.exception, SystemExit), what
             told.append((what, " ".join(["spadework", *words]), _said(result.stderr, result.stdout)))
         assert not Path("exploded").exists()
     return told

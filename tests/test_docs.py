@@ -71,7 +71,7 @@ def test_pages_are_up_to_date(name: str) -> None:
 def test_every_spoilt_input_gets_a_sentence() -> None:
     told = spoiled.sentences()
     assert len(told) >= 20
-    assert not [what for what, _, said in told if len(said) < 40 or "Traceback" in said]
+    assert not [what for what, _, said in told if len(said) < 20 or "Traceback" in said]
 
 
 def test_every_setting_is_explained() -> None:

@@ -116,6 +116,8 @@ def test_what_is_said_when_it_cannot_be_done(tmp_path: Path, checkpoint: Callabl
         "no label maps: expected": ["--name", "mine", *coco, "--phase", "train"],
         "there is no folder nowhere": ["--name", "mine", "--dataset_mode", "coco", "--dataroot", "nowhere"],
         "give --name and --dataset_mode": ["--name", "mine"],
+        "--crop_size 0: Input should be greater": ["--name", "mine", *coco, "--crop_size", 0],
+        "--preprocess_mode fit: Input should be": ["--name", "mine", *coco, "--preprocess_mode", "fit"],
         "No such option: --nmae": ["--nmae", "mine"],
     }
     for words, arguments in cases.items():
@@ -132,6 +134,8 @@ def test_flags_without_meaning_here_are_noted(tmp_path: Path, checkpoint: Callab
     words = ["--name", "mine", "--dataset_mode", "facades", "--dataroot", data, "--crop_size", 64]
     result = run(*words, "--nThreads", 4, "--serial_batches", "--how_many", 1)
     assert "without effect here: --nThreads, --serial_batches" in result.output
+    spare = CliRunner().invoke(app, ["test", *map(str, words), "--results_dir", "auto"])
+    assert spare.exit_code == 0, spare.output  # without --gpu_ids: the best device there is
     assert len(list(Path("results/mine/test_latest/images/input_label").iterdir())) == 1
 
 

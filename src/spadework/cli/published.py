@@ -29,7 +29,7 @@ def published(flags: type[BaseModel], ignored: dict[str, bool]) -> Callable[[Cal
         @wraps(command)
         def wrapper(**values: Any) -> None:
             typed = {p.name: values.pop(p.name) for p in added}
-            typed = {name: value for name, value in typed.items() if value not in (None, False)}
+            typed = {name: value for name, value in typed.items() if value is not None and value is not False}
             _note([name for name in typed if name in ignored])
             command({name: value for name, value in typed.items() if name in shown}, **values)
 

@@ -39,10 +39,9 @@ def _prepared(flags: TestFlags) -> "TestRun":
     from spadework.nvlabs.presets import preset
 
     settings = chosen(flags, preset(str(flags.dataset_mode)))
-    if _is_ours(str(flags.name)) and settings.load_size == 0:
-        raise ValueError("--load_size 0: give 1 or more")
-    engine = _engine(flags, settings)
+    _demand_checkpoint(flags)
     entries = _entries(flags)[: flags.how_many]
+    engine = _engine(flags, settings)
     sizing = Sizing(settings.preprocess_mode, settings.load_size, settings.crop_size, settings.aspect_ratio)
     folder = (
         Path(flags.results_dir) / Path(str(flags.name)).stem / f"{flags.phase or 'test'}_{flags.which_epoch}"
@@ -78,8 +77,18 @@ def _entries(flags: TestFlags) -> "list[Entry]":
     return entries(str(flags.dataset_mode), root, flags.phase or "test", *folders)
 
 
+def _demand_checkpoint(flags: TestFlags) -> None:
+    folder = Path(flags.checkpoints_dir) / str(flags.name)
+    if not _is_ours(str(flags.name)) and not list(folder.glob("*_net_G.pth")):
+        raise ValueError(
+            f"no checkpoint {folder}/{flags.which_epoch}_net_G.pth: the published files are no longer "
+            "offered for download; put one that you have there, or paint with the "
+            "shipped model: --name landscape"
+        )
+
+
 def _engine(flags: TestFlags, settings: "Preset") -> "Engine":
-    from spadework.engine import Engine
+    from spadework.engine import Engine, device_of
     from spadework.nvlabs.convert import convert
     from spadework.nvlabs.files import find
 
@@ -88,17 +97,11 @@ def _engine(flags: TestFlags, settings: "Preset") -> "Engine":
     if _is_ours(name):
         return Engine.load(name, device)
     folder = Path(flags.checkpoints_dir) / name
-    if not list(folder.glob("*_net_G.pth")):
-        raise ValueError(
-            f"no checkpoint {folder}/{flags.which_epoch}_net_G.pth: the published files are no longer "
-            "offered for download; put one that you have there, or paint with the "
-            "shipped model: --name landscape"
-        )
     stated = {"ngf": flags.ngf, "num_upsampling_layers": flags.num_upsampling_layers, "norm_G": flags.norm_G}
     checkpoint = convert(find(folder, flags.which_epoch), settings, name, stated)
     if flags.use_vae and checkpoint.encoder is None:
         tell("no encoder in the checkpoint: styles come from seed 0")
-    return Engine(checkpoint, device)
+    return Engine(checkpoint, device_of(device))
 
 
 def _tell_edges(engine: "Engine", entries: "list[Entry]") -> None:

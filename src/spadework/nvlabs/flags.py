@@ -107,7 +107,7 @@ def chosen(flags: DataFlags, preset: Any) -> Any:
         contain_dontcare_label=flags.contain_dontcare_label or None,
         instances=instances,
         preprocess_mode=flags.preprocess_mode,
-        load_size=flags.load_size or flags.crop_size,
+        load_size=flags.load_size or flags.crop_size or None,
         train_load_size=flags.load_size,
         crop_size=flags.crop_size,
         aspect_ratio=flags.aspect_ratio,

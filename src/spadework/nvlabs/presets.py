@@ -1,10 +1,10 @@
 """What the published code takes for granted about each of its data sets."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..palette import Category, Palette, near_misses
 from ..tensors import SemanticsConfig
@@ -20,6 +20,9 @@ Mode = Literal[
     "none",
 ]
 
+Pixels = Annotated[int, Field(ge=32)]
+Ratio = Annotated[float, Field(gt=0)]
+
 
 class Preset(BaseModel):
     """The defaults of a data set. ``crop_size`` is the width in pixels, ``aspect_ratio`` width / height.
@@ -31,15 +34,15 @@ class Preset(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    label_nc: int
+    label_nc: int = Field(ge=1, le=255)
     contain_dontcare_label: bool = False
     instances: bool = False
     raw_ids: bool = False
     preprocess_mode: Mode = "resize_and_crop"
-    load_size: int = 256
-    train_load_size: int = 286
-    crop_size: int = 256
-    aspect_ratio: float = 1.0
+    load_size: Pixels = 256
+    train_load_size: Pixels = 286
+    crop_size: Pixels = 256
+    aspect_ratio: Ratio = 1.0
     palette: str | None = None
 
     @property
@@ -53,7 +56,13 @@ class Preset(BaseModel):
 
     def changed(self, **values: object) -> "Preset":
         """With the values that are not None, checked."""
-        return Preset.model_validate(self.model_dump() | {k: v for k, v in values.items() if v is not None})
+        try:
+            return Preset.model_validate(
+                self.model_dump() | {k: v for k, v in values.items() if v is not None}
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
 
     def names(self) -> Palette:
         """The shipped palette where the number of classes is the published one, else plain numbers."""

@@ -1,4 +1,4 @@
-"""Pages that are made from the code: docs/cli.md and the tables of docs/training.md.
+"""Pages that are made from the code: docs/cli.md, docs/spoiled.md and the tables of docs/training.md.
 
 Write them anew with `make docs`, or `python tests/test_docs.py`.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import spoiled
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -23,8 +24,10 @@ def cli_page() -> str:
     """The help of every command."""
     group = get_command(app)
     parts = [f"# Commands\n\nMade from the commands' own help; {AGAIN}.\n"]
-    for name in ["", *getattr(group, "commands", {})]:
-        words = [name, "--help"] if name else ["--help"]
+    commands = getattr(group, "commands", {})
+    nested = [f"{name} {inner}" for name in commands for inner in getattr(commands[name], "commands", {})]
+    for name in ["", *commands, *nested]:
+        words = [*name.split(), "--help"]
         result = CliRunner().invoke(app, words, prog_name="spadework", env={"COLUMNS": "80"})
         assert result.exit_code == 0, result.output
         parts.append(f"## {' '.join(['spadework', name]).strip()}\n\n```\n{_stripped(result.stdout)}\n```\n")
@@ -56,12 +59,19 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page and what it should hold."""
     yield DOCS / "cli.md", cli_page()
     yield DOCS / "training.md", training_page((DOCS / "training.md").read_text())
+    yield DOCS / "spoiled.md", spoiled.page(AGAIN)
 
 
-@pytest.mark.parametrize("name", ["cli.md", "training.md"])
+@pytest.mark.parametrize("name", ["cli.md", "training.md", "spoiled.md"])
 def test_pages_are_up_to_date(name: str) -> None:
     expected = {path.name: text for path, text in pages()}[name]
     assert (DOCS / name).read_text() == expected, f"docs/{name} is behind the code; {AGAIN}"
+
+
+def test_every_spoilt_input_gets_a_sentence() -> None:
+    told = spoiled.sentences()
+    assert len(told) >= 20
+    assert not [what for what, _, said in told if len(said) < 20 or "Traceback" in said]
 
 
 def test_every_setting_is_explained() -> None:

@@ -375,13 +375,13 @@ def test_a_shipped_file_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert engine_module._device(None) == engine_module._device("auto") == "cpu"
+    assert engine_module.device_of(None) == engine_module.device_of("auto") == "cpu"
     with pytest.raises(ValueError, match="device cuda is not there: choose auto or cpu"):
-        engine_module._device("cuda")
+        engine_module.device_of("cuda")
     with pytest.raises(ValueError, match="choose one of auto, cpu, cuda, mps"):
-        engine_module._device("gpu")
+        engine_module.device_of("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert engine_module._device("auto") == "cuda"
+    assert engine_module.device_of("auto") == "cuda"
 
 
 @pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the landscape model is not there yet")

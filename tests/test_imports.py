@@ -17,7 +17,7 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = ["files", "memory", "palette", "picture", "labelmap"]
+THINGS = ["files", "memory", "palette", "picture", "labelmap", "translation", "reading"]
 MEANING = ["tensors", "contexts", "nn", "losses", "checkpoint", "nvlabs"]
 JOURNEYS = ["data", "training", "engine", "evaluation", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]

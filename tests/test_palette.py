@@ -1,5 +1,6 @@
 """Ids, names and colours."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pydantic import ValidationError
 
+from spadework.labelmap import LabelMap
 from spadework.palette import PALETTES, UNKNOWN_COLOR, Category, Palette, near_misses
 
 
@@ -87,7 +90,7 @@ def test_load_reads_a_file_by_path_or_text(tmp_path: Path) -> None:
 
 
 def test_unknown_palette_lists_near_misses_and_all() -> None:
-    with pytest.raises(ValueError, match=r"Did you mean 'landscape'\? Shipped: .*landscape"):
+    with pytest.raises(ValueError, match=r"Did you mean 'landscape' or 'cityscapes'\? Shipped: .*landscape"):
         Palette.load("landscapes")
     with pytest.raises(ValueError, match="does not exist"):
         Palette.load("nowhere.json")
@@ -114,17 +117,41 @@ def test_bad_palette_files_say_what_is_wrong_in_one_line(tmp_path: Path, content
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("second", "what"),
-    [
-        ({"id": 0, "name": "b"}, "id 0"),
-        ({"id": 1, "name": "A"}, "name 'a'"),
-        ({"id": 1, "name": "b", "color": "#0000FF"}, "colour '#0000ff'"),
-    ],
-)
-def test_ids_names_and_colours_are_unique(second: dict[str, Any], what: str) -> None:
-    with pytest.raises(ValidationError, match=f"{what} is given to two classes"):
-        palette({"id": 0, "name": "a", "color": "#0000ff"}, second)
+def test_ids_are_unique() -> None:
+    with pytest.raises(ValidationError, match="id 0 is given to two classes"):
+        palette({"id": 0, "name": "a"}, {"id": 0, "name": "b"})
+
+
+def test_of_equal_names_and_colours_the_first_class_answers() -> None:
+    twice = palette({"id": 4, "name": "a", "color": "#0000ff"}, {"id": 1, "name": "A", "color": "#0000FF"})
+    assert twice.id_of("a") == 4
+    assert (twice.of_id(1).name, twice.colors()[1].tolist()) == ("A", [0, 0, 255])
+    pixels = Image.fromarray(twice.colorize(np.full((4, 4), 1, np.uint8)))
+    out = io.BytesIO()
+    pixels.save(out, format="PNG")
+    assert set(LabelMap.from_bytes(out.getvalue(), twice).ids.flat) == {4}
+
+
+@pytest.mark.parametrize("name", Palette.names())
+def test_maps_of_every_shipped_palette_survive_a_file(name: str) -> None:
+    shipped = Palette.load(name)
+    sketch = LabelMap(np.resize(shipped.ids(), (16, 16)), shipped)
+    assert LabelMap.from_bytes(sketch.to_bytes(), shipped) == sketch
+    assert sum(sketch.counts().values()) == pytest.approx(1)
+
+
+def test_shipped_palettes_have_the_published_sizes() -> None:
+    sizes = {name: len(Palette.load(name).classes) for name in Palette.names()}
+    assert sizes == {
+        "ade20k": 150,
+        "cityscapes": 34,
+        "cityscapes19": 19,
+        "coco_stuff": 182,
+        "facades": 12,
+        "gaugan2": 32,
+        "landscape": 15,
+    }
+    assert all(Palette.load(name).source for name in sizes)
 
 
 def test_palettes_are_frozen() -> None:

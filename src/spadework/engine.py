@@ -130,7 +130,7 @@ class Engine:
         line with the remedy, for an unknown name, a file that is no model, and a device that is not there.
         `precision` is one of PRECISIONS.
         """
-        return cls(load_checkpoint(model_file(name_or_path)), _device(device), precision)
+        return cls(load_checkpoint(model_file(name_or_path)), device_of(device), precision)
 
     @property
     def palette(self) -> Palette:
@@ -282,7 +282,8 @@ def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     return MODELS[str(name_or_path)]
 
 
-def _device(name: str | None) -> str:
+def device_of(name: str | None) -> str:
+    """The device of a name in DEVICES; None and "auto" take the best there is. Raises ValueError."""
     if name not in (None, *DEVICES):
         raise ValueError(f"no device {name!r}: choose one of {', '.join(DEVICES)}")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -75,8 +75,9 @@ class LabelMap:
 
         Greyscale, 8 bits: the values are ids. RGB: the colours must be the palette's, exactly. Indexed: if
         the colour table has one of the palette's colours (looking at the entries in use), the colours
-        decide, whatever their order, as drawing programs number colours as they come; otherwise the indices
-        are ids. Of an animation the first frame counts.
+        decide, whatever their order, as drawing programs number colours as they come; otherwise, and where
+        each index has just its own class's colour, the indices are ids. Of a colour that several classes
+        have, the first of them. Of an animation the first frame counts.
 
         Nothing is repaired: raises ValueError, one line with the remedy, for anything else.
         """
@@ -107,8 +108,11 @@ class LabelMap:
     def counts(self) -> dict[str, float]:
         """Share of the pixels of each class that occurs (0..1, sum 1), the largest first."""
         ids, pixels = np.unique(self.ids, return_counts=True)
-        order = np.argsort(-pixels, kind="stable")
-        return {self.palette.name_of(int(ids[i])): float(pixels[i] / self.ids.size) for i in order}
+        shares: dict[str, float] = {}
+        for i in np.argsort(-pixels, kind="stable"):
+            name = self.palette.name_of(int(ids[i]))  # two classes may have one name
+            shares[name] = shares.get(name, 0.0) + float(pixels[i] / self.ids.size)
+        return shares
 
     def resize(self, size: tuple[int, int]) -> Self:
         """The map at (H, W): each pixel takes the id under its centre, so no new id appears."""
@@ -214,16 +218,20 @@ def _ids_in(image: Image.Image, palette: Palette, name: str) -> NDArray[np.uint8
     table = np.zeros((256, 3), np.uint8)
     stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
     table[: len(stored)] = stored
-    if (_classes(table[np.unique(indices)], palette) >= 0).any():
+    used = np.unique(indices)
+    ours = np.array_equal(table[used], palette.colors()[used]) and np.isin(used, palette.ids()).all()
+    if not ours and (_classes(table[used], palette) >= 0).any():
         return _ids_of_colors(table[indices], palette, name)
     return indices
 
 
 def _classes(colors: NDArray[np.uint8], palette: Palette) -> NDArray[np.int16]:
     """(..., 3) colours -> (...) ids, -1 where the colour is not the palette's."""
-    ids = palette.ids()
+    ids = np.array(
+        [*(c.id for c in palette.classes), *([] if palette.unknown is None else [palette.unknown])]
+    )
     class_of = np.full(1 << 24, -1, np.int16)
-    class_of[_packed(palette.colors()[ids])] = ids
+    class_of[_packed(palette.colors()[ids[::-1]])] = ids[::-1]  # of equal colours the first class stays
     return class_of[_packed(colors)]
 
 

@@ -43,9 +43,11 @@ class Category(BaseModel):
 
 
 class Palette(BaseModel):
-    """The classes of a model or a data set. Ids, names and colours are unique.
+    """The classes of a model or a data set. Ids are unique.
 
-    `unknown` is the id of pixels that belong to no class (often 255), or None if every pixel has one.
+    Names and colours may repeat, as they do in published palettes: where a class is asked for by one that
+    several have, the first in the list answers. `unknown` is the id of pixels that belong to no class (often
+    255), or None if every pixel has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,9 +59,7 @@ class Palette(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _demand_unique("id", [c.id for c in self.classes])
-        _demand_unique("name", [c.name.lower() for c in self.classes])
-        _demand_unique("colour", [c.color for c in self.classes if c.color])
+        _demand_unique_ids([c.id for c in self.classes])
         if self.unknown in [c.id for c in self.classes]:
             raise ValueError(f"unknown id {self.unknown} is also a class: choose another id, or null")
         if self.unknown is not None and UNKNOWN_NAME in [c.name.lower() for c in self.classes]:
@@ -102,9 +102,9 @@ class Palette(BaseModel):
 
     @cached_property
     def _named(self) -> dict[str, Category]:
-        # Later entries win: a name beats an alias, and of equal aliases the first class keeps it.
+        # Later entries win: a name beats an alias, and of equal ones the first class keeps it.
         aliases = {alias.lower(): c for c in reversed(self.classes) for alias in c.aliases}
-        return aliases | {c.name.lower(): c for c in self.classes}
+        return aliases | {c.name.lower(): c for c in reversed(self.classes)}
 
     @cached_property
     def _by_id(self) -> dict[int, Category]:
@@ -138,6 +138,12 @@ class Palette(BaseModel):
         unknown = [] if self.unknown is None else [self.unknown]
         return np.array(sorted([*self._by_id, *unknown]), np.uint8)
 
+    def of_id(self, id: int) -> Category:
+        """The class of an id. Raises ValueError for ids that are no class, the unknown one among them."""
+        if id not in self._by_id:
+            raise ValueError(f"id {id} is no class of palette {self.name}: its ids are {self.describe_ids()}")
+        return self._by_id[id]
+
     def describe_ids(self) -> str:
         """The legal ids for people, such as "0..14 and 255 (unknown)"."""
         ids = np.array(sorted(self._by_id))
@@ -157,7 +163,7 @@ class Palette(BaseModel):
         return np.array([list(bytes.fromhex(chosen[id][1:])) for id in range(256)], np.uint8)
 
     def colors(self) -> NDArray[np.uint8]:
-        """The colour of every id 0..255, no two alike: (256, 3) uint8.
+        """The colour of every id 0..255, no two alike but for classes that were given one: (256, 3) uint8.
 
         Ids without a colour of their own get one that depends on the id (and on what is taken) only;
         the unknown id gets UNKNOWN_COLOR.
@@ -177,10 +183,10 @@ def near_misses(word: str, choices: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(choice) for choice in close)}?" if close else ""
 
 
-def _demand_unique(what: str, values: Sequence[int | str]) -> None:
-    for position, value in enumerate(values):
-        if value in values[:position]:
-            raise ValueError(f"{what} {value!r} is given to two classes: every {what} must be unique")
+def _demand_unique_ids(ids: Sequence[int]) -> None:
+    for position, id in enumerate(ids):
+        if id in ids[:position]:
+            raise ValueError(f"id {id} is given to two classes: every id must be unique")
 
 
 def _free_color(id: int, wish: str | None, taken: set[str]) -> str:

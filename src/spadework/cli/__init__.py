@@ -9,12 +9,16 @@ import typer
 
 from spadework import __version__
 from spadework.cli.benching import bench
+from spadework.cli.checking import data
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
+from spadework.cli.importing import import_
+from spadework.cli.labelling import label
 from spadework.cli.painting import paint
 from spadework.cli.palettes import palettes
 from spadework.cli.studio import studio
 from spadework.cli.telling import tell
+from spadework.cli.testing import test
 from spadework.cli.training import train
 
 app = typer.Typer(
@@ -29,6 +33,10 @@ app.command()(paint)
 app.command()(studio)
 app.command(cls=Settings)(train)
 app.command()(evaluate)
+app.command()(test)
+app.command("import")(import_)
+app.command()(label)
+app.add_typer(data)
 app.command()(palettes)
 app.command()(bench)
 

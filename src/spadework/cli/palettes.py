@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from spadework.cli.telling import show_table, swatch
+from spadework.cli.telling import show_table, swatch, tell
 
 if TYPE_CHECKING:
     from spadework.palette import Palette
@@ -27,6 +27,7 @@ def palettes(
         palette = Palette.load(name)
         rows = [_class(palette, int(id)) for id in palette.ids()]
         show_table(["id", "colour", "hex", "class", "also"], rows)
+        tell(f"source: {palette.source or 'not stated'}")
 
 
 def _summary(palette: "Palette") -> list[str | Text]:
@@ -37,5 +38,5 @@ def _summary(palette: "Palette") -> list[str | Text]:
 
 def _class(palette: "Palette", id: int) -> list[str | Text]:
     color, name = palette.colors()[id], palette.name_of(id)
-    aliases = () if id == palette.unknown else palette.by_name(name).aliases
+    aliases = () if id == palette.unknown else palette.of_id(id).aliases
     return [str(id), swatch([color], 4), f"#{bytes(color).hex()}", name, ", ".join(aliases)]

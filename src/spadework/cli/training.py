@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spadework.cli.published import checked, published
 from spadework.cli.telling import INTERRUPTED, bar, command, show_table, tell
+from spadework.nvlabs.flags import IGNORED, TrainFlags
 
 if TYPE_CHECKING:
     from spadework.data.folder import PairedFolder
@@ -35,7 +37,9 @@ FREE_ON_RESUME = re.compile(
 """Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
 
 
+@published(TrainFlags, IGNORED)
 def train(
+    typed: dict[str, Any],
     recipe: Annotated[
         str | None, typer.Argument(metavar="RECIPE", help="Name of a recipe; not needed with --resume.")
     ] = None,
@@ -57,29 +61,83 @@ def train(
 ) -> None:
     """Train a model, or go on training it.
 
-    Ctrl-C saves the state and the model so far; --resume goes on as if nothing had happened.
+    Ctrl-C saves the state and the model so far; --resume goes on as if nothing had happened. With
+    --dataset_mode the flags of SPADE's train.py take the place of RECIPE and --data; the recipe that they
+    make is printed.
     """
     if show:
         return _list_recipes()
+    flags = _flags(typed)
+    if flags and out is None and flags.name:
+        out = Path(flags.checkpoints_dir) / flags.name
     if out is None:
         raise ValueError("no --out: name the folder of the run, for example --out runs/first")
     from spadework.training.export import export_model
     from spadework.training.rundir import RunDir
 
     run = RunDir(out)
-    chosen = _resumed(recipe, run, changes or []) if resume else _fresh(recipe, run, changes or [])
-    pairs, previews = _data(chosen, data)
+    resume = resume or bool(flags and flags.continue_train)
+    if flags:
+        pairs, previews = _published_data(flags, recipe, data)
+        chosen = (
+            _resumed(None, run, changes or []) if resume else _mapped(flags, len(pairs), run, changes or [])
+        )
+    else:
+        chosen = _resumed(recipe, run, changes or []) if resume else _fresh(recipe, run, changes or [])
+        pairs, previews = _data(chosen, data)
     state = _train(chosen, pairs, previews, run, resume)
     unfinished = state.images_seen < chosen.total_images
     if unfinished:
-        again = command("train", *(["--data", data] if data else []), "--out", out, "--resume")
+        again = command("train", *_place(flags, data), "--out", out, "--resume")
         tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
     model = run.model(state.images_seen)
-    export_model(state, chosen, pairs, model, _data_name(data), terms)
+    where = flags.dataroot or flags.label_dir if flags else data
+    export_model(state, chosen, pairs, model, _data_name(Path(where) if where else None), terms)
     tell(f"model after {state.images_seen:,} images: {model}")
     tell(f"try it: {command('paint', 'SKETCH.png', '--model', model)}")
     if unfinished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _flags(typed: dict[str, Any]) -> TrainFlags | None:
+    """The published flags, if --dataset_mode is among them."""
+    if typed and "dataset_mode" not in typed:
+        first = next(iter(typed))
+        raise ValueError(f"--{first} is a flag of SPADE's train.py: give --dataset_mode too, or use --set")
+    return checked(TrainFlags, typed) if typed else None
+
+
+def _place(flags: TrainFlags | None, data: Path | None) -> list[str]:
+    """The words that name the data once more."""
+    if flags is None:
+        return ["--data", str(data)] if data else []
+    names = ("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "label_nc", "phase")
+    valued = [[f"--{name}", str(getattr(flags, name))] for name in names if getattr(flags, name) is not None]
+    plain = [[f"--{name}"] for name in ("contain_dontcare_label", "no_instance") if getattr(flags, name)]
+    return [word for words in [*valued, *plain] for word in words]
+
+
+def _published_data(
+    flags: TrainFlags, recipe: str | None, data: Path | None
+) -> "tuple[Sequence[Sample], Sequence[Sample]]":
+    from spadework.training.published import pairs_of
+
+    if recipe is not None or data is not None:
+        raise ValueError("--dataset_mode takes the place of RECIPE and --data: leave them out")
+    return pairs_of(flags), ()
+
+
+def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+    from spadework.training.published import recipe_of
+    from spadework.training.recipes import changed
+
+    if run.state.exists():
+        raise ValueError(
+            f"{run.root} already holds a run: go on with --continue_train, or choose another --name"
+        )
+    recipe = changed(recipe_of(flags, photos), changes)
+    show_table(["setting", "from the flags"], [[key, str(value)] for key, value in recipe])
+    return recipe
 
 
 def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "Recipe":

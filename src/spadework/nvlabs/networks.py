@@ -1,4 +1,4 @@
-"""The only file that knows the names, options and quirks of the published code (NVlabs, Park et al. 2019).
+"""The networks of the published code: names, options and quirks (NVlabs, Park et al. 2019).
 
 Quirks kept here: its generator paints at its trained size whatever the map's; its discriminators take map and
 picture as one tensor; its synchronised batch norm is plain batch norm in one process; its encoder always ends
@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .contexts import Contexts
-from .nn.discriminator import MultiscaleDiscriminator, PatchConfig
-from .nn.encoder import StyleEncoder, StyleEncoderConfig
-from .nn.generator import Generator, GeneratorConfig
-from .nn.spade import SPADE, Norm, SPADEResBlock
-from .palette import near_misses
+from ..contexts import Contexts
+from ..nn.discriminator import MultiscaleDiscriminator, PatchConfig
+from ..nn.encoder import StyleEncoder, StyleEncoderConfig
+from ..nn.generator import Generator, GeneratorConfig
+from ..nn.spade import SPADE, Norm, SPADEResBlock
+from ..palette import near_misses
 
 NUM_UPS = {"normal": 5, "more": 6, "most": 7}
 
@@ -235,7 +235,7 @@ def build(kind: str, options: Mapping[str, Any], state_dict: Mapping[str, Tensor
     """
     if kind not in KINDS:
         raise ValueError(f"no kind {kind!r}; known: {', '.join(KINDS)}.{near_misses(kind, KINDS)}")
-    seen = _norm_of(state_dict)
+    seen = norm_of(state_dict)
     wanted = _read(kind, {"norm_G": seen, "config": seen, **options, **(options.get("options") or {})})
     module, spectral = wanted.network()
     if not spectral:
@@ -268,7 +268,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:6]) + (f" and {more} more" if more > 0 else "")
 
 
-def _norm_of(state_dict: Mapping[str, Tensor]) -> str:
+def norm_of(state_dict: Mapping[str, Tensor]) -> str:
     """The norm string that the weights show."""
     ends = {name.rpartition(".")[2] for name in state_dict}
     kernels = [value.shape[-1] for name, value in state_dict.items() if name.endswith("mlp_gamma.weight")]

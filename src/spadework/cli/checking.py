@@ -1,0 +1,48 @@
+"""`spadework data`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spadework.cli.telling import show_table, tell
+
+data = typer.Typer(name="data", help="Look at data sets.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@data.callback()
+def _data() -> None:
+    """Look at data sets."""
+
+
+@data.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder or tar of images/ and labels/.")],
+    palette: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The palette its ids should be of.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the findings there too.")] = None,
+) -> None:
+    """Say whether a training on DIR would succeed. Exit code 1 when it would fail."""
+    from spadework.data.doctor import diagnose
+    from spadework.files import atomic_write
+    from spadework.palette import Palette
+
+    found = diagnose(folder, Palette.load(palette) if palette else None)
+    rows = [
+        ["pairs", ", ".join(f"{split} {count:,}" for split, count in found.pairs.items()) or "none"],
+        ["sizes", ", ".join(f"{size} ({count})" for size, count in found.sizes.items())],
+        ["label_nc", str(found.label_nc)],
+        ["unknown id", "none" if found.unknown is None else str(found.unknown)],
+        ["ids", ", ".join(f"{name} {share:.1%}" for name, share in list(found.shares.items())[:20])],
+        ["loading", f"{found.images_per_s} images/s"],
+    ]
+    show_table(["what", "found"], rows)
+    for kind, lines in (("fault", found.faults), ("warning", found.warnings)):
+        for line in lines:
+            tell(f"{kind}: {line}")
+    if json is not None:
+        atomic_write(json, f"{found.model_dump_json(indent=1)}\n".encode())
+        tell(f"findings: {json}")
+    tell("training would fail: mend the faults" if found.faults else "training can begin")
+    raise typer.Exit(1 if found.faults else 0)

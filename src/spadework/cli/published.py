@@ -1,0 +1,74 @@
+"""Commands that take the published flags: their options are made from the fields of a model."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from types import NoneType
+from typing import Annotated, Any, get_args
+
+import typer
+from pydantic import BaseModel, ValidationError
+
+from spadework.cli.telling import tell
+
+
+def published(flags: type[BaseModel], ignored: dict[str, bool]) -> Callable[[Callable[..., None]], Any]:
+    """Decorates a command whose first parameter takes what was typed of `flags`, as a dict of text and bools.
+
+    The command gets an option for every field, and hidden ones for `ignored` (name -> whether a value
+    follows), which are only noted. Its own parameters come first and keep their names.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        taken = {parameter.name for parameter in own}
+        shown = {name: field for name, field in flags.model_fields.items() if name not in taken}
+        added = [_parameter(name, _kind(field), _help(field)) for name, field in shown.items()]
+        added += [_parameter(name, str if valued else bool, None) for name, valued in ignored.items()]
+
+        @wraps(command)
+        def wrapper(**values: Any) -> None:
+            typed = {p.name: values.pop(p.name) for p in added}
+            typed = {name: value for name, value in typed.items() if value is not None and value is not False}
+            _note([name for name in typed if name in ignored])
+            command({name: value for name, value in typed.items() if name in shown}, **values)
+
+        both = [*own, *added]
+        wrapper.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
+        return wrapper
+
+    return decorate
+
+
+def checked(flags: type[BaseModel], typed: dict[str, Any]) -> Any:
+    """What was typed, as the model. Raises ValueError that names the flag."""
+    try:
+        return flags.model_validate(typed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+
+
+def _note(unused: list[str]) -> None:
+    if unused:
+        tell(f"without effect here: {', '.join(f'--{name}' for name in unused)}")
+
+
+def _kind(field: Any) -> type:
+    kinds = [part for part in get_args(field.annotation) if part is not NoneType]
+    kind = kinds[0] if len(kinds) == 1 else field.annotation
+    return kind if kind in (int, float, bool) else str
+
+
+def _help(field: Any) -> str:
+    default = f" (default {field.default})" if field.default not in (None, False) else ""
+    return f"{(field.description or '').rstrip('.')}{default}."
+
+
+def _parameter(name: str, kind: type, help: str | None) -> inspect.Parameter:
+    option = typer.Option(f"--{name}", help=help, hidden=help is None, show_default=False)
+    kind, default = (bool, False) if kind is bool else (kind | None, None)  # type: ignore[assignment]
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )

@@ -1,0 +1,130 @@
+"""Spoiled sketches: what is repaired comes out as it was, with a sentence; the rest is refused with one."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from typer.testing import CliRunner
+
+from spadework.cli import app
+from spadework.palette import Palette
+from spadework.reading import from_bytes
+
+LANDSCAPE = Palette.load("landscape")
+
+
+def ids() -> np.ndarray:
+    rows, columns = np.mgrid[:48, :64]
+    truth = np.zeros((48, 64), np.uint8)
+    truth[rows > 20] = 11
+    truth[(rows > 10) & (columns > rows)] = 2
+    return truth
+
+
+def encoded(array: np.ndarray, form: str = "PNG", mode: str | None = None, **options: object) -> bytes:
+    out = io.BytesIO()
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(out, format=form, **options)
+    return out.getvalue()
+
+
+def colors() -> np.ndarray:
+    return LANDSCAPE.colors()[ids()]
+
+
+def smooth() -> tuple[bytes, np.ndarray]:
+    """A drawing four times as large, averaged, as anti-aliasing does."""
+    large = Image.new("RGB", (256, 192), tuple(LANDSCAPE.colors()[0].tolist()))
+    ImageDraw.Draw(large).polygon([(20, 200), (130, 20), (250, 200)], tuple(LANDSCAPE.colors()[2].tolist()))
+    hard = np.array(large.resize((64, 48), Image.Resampling.NEAREST))
+    return encoded(np.array(large.resize((64, 48), Image.Resampling.BOX))), (
+        hard == LANDSCAPE.colors()[2]
+    ).all(-1)
+
+
+def gamma(exponent: float) -> np.ndarray:
+    return (255 * (colors() / 255) ** exponent).round().astype(np.uint8)
+
+
+REPAIRED = {
+    "opaque alpha": (encoded(colors(), mode="RGBA"), "the alpha channel was dropped"),
+    "jpeg": (encoded(colors(), "JPEG", quality=90), "took the nearest class"),
+    "gamma 2.2": (encoded(gamma(2.2)), "wrong gamma: undone with exponent 0.45"),
+    "grey ids as RGB": (encoded(np.repeat(ids()[..., None], 3, -1)), "100.0% of the greys are its ids"),
+    "16 bits": (encoded(ids().astype(np.uint16)), "16 bits reduced to 8"),
+    "16 bits, scaled": (encoded(ids().astype(np.uint16) * 257), "16 bits reduced to 8"),
+    "colours off by one": (encoded(colors() ^ np.uint8(1)), "took the nearest class"),
+}
+
+
+@pytest.mark.parametrize("kind", REPAIRED)
+def test_what_is_repaired(kind: str) -> None:
+    data, words = REPAIRED[kind]
+    reading = from_bytes(data, LANDSCAPE)
+    assert (reading.map.ids == ids()).mean() > (0.97 if kind == "jpeg" else 0.9999)
+    assert words in "\n".join(reading.report())
+    assert reading.edges_only == (kind == "opaque alpha")
+    with pytest.raises(ValueError, match="sketch"):
+        from_bytes(data, LANDSCAPE, strict=True)
+
+
+def test_blended_edges_are_snapped_and_nothing_else_is_called_one() -> None:
+    data, mountain = smooth()
+    reading = from_bytes(data, LANDSCAPE)
+    assert "blended (anti-aliased) edges" in "\n".join(reading.repaired)
+    assert reading.edges_only
+    assert ((reading.map.ids == 2) == mountain).mean() > 0.98
+    spot = colors()
+    spot[2:4, 2:4] = (200, 30, 30)
+    assert not from_bytes(encoded(spot), LANDSCAPE).edges_only
+
+
+def test_the_best_palette_is_found() -> None:
+    for name in ("landscape", "ade20k", "gaugan2"):
+        palette = Palette.load(name)
+        drawn = np.resize(np.repeat(palette.ids()[1:7], 40), (24, 40))
+        reading = from_bytes(encoded(palette.colorize(drawn)))
+        assert (reading.map.palette.name, reading.map.ids.tolist()) == (name, drawn.tolist())
+
+
+def test_a_photograph_is_refused() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match="looks like a photograph"):
+        from_bytes(encoded(noise))
+
+
+def test_a_mask_is_unsure() -> None:
+    assert (
+        "looks like a mask"
+        in from_bytes(encoded(np.where(ids() > 3, 255, 0).astype(np.uint8)), LANDSCAPE).unsure[0]
+    )
+
+
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded(colors(), "JPEG", quality=90))
+    words = ["label", str(tmp_path / "a.jpg"), "--palette", "landscape", "-o", str(tmp_path / "ids.png")]
+    result = CliRunner().invoke(app, [*words, "--report"])
+    assert result.exit_code == 0, result.output
+    assert "repaired: a JPEG file" in result.output
+    with Image.open(tmp_path / "ids.png") as image:
+        assert (np.array(image) == ids()).mean() > 0.97
+    assert CliRunner().invoke(app, [*words, "--strict"]).exit_code == 2
+
+
+def test_paint_snaps_edges_and_reads_other_palettes(tmp_path: Path) -> None:
+    from tiny_model import write
+
+    model = write(tmp_path / "tiny.safetensors")
+    (tmp_path / "smooth.png").write_bytes(smooth()[0])
+    gaugan = Palette.load("gaugan2")
+    drawn = np.repeat(np.array([[gaugan.id_of("river")], [gaugan.id_of("house")]], np.uint8), 16, 0)
+    (tmp_path / "gaugan.png").write_bytes(encoded(gaugan.colorize(np.repeat(drawn, 32, 1))))
+    for name, words in [("smooth", "blended"), ("gaugan", "house -> building, river -> water")]:
+        target = str(tmp_path / f"{name}-out.png")
+        result = CliRunner().invoke(
+            app, ["paint", str(tmp_path / f"{name}.png"), "-o", target, "--model", str(model)]
+        )
+        assert result.exit_code == 0, result.output
+        assert words in result.output

@@ -16,6 +16,7 @@ class FakeEngine(Engine):
 
     def __init__(self) -> None:
         self.card = card()
+        self._prior = None
         self.asked: list[tuple[tuple[int, int], int, Style | None]] = []
         self.started, self.go = threading.Event(), threading.Event()
         self.go.set()

@@ -64,7 +64,7 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
     @app.post("/api/paint")
     async def paint(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
         sketch = _sketch(await request.body(), query, engine, limits)
-        style = styles.wanted(query, engine)
+        style = styles.wanted(query, engine, sketch)
         began = time.perf_counter()
 
         def work() -> tuple[bytes, dict[str, float]]:

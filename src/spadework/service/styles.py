@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from spadework.engine import Engine, Style
+from spadework.labelmap import LabelMap
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
 
@@ -29,24 +30,24 @@ class Styles:
                 self._held.popitem(last=False)
         return HeldStyle.of(id, style)
 
-    def named(self, name: str, engine: Engine) -> Style:
-        """The style of `seed:7`, or a held one. Raises Refusal 410 for one that is not held any more."""
+    def named(self, name: str, engine: Engine, sketch: LabelMap) -> Style:
+        """What `seed:7` means for a sketch, or a held style. Raises Refusal 410 for one not held any more."""
         if name.startswith("seed:"):
-            return engine.sample_style(int(name.removeprefix("seed:")))
+            return engine.sample_style(int(name.removeprefix("seed:")), sketch)
         with self._lock:
             if name not in self._held:
                 raise Refusal(410, "The painter has forgotten this style", "Drop the photo again.")
             self._held.move_to_end(name)
             return self._held[name]
 
-    def wanted(self, query: PaintQuery, engine: Engine) -> Style | None:
-        """What a request asks for; None leaves it to the seed."""
-        if query.style is None or engine.card.generator.z_dim is None:
+    def wanted(self, query: PaintQuery, engine: Engine, sketch: LabelMap) -> Style | None:
+        """What a request asks for, the same for a preview as for the whole; None if the model has no styles."""
+        if engine.card.generator.z_dim is None:
             return None
-        style = self.named(query.style, engine)
+        style = self.named(query.style or f"seed:{query.seed}", engine, sketch)
         if query.other is None or query.blend == 0:
             return style
-        return style.blend(self.named(query.other, engine), query.blend)
+        return style.blend(self.named(query.other, engine, sketch), query.blend)
 
 
 def style_from(values: StyleValues, engine: Engine) -> Style:

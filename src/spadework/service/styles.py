@@ -41,7 +41,7 @@ class Styles:
             return self._held[name]
 
     def wanted(self, query: PaintQuery, engine: Engine, sketch: LabelMap) -> Style | None:
-        """What a request asks for, the same for a preview as for the whole; None if the model has no styles."""
+        """What a request asks for, for a preview as for the whole; None if the model has no styles."""
         if engine.card.generator.z_dim is None:
             return None
         style = self.named(query.style or f"seed:{query.seed}", engine, sketch)

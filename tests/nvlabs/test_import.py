@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import tarfile
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_a_folder_becomes_a_model_that_paints_the_same(coco: Path) -> None:
     result = run(coco, "--preset", "coco", "--crop_size", 64, "-o", "model.safetensors", "--verify")
     assert result.exit_code == 0, result.output
     assert "184 = 182 classes + unknown + edges" in result.output
-    assert "largest difference 0 of 255" in result.output
+    assert re.search("largest difference [01] of 255", result.output)  # truncated: rounding may cross a level
     engine = Engine.load("model.safetensors", "cpu")
     options = {"semantic_nc": 184, "crop_size": 64, "ngf": 2, "norm_G": "spectralspadebatch3x3"}
     published = networks.build("generator", options, find(coco).states["generator"])

@@ -14,7 +14,7 @@ from spadework.nn.generator import Generator
 from spadework.tensors import semantics
 from spadework.training import export
 from spadework.training.export import export_model, measure_statistics, whiten_styles
-from spadework.training.loop import _batches
+from spadework.training.loop import run_batches
 from spadework.training.recipes import Recipe
 from spadework.training.state import TrainState
 
@@ -51,7 +51,7 @@ def nets(trained: TrainState) -> tuple[Generator, StyleEncoder]:
 
 def batches_of_the_run(recipe: Recipe = RECIPE) -> list[tuple[Tensor, Tensor]]:
     """Maps and photos of the first batches that training saw."""
-    stream = _batches(recipe, PHOTOS, 0)
+    stream = run_batches(recipe, PHOTOS, 0)
     made = [next(stream) for _ in range(IMAGES // recipe.batch_size)]
     stream.close()
     return [(semantics(batch.labels, recipe.semantics), batch.image) for batch in made]

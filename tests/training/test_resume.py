@@ -26,7 +26,7 @@ def brief_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def next_batch(recipe: Recipe, step: int) -> list[torch.Tensor]:
-    stream = loop._batches(recipe, PHOTOS, step)
+    stream = loop.run_batches(recipe, PHOTOS, step)
     batch = next(stream)
     stream.close()
     return [batch.labels, batch.image]
@@ -77,7 +77,7 @@ def test_the_check_sees_a_lost_random_state(tmp_path: Path):
 def test_a_batch_depends_on_its_number_alone():
     recipe = small("sketch_share=0.5")
     with_start = next_batch(recipe, 7)
-    stream = loop._batches(recipe, PHOTOS, 0)
+    stream = loop.run_batches(recipe, PHOTOS, 0)
     from_zero = next(itertools.islice(stream, 7, None))
     stream.close()
     assert torch.equal(with_start[0], from_zero.labels)

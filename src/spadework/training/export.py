@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from ..checkpoint import ModelCard, TrainingRecord, save_checkpoint
-from ..data.loader import batches
 from ..data.sample import Sample
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
 from ..nn.prior import StylePrior, StylePriorConfig
 from ..palette import Category, Palette
 from ..tensors import semantics
+from .loop import run_batches
 from .objectives import Inputs
 from .recipes import Recipe
 from .state import TrainState
@@ -89,16 +89,7 @@ def _palette(recipe: Recipe) -> Palette:
 
 def _pairs(recipe: Recipe, data: Sequence[Sample], images: int):
     """Training batches as the run sees them, about ``images`` photos."""
-    stream = batches(
-        data,
-        recipe.size,
-        recipe.batch_size,
-        recipe.seed,
-        sketch_share=recipe.sketch_share,
-        scale=recipe.scale,
-        flip=recipe.flip,
-    )
-    with closing(stream):
+    with closing(run_batches(recipe, data)) as stream:
         for _ in range(max(1, images // recipe.batch_size)):
             yield next(stream)
 

@@ -64,7 +64,7 @@ def train(
     previews = previews or [data[i] for i in range(min(8, len(data)))]
     curves = _tensorboard(run)
 
-    with closing(_batches(recipe, data, state.step)) as stream:
+    with closing(run_batches(recipe, data, state.step)) as stream:
         if state.step == 0:
             state.objective.calibrate([batch.image for batch in _photos(recipe, data)])
         began, began_images = time.monotonic(), state.images_seen
@@ -104,7 +104,8 @@ def train(
     return state
 
 
-def _batches(recipe: Recipe, data: Sequence[Sample], start: int) -> Generator[Batch, None, None]:
+def run_batches(recipe: Recipe, data: Sequence[Sample], start: int = 0) -> Generator[Batch, None, None]:
+    """The batches that a run of this recipe sees, from number ``start`` on."""
     return batches(
         data,
         recipe.size,
@@ -119,7 +120,7 @@ def _batches(recipe: Recipe, data: Sequence[Sample], start: int) -> Generator[Ba
 
 def _photos(recipe: Recipe, data: Sequence[Sample]) -> Iterator[Batch]:
     """The first batches of the run, about CALIBRATION_PHOTOS photos."""
-    with closing(_batches(recipe, data, 0)) as stream:
+    with closing(run_batches(recipe, data)) as stream:
         for _ in range(max(1, CALIBRATION_PHOTOS // recipe.batch_size)):
             yield next(stream)
 

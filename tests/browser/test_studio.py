@@ -156,6 +156,7 @@ def test_a_new_sheet_and_an_example(studio: Studio) -> None:
     studio.page.locator("#sizes button", has_text="2:1").click()
     studio.page.select_option("#new-background", label="sea")
     studio.page.click("#new-create")
+    studio.until("studio.sheet.width === 512")  # the form is handled after the click
     studio.settle()
     assert (studio.ids == np.full((256, 512), studio.id_of("sea"))).all()
     studio.page.click("#examples")

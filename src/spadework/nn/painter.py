@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..contexts import Level, codes_of, nearest
 from .generator import PLANS, Generator
-from .packed import PackedConv, PackedProduct
+from .packed import PackedConv, PackedProduct, packed_conv
 from .spade import SPADEResBlock
 from .tables import FoldedSPADE, RowStore
 
@@ -89,7 +89,7 @@ class PaintedBlock:
         self.codes, self.kernel = codes, block.norm_0.kernel
         self.doubles, self.style = doubles, style
         convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
-        self.conv_0, self.conv_1 = (PackedConv(conv.weight.to(dtype), conv.bias, grid) for conv in convs)
+        self.conv_0, self.conv_1 = (packed_conv(conv.weight.to(dtype), conv.bias, grid) for conv in convs)
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
         groups = [[FoldedSPADE(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
         self.shortcut: PackedProduct | None = None

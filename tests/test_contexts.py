@@ -199,18 +199,18 @@ def level_of_sizes(*counts: int) -> Level:
 
 
 @pytest.mark.parametrize("counts", [(1, 2, 3), (511, 512, 513), (1600, 1, 1024, 7), (5000,)])
-def test_sum_by_context_equals_a_loop(counts: tuple[int, ...]):
+def test_the_sum_by_context_equals_a_loop(counts: tuple[int, ...]):
     level = level_of_sizes(*counts)
     rows = torch.randn(len(level.index), 3, dtype=torch.float64)
     expected = torch.zeros(len(counts), 3, dtype=torch.float64)
     for row, context in zip(rows, level.index.tolist(), strict=True):
         expected[context] += row
-    torch.testing.assert_close(level.sum_by_context(rows), expected, **EXACT)
+    torch.testing.assert_close(level.pixels.sum(rows), expected, **EXACT)
 
 
 def test_bfloat16_sums_do_not_stall():
     level = level_of_sizes(500, 20_000)
-    assert level.sum_by_context(torch.ones(20_500, 2, dtype=torch.bfloat16)).tolist() == [
+    assert level.pixels.sum(torch.ones(20_500, 2, dtype=torch.bfloat16)).tolist() == [
         [500] * 2,
         [20_000] * 2,
     ]

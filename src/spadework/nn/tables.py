@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..contexts import name_windows
+from ..contexts import name_windows, windows_at
 from .packed import PackedConv, PackedProduct
 from .spade import SPADE
 
@@ -191,10 +191,5 @@ def _keys(patches: Tensor) -> list[bytes]:
 
 def _windows(patches: Tensor, norm: FoldedSPADE) -> tuple[Tensor, Tensor]:
     """Patches (N, side, side) -> distinct windows (M, k * k), each patch's by number (N, k * k)."""
-    k, side = norm.kernel, patches.shape[1]
-    names, where = name_windows(patches, norm.outside + 1, k)
-    across = torch.arange(side)[: side - k + 1]
-    corners = (torch.arange(len(patches))[:, None, None] * side + across[:, None]) * side + across
-    steps = torch.arange(k)[:, None] * side + torch.arange(k)
-    windows = patches.reshape(-1)[corners.reshape(-1)[where][:, None] + steps.reshape(-1)]
-    return windows, names.flatten(1)
+    names, where = name_windows(patches, norm.outside + 1, norm.kernel)
+    return windows_at(patches, where, norm.kernel), names.flatten(1)

@@ -10,7 +10,7 @@ Shapes: B batch, K semantic channels, h hidden width, C features, P = B*H*W pixe
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -158,17 +158,18 @@ class Level:
         return Lookup(self.index, len(self.patches))
 
     def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """mlp_shared (h, K, k, k) around every context -> (N, k * k * h), tap by tap; zero outside the picture.
+        """mlp_shared (h, K, k, k) around each context -> (N, k * k * h), tap by tap; zero outside the picture.
 
         It is computed once per distinct k x k window, of which there are even fewer.
         """
-        channels, inside, taps = self._windows(weight.shape[-1])
+        channels, inside, taps = self._windows
         hidden = F.relu(F.linear(channels.to(weight.dtype), weight.permute(0, 2, 3, 1).flatten(1), bias))
         return taps(hidden * inside.to(hidden.dtype)).view(len(self.patches), -1)
 
-    @cache
-    def _windows(self, kernel: int) -> tuple[Tensor, Tensor, Lookup]:
-        """Channels (M, k * k * K) of the distinct windows, whether their centre is inside, and who takes them."""
+    @cached_property
+    def _windows(self) -> tuple[Tensor, Tensor, Lookup]:
+        """Channels (M, k * k * K) of the distinct windows, whether their centre is inside, who takes them."""
+        kernel = (self.patches.shape[1] + 1) // 2
         names, where = name_windows(self.patches, len(self.codes), kernel)
         windows = windows_at(self.patches, where, kernel)
         inside = windows[:, kernel**2 // 2, None] != len(self.codes) - 1

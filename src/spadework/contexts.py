@@ -158,7 +158,7 @@ class Level:
         return Lookup(self.index, len(self.patches))
 
     def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """mlp_shared (h, K, k, k) around each context -> (N, k * k * h), tap by tap; zero outside the picture.
+        """mlp_shared (h, K, k, k) around each context -> (N, k * k * h), tap by tap; zero outside the map.
 
         It is computed once per distinct k x k window, of which there are even fewer.
         """

@@ -53,7 +53,7 @@ class Plan:
     maps: Callable[[tuple[int, int]], Sequence[Map]]
     before: str = "nothing"
     most: int | None = None  # maps
-    strokes: int = 1  # timed calls on every map and repeat
+    strokes: int | None = None  # timed calls on every map, instead of the repeats
 
     def chosen(self, most: int | None = None) -> list[Map]:
         """The maps, at the size of the shape."""
@@ -132,7 +132,7 @@ def measure(plan: Plan, subject: Subject, dense: str, options: Options) -> Engin
     """Runs the plan; every call of ours is followed by one of each other version on the same map."""
     chosen, rng, found = plan.chosen(options.most), np.random.default_rng(0), Found()
     for one in chosen:
-        for turn in range(options.repeats * plan.strokes):
+        for turn in range(plan.strokes or options.repeats):
             target, seed = _prepare(plan, subject, one, rng, turn)
             _time(subject, target, seed, found, options.published)
     published_s = median(found.times["published"]) if found.times["published"] else None

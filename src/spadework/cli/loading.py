@@ -15,7 +15,7 @@ Precision = Annotated[
         metavar="NAME", help="float32, or bfloat16: faster on most CPUs, off by about a grey level."
     ),
 ]
-Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads; default: one per core.")]
+Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads; default: PyTorch's choice.")]
 
 
 def load(model: str, device: str, precision: str, threads: int | None) -> "Engine":

@@ -54,7 +54,7 @@ class FoldedSPADE:
         return hidden.masked_fill_((windows[:, len(taps) // 2] == self.outside)[:, None], 0)
 
     def fill(self, rows: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
-        """Writes rows (N, 2C) from windows (M, k * k) and the numbers of those around each context (N, k * k).
+        """Writes rows (N, 2C): windows (M, k * k) and the numbers of those around each context (N, k * k).
 
         ``few`` multiplies every context's own hidden rows, which is faster where windows hardly repeat.
         """

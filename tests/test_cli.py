@@ -126,6 +126,38 @@ def test_style_size_and_upscale(tmp_path: Path, model: Path) -> None:
     assert picture.provenance["painted_size"] == [64, 96]
 
 
+def test_precision_and_threads(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    words = ["--model", model, "--device", "cpu", "--precision", "bfloat16", "--threads", 2]
+    result = run("paint", sketch(tmp_path / "a.png"), *words)
+    assert result.exit_code == 0, result.output
+    assert asked == [2]
+    exact, near = (
+        Engine.load(model, "cpu", precision).paint(ids(), seed=0) for precision in ("float32", "bfloat16")
+    )
+    assert Picture.read("out/a.png") == near != exact
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--precision", "half"], "choose one of float32, bfloat16"), (["--threads", 0], "give 1 or more")],
+)
+@pytest.mark.parametrize("command", ["paint", "studio", "test"])
+def test_a_precision_that_there_is_not(
+    tmp_path: Path, model: Path, command: str, words: list[object], told: str
+) -> None:
+    maps = sketch(tmp_path / "maps" / "a.png").parent
+    named = {
+        "paint": [maps, "--model", model],
+        "studio": ["--no-browser", "--port", 0, "--model", model],
+        "test": ["--name", model, "--dataset_mode", "custom", "--label_dir", maps, "--no_instance"],
+    }
+    result = run(command, *named[command], *words)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert told in result.stderr
+
+
 def test_a_bad_sketch_does_not_stop_the_others(tmp_path: Path, model: Path) -> None:
     sketch(tmp_path / "maps" / "a.png")
     (tmp_path / "maps" / "b.png").write_bytes(b"no picture")

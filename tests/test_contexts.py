@@ -111,6 +111,14 @@ def test_edges_and_the_unknown_class_of_real_ids_equal_dense():
     torch.testing.assert_close(spade(x, made), spade(x, segmap), **EXACT)
 
 
+def test_maps_of_a_batch_share_their_contexts():
+    one = torch.from_numpy(np.kron(noise(1, 4, 5).numpy(), np.ones((1, 4, 4), np.int64)))
+    alone, shared = (forced(one.repeat(n, 1, 1), 4, (16, 20)).levels[16, 20] for n in (1, 3))
+    assert len(alone.patches) == len(shared.patches)
+    assert shared.distinct == alone.distinct / 3
+    check(torch.cat([one, one.flip(2), one]))
+
+
 @pytest.mark.parametrize("size", [(5, 7), (12, 18), (48, 72), (13, 36), (24, 36), (1, 3), (31, 100)])
 def test_other_resolutions_pick_the_pixels_that_interpolate_picks(size: tuple[int, int]):
     channels = noise(2, 24, 36)

@@ -12,6 +12,7 @@ from spadework.cli.benching import bench
 from spadework.cli.checking import data
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.evaluating import evaluate
+from spadework.cli.exporting import export
 from spadework.cli.importing import import_
 from spadework.cli.labelling import label
 from spadework.cli.painting import paint
@@ -35,6 +36,7 @@ app.command(cls=Settings)(train)
 app.command()(evaluate)
 app.command()(test)
 app.command("import")(import_)
+app.command()(export)
 app.command()(label)
 app.add_typer(data)
 app.command()(palettes)

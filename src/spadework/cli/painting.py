@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.cli.loading import Device, Model, Precision, Threads, load
 from spadework.cli.telling import bar, complain, show_table, tell
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def paint(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="PATH", help="Folder for the pictures, or one .png file.")
     ] = Path("out"),
-    model: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .safetensors file.")
-    ] = "landscape",
+    model: Model = "landscape",
     seed: Annotated[
         int, typer.Option(metavar="N", help="Decides style and detail; the same seed, the same picture.")
     ] = 0,
@@ -39,7 +38,9 @@ def paint(
         int, typer.Option(metavar="N", help="Make the picture N times as large as the sketch.")
     ] = 1,
     candidates: Annotated[int, typer.Option(metavar="N", help="Paint N seeds, from --seed on.")] = 1,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
+    precision: Precision = "float32",
+    threads: Threads = None,
 ) -> None:
     """Turn sketches into photographs.
 
@@ -50,10 +51,9 @@ def paint(
     jobs = _jobs(sketches, out, seed, candidates)
     _demand_inputs_safe(jobs, style)
     grid = _size(size)
-    from spadework.engine import Engine
     from spadework.picture import Picture
 
-    engine = Engine.load(model, device)
+    engine = load(model, device, precision, threads)
     look = engine.style_of(Picture.read(style), f"photo {style.name}") if style else None
     rows, failed = [], 0
     with bar() as progress:

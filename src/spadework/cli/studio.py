@@ -23,11 +23,13 @@ def studio(
     Everything stays on this machine.
     """
     from spadework.engine import Engine
+    from spadework.service.opening import find_segmenter
     from spadework.studio import create_studio
     from spadework.studio.running import place, run
 
     at = place(host, port)
-    app = create_studio(Engine.load(model, device), token=at.token)
+    engine = Engine.load(model, device)
+    app = create_studio(engine, token=at.token, segmenter=find_segmenter(engine.palette))
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")
     if browser:
         import webbrowser

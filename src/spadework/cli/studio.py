@@ -24,12 +24,14 @@ def studio(
     """
     from spadework.engine import Engine
     from spadework.service.opening import find_segmenter
+    from spadework.service.worker import apart
     from spadework.studio import create_studio
     from spadework.studio.running import place, run
 
     at = place(host, port)
-    engine = Engine.load(model, device)
-    app = create_studio(engine, token=at.token, segmenter=find_segmenter(engine.palette))
+    engine = apart(lambda: Engine.load(model, device))
+    segmenter = apart(lambda: find_segmenter(engine.palette))
+    app = create_studio(engine, token=at.token, segmenter=segmenter)
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")
     if browser:
         import webbrowser

@@ -85,11 +85,11 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
     @app.post("/api/paint")
     async def paint(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
         sketch = _sketch(await request.body(), query, engine, limits)
-        style = styles.wanted(query, engine, sketch)
         began = time.perf_counter()
 
         def work() -> Response:
             waited = time.perf_counter()
+            style = styles.wanted(query, engine, sketch)
             picture = _painted(engine, sketch, query, style)
             painted = time.perf_counter()
             response = _packed(picture, query.form)

@@ -254,6 +254,7 @@ class Engine:
             "palette": self.palette.name,
             "seed": int(seed),
             "style": style.origin if style else "none",
+            "z": [float(value) for value in style.z] if style else [],
             "painted_size": list(painted),
             "version": __version__,
         }

@@ -23,7 +23,10 @@ HONEST = 0.65
 
 
 def bench(
-    what: Annotated[Literal["engine", "train"], typer.Argument(help="Painting, or training steps.")],
+    what: Annotated[
+        Literal["engine", "train", "studio"],
+        typer.Argument(help="Painting, training steps, or strokes in a browser."),
+    ],
     cases: Annotated[
         list[str] | None, typer.Option("--case", metavar="NAME", help="Only cases whose names begin so.")
     ] = None,
@@ -47,7 +50,8 @@ def bench(
 ) -> None:
     """Measure our speed beside a plain dense network of the same weights.
 
-    All versions run in turns in one process. The maps are those of the folder that SPADEWORK_DATA names,
+    All versions run in turns in one process; studio needs chromium and playwright, and measures from a stroke
+    to its picture. The maps are those of the folder that SPADEWORK_DATA names,
     and the example sketches; cases without their maps are left out.
     """
     if repeats < 1:
@@ -58,7 +62,10 @@ def bench(
 
     thorough = Options(repeats, published, compile, memory)
     options = Options(1, published=False, compile=False, memory=False, most=3) if quick else thorough
-    rows = (_engine if what == "engine" else _train)(cases, quick, options)
+    if what == "studio":
+        rows = _studio()
+    else:
+        rows = (_engine if what == "engine" else _train)(cases, quick, options)
     figures: dict[str, Any] = {"machine": machine(), "cases": [row.model_dump() for row in rows]}
     if what == "engine":
         figures["baseline"] = _baseline(rows)
@@ -110,6 +117,12 @@ def _train(cases: list[str] | None, quick: bool, options: "Options") -> "list[Ba
     from spadework.bench import train
 
     return list(train.run(_chosen(train, cases, quick), options.repeats, options.memory))
+
+
+def _studio() -> "list[BaseModel]":
+    from spadework.bench.studio import measure
+
+    return [measure()]
 
 
 def _baseline(rows: "Sequence[Any]") -> dict[str, float]:

@@ -23,11 +23,15 @@ def studio(
 
     Everything stays on this machine.
     """
+    from spadework.service.opening import find_segmenter
+    from spadework.service.worker import apart
     from spadework.studio import create_studio
     from spadework.studio.running import place, run
 
     at = place(host, port)
-    app = create_studio(load(model, device, precision, threads), token=at.token)
+    engine = apart(lambda: load(model, device, precision, threads))
+    segmenter = apart(lambda: find_segmenter(engine.palette))
+    app = create_studio(engine, token=at.token, segmenter=segmenter)
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")
     if browser:
         import webbrowser

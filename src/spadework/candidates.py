@@ -1,0 +1,116 @@
+"""Several pictures of one sketch, ordered in the open: by obedience and by realism, every score kept.
+
+(H, W) pixels, K classes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spadework.engine import Engine
+from spadework.labelmap import LabelMap
+from spadework.palette import Palette
+from spadework.picture import Picture
+
+ORDER = "sum of the ranks by obedience and by realism, then obedience, then the smaller seed"
+"""How candidates are ordered, for people. Ranks need no scale on which one score weighs against the other."""
+
+
+class Reader(Protocol):
+    """What reads a picture: a segmenter that also knows what photos look like."""
+
+    @property
+    def palette(self) -> Palette:
+        """The classes that it reads."""
+        ...
+
+    def label(self, image: NDArray[np.uint8]) -> LabelMap:
+        """The classes in a picture (H, W, 3), of the same size."""
+        ...
+
+    def realism(self, image: NDArray[np.uint8]) -> float:
+        """How much a picture (H, W, 3) is like the photos it was trained on; higher is more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture and how it scored. `rank` counts from 1."""
+
+    seed: int
+    rank: int
+    obedience: float
+    realism: float
+    picture: Picture
+
+    def scores(self) -> dict[str, Any]:
+        """For JSON: all but the picture."""
+        return {
+            "seed": self.seed,
+            "rank": self.rank,
+            "obedience": round(self.obedience, 4),
+            "realism": round(self.realism, 4),
+        }
+
+
+def obedience(sketch: LabelMap, read: LabelMap) -> float:
+    """Share of the sketch's pixels that are read as what was sketched; unknown pixels do not count.
+
+    1 where nothing is known. Raises ValueError for maps of two sizes.
+    """
+    if sketch.size != read.size:
+        raise ValueError(f"the sketch is {sketch.size} (H, W), the picture's map {read.size}: make them equal")
+    known = sketch.ids != sketch.palette.unknown if sketch.palette.unknown is not None else sketch.ids >= 0
+    return float((sketch.ids == read.ids)[known].mean()) if known.any() else 1.0
+
+
+def candidates(engine: Engine, sketch: LabelMap, seeds: Iterable[int], reader: Reader) -> list[Candidate]:
+    """A picture of the sketch for every seed, the best first; see `ordered`.
+
+    Raises ValueError where the reader knows other classes than the sketch has.
+    """
+    return ordered(sketch, {seed: engine.paint(sketch, seed) for seed in seeds}, reader)
+
+
+def ordered(sketch: LabelMap, pictures: dict[int, Picture], reader: Reader) -> list[Candidate]:
+    """Pictures by seed, scored and in ORDER; each remembers its scores. Sizes may be multiples of the sketch's.
+
+    Raises ValueError where the reader knows other classes than the sketch has.
+    """
+    demand_classes(reader, sketch.palette)
+    scored = [(seed, picture, *_scores(sketch, picture, reader)) for seed, picture in pictures.items()]
+    by_obedience, by_realism = (_ranks([score[at] for score in scored]) for at in (2, 3))
+    order = sorted(
+        range(len(scored)), key=lambda i: (by_obedience[i] + by_realism[i], -scored[i][2], scored[i][0])
+    )
+    return [_candidate(rank, *scored[i], of=len(scored)) for rank, i in enumerate(order, 1)]
+
+
+def demand_classes(reader: Reader, palette: Palette) -> None:
+    """Raises ValueError unless the reader reads the palette's classes."""
+    if reader.palette.classes != palette.classes:
+        raise ValueError(
+            f"the segmenter reads the classes of palette {reader.palette.name}, the sketch has those of "
+            f"{palette.name}: give one for {palette.name}"
+        )
+
+
+def _scores(sketch: LabelMap, picture: Picture, reader: Reader) -> tuple[float, float]:
+    read = reader.label(picture.pixels)
+    return obedience(sketch.resize(read.size), read), reader.realism(picture.pixels)
+
+
+def _ranks(scores: Sequence[float]) -> list[int]:
+    """1 for the highest; equal scores share the better rank."""
+    return [1 + sum(other > score for other in scores) for score in scores]
+
+
+def _candidate(
+    rank: int, seed: int, picture: Picture, obeyed: float, realism: float, of: int
+) -> Candidate:
+    candidate = Candidate(seed, rank, obeyed, realism, picture)
+    told = {"candidates": of, **{k: v for k, v in candidate.scores().items() if k != "seed"}}
+    return replace(candidate, picture=replace(picture, provenance={**picture.provenance, **told}))

@@ -62,8 +62,8 @@ def obedience(sketch: LabelMap, read: LabelMap) -> float:
     1 where nothing is known. Raises ValueError for maps of two sizes.
     """
     if sketch.size != read.size:
-        raise ValueError(f"the sketch is {sketch.size} (H, W), the picture's map {read.size}: make them equal")
-    known = sketch.ids != sketch.palette.unknown if sketch.palette.unknown is not None else sketch.ids >= 0
+        raise ValueError(f"the sketch is {sketch.size} (H, W), the map read {read.size}: make them equal")
+    known = np.isin(sketch.ids, [c.id for c in sketch.palette.classes])
     return float((sketch.ids == read.ids)[known].mean()) if known.any() else 1.0
 
 
@@ -76,7 +76,7 @@ def candidates(engine: Engine, sketch: LabelMap, seeds: Iterable[int], reader: R
 
 
 def ordered(sketch: LabelMap, pictures: dict[int, Picture], reader: Reader) -> list[Candidate]:
-    """Pictures by seed, scored and in ORDER; each remembers its scores. Sizes may be multiples of the sketch's.
+    """Pictures by seed, scored and in ORDER; each remembers its scores. They may be larger than the sketch.
 
     Raises ValueError where the reader knows other classes than the sketch has.
     """
@@ -108,9 +108,7 @@ def _ranks(scores: Sequence[float]) -> list[int]:
     return [1 + sum(other > score for other in scores) for score in scores]
 
 
-def _candidate(
-    rank: int, seed: int, picture: Picture, obeyed: float, realism: float, of: int
-) -> Candidate:
+def _candidate(rank: int, seed: int, picture: Picture, obeyed: float, realism: float, of: int) -> Candidate:
     candidate = Candidate(seed, rank, obeyed, realism, picture)
     told = {"candidates": of, **{k: v for k, v in candidate.scores().items() if k != "seed"}}
     return replace(candidate, picture=replace(picture, provenance={**picture.provenance, **told}))

@@ -131,3 +131,9 @@ def lab_mean(image: NDArray[np.uint8]) -> NDArray[np.float64]:
 _RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )  # IEC 61966-2-1, sRGB primaries
+
+
+def style_followed(photos: Rows, paintings: Rows) -> NDArray[np.bool_]:
+    """Whether mean Lab colours (N, 3) of paintings are nearer to their style photo than to the one before."""
+    own = np.linalg.norm(paintings - photos, axis=1)
+    return own < np.linalg.norm(paintings - np.roll(photos, 1, axis=0), axis=1)

@@ -229,7 +229,7 @@ class VGG19(nn.Module):
 
 
 def load_state(path: str | Path, what: str) -> dict[str, Tensor]:
-    """The tensors of a state dict file; nothing else is unpickled. Raises ValueError that asks for ``what``."""
+    """The tensors of a state dict file, nothing else is unpickled. Raises ValueError asking for ``what``."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"no weight file at {path}; give the path of {what} (.pth or .safetensors)")

@@ -2,7 +2,7 @@
 
 Szegedy et al. 2015 (arXiv 1512.00567) as TensorFlow's graph of 2015-12-05 has it, which differs from the
 paper in two ways: averages leave the padding out, and the last block takes a maximum instead of an average.
-Names are those of the file `pt_inception-2015-12-05-6726825d.pth`. Shapes: B batch, C features, (H, W) pixels.
+Names are those of `pt_inception-2015-12-05-6726825d.pth`. Shapes: B batch, C features, (H, W) pixels.
 """
 
 from collections.abc import Callable
@@ -150,7 +150,9 @@ class InceptionV3(nn.Module):
         self.Conv2d_4a_3x3 = ConvNorm(80, 192, SQUARE, pad=False)
         self.maxpool2 = nn.MaxPool2d(3, 2)
         self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = _fine(192, 32), _fine(256, 64), _fine(288, 64)
-        self.Mixed_6a = Reduced(288, [[("branch3x3", 384, SQUARE)], [*double, ("branch3x3dbl_3", 96, SQUARE)]])
+        self.Mixed_6a = Reduced(
+            288, [[("branch3x3", 384, SQUARE)], [*double, ("branch3x3dbl_3", 96, SQUARE)]]
+        )
         self.Mixed_6b, self.Mixed_6c = _middle(128), _middle(160)
         self.Mixed_6d, self.Mixed_6e = _middle(160), _middle(192)
         self.Mixed_7a = Reduced(768, [[("branch3x3_1", 192, POINT), ("branch3x3_2", 320, SQUARE)], long])
@@ -165,12 +167,14 @@ class InceptionV3(nn.Module):
         if missing := sorted(needed - set(state)):
             raise ValueError(
                 f"{path} has no {missing[0]} (nor {len(missing) - 1} others): give "
-                "pt_inception-2015-12-05-6726825d.pth, which the projects pytorch-fid and torch-fidelity publish"
+                "pt_inception-2015-12-05-6726825d.pth, as pytorch-fid and torch-fidelity publish it"
             )
         try:
             net.load_state_dict({name: state[name] for name in needed}, strict=False)
         except RuntimeError as error:
-            raise ValueError(f"{path} fits another network ({error}): give pt_inception-2015-12-05") from error
+            raise ValueError(
+                f"{path} fits another network ({error}): give pt_inception-2015-12-05"
+            ) from error
         return net.eval()
 
     def forward(self, x: Tensor) -> Tensor:

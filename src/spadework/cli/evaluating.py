@@ -154,8 +154,8 @@ def _show(report: "Report") -> None:
         scores = report.classes.items()
         rows = [[name, f"{s.iou:.3f}", f"{s.real:.3f}", f"{s.share:.1%}"] for name, s in scores]
         show_table(["class", "IoU", "real photos", "share"], rows)
-    for name, value in report.terms:
-        tell(f"{name.replace('_', ' ')}: {value}")
+    for name, value in report.terms.words():
+        tell(f"{name}: {value}")
     tell(f"not as published: {report.departs}")
     for warning in report.warnings:
         complain(warning)

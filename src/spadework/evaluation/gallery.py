@@ -24,7 +24,7 @@ QUALITY = 80
 """Of the lossy WebP pictures."""
 
 SCORES = {
-    "obedience": ("obedience", "share of pixels that the segmenter reads as sketched", 1),
+    "obedience": ("obedience", "share of pixels in which the segmenter sees what was sketched", 1),
     "realism": ("realism", "what the segmenter says of likeness to photos", 1),
     "distance": ("distance", "perceptual distance to the real photo", -1),
 }
@@ -37,7 +37,7 @@ MARKED = 3
 @dataclass(frozen=True)
 class _Entry:
     name: str
-    classes: tuple[str, ...]
+    classes: dict[str, str]  # name -> colour
     pictures: dict[str, str]  # caption -> file, relative to the page
     scores: dict[str, float]
 
@@ -64,13 +64,14 @@ class Gallery:
         pictures |= {f"seed {seed}": pixels for seed, pixels in enumerate(shown.pictures)}
         if shown.read is not None:
             share = 1 - shown.scores["obedience"]
-            caption = f"disobeyed on {share:.0%}, in the colour of what is seen instead"
-            pictures[caption] = disobedience(shown.pictures[0], shown.sketch, shown.read)
+            pictures[f"disobeyed: {share:.0%}"] = disobedience(shown.pictures[0], shown.sketch, shown.read)
         if self.photos:
             pictures["real photo"] = shown.photo
         number = len(self._entries)
         files = {caption: self._write(f"{number}-{i}", p) for i, (caption, p) in enumerate(pictures.items())}
-        self._entries.append(_Entry(shown.name, tuple(shown.sketch.counts()), files, shown.scores))
+        palette = shown.sketch.palette
+        colors = {name: bytes(palette.colors()[palette.id_of(name)]).hex() for name in shown.sketch.counts()}
+        self._entries.append(_Entry(shown.name, colors, files, shown.scores))
 
     def rule(self) -> str:
         """How the maps were chosen."""
@@ -124,8 +125,11 @@ def _goodness(entry: _Entry) -> float:
 
 
 def _about(rule: str, report: Report, keys: list[str]) -> str:
-    marked = f" Worst and best are marked by {SCORES[keys[0]][0]}: {SCORES[keys[0]][1]}." if keys else ""
-    lines = [f"{rule}{marked}", *(f"Warning: {warning}." for warning in report.warnings)]
+    scores = [f"{SCORES[key][0].capitalize()}: {SCORES[key][1]}." for key in keys]
+    overlay = "Disobeyed: where the segmenter sees another class than was sketched, in that class's colour."
+    lines = [rule, *scores, *([overlay] if "obedience" in keys else [])]
+    lines += [f"Worst and best are marked by {SCORES[key][0]}." for key in keys[:1]]
+    lines += [f"Warning: {warning}." for warning in report.warnings]
     return "\n".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
@@ -136,7 +140,7 @@ def _figures(report: Report) -> str:
         f"<td class=number>{'' if f.real is None else f.real}</td><td>{escape(meanings[name])}</td></tr>"
         for name, f in report.figures.items()
     ]
-    terms = [f"<tr><th>{key}</th><td>{escape(str(value))}</td></tr>" for key, value in report.terms]
+    terms = [f"<tr><th>{key}</th><td>{escape(value)}</td></tr>" for key, value in report.terms.words()]
     head = "<tr><th></th><th>value</th><th>95 %</th><th>real photos</th><th></th></tr>"
     return f"<table>{head}{''.join(rows)}</table><br><table>{''.join(terms)}</table>"
 
@@ -152,13 +156,15 @@ def _sorts(keys: list[str]) -> str:
 
 def _article(number: int, entry: _Entry, mark: str | None) -> str:
     scores = "".join(f' data-{key}="{value:.5f}"' for key, value in entry.scores.items())
-    told = ", ".join(f"{SCORES[key][0]} {value:.3g}" for key, value in entry.scores.items())
+    told = ", ".join(f"{SCORES[key][0]} {entry.scores[key]:.3g}" for key in SCORES if key in entry.scores)
     badge = f'<span class="{mark}">{mark}</span>, ' if mark else ""
     figures = "".join(_figure(entry.name, caption, file) for caption, file in entry.pictures.items())
-    classes = ", ".join(entry.classes)
+    classes = " ".join(
+        f'<i style="background:#{color}"></i>{escape(name)}' for name, color in entry.classes.items()
+    )
     return (
         f'<article data-number="{number}" data-classes="{escape("|".join(entry.classes))}"{scores}>'
-        f'<h2>{escape(entry.name)}</h2><div class="scores">{badge}{told}: {escape(classes)}</div>'
+        f'<h2>{escape(entry.name)}</h2><div class="scores">{badge}{told}<br>{classes}</div>'
         f'<div class="row">{figures}</div></article>'
     )
 

@@ -61,6 +61,15 @@ class Terms(_Frozen):
     candidates: int = Field(description="pictures that `best` is the best of")
     intervals: str = f"1.96 bootstrap standard errors, {RESAMPLES} resamples of the maps, seed 0"
 
+    def words(self) -> list[tuple[str, str]]:
+        """For people: what is stated, and its value."""
+        given = {name: value for name, value in self if value is not None}
+        given |= {
+            "size": "{1}x{0}".format(*self.size),
+            "resize": "; ".join(map(": ".join, self.resize.items())),
+        }
+        return [(name.replace("_", " "), str(value)) for name, value in given.items()]
+
 
 class Report(_Frozen):
     """What was measured, against what, with what. No times are in it: the same run gives the same report."""

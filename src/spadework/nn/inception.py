@@ -173,7 +173,7 @@ class InceptionV3(nn.Module):
             net.load_state_dict({name: state[name] for name in needed}, strict=False)
         except RuntimeError as error:
             raise ValueError(
-                f"{path} fits another network ({error}): give pt_inception-2015-12-05"
+                f"{path} is of another network ({error}): give pt_inception-2015-12-05"
             ) from error
         return net.eval()
 

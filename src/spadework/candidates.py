@@ -3,7 +3,7 @@
 (H, W) pixels, K classes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -81,12 +81,11 @@ def ordered(sketch: LabelMap, pictures: dict[int, Picture], reader: Reader) -> l
     Raises ValueError where the reader knows other classes than the sketch has.
     """
     demand_classes(reader, sketch.palette)
-    scored = [(seed, picture, *_scores(sketch, picture, reader)) for seed, picture in pictures.items()]
-    by_obedience, by_realism = (_ranks([score[at] for score in scored]) for at in (2, 3))
-    order = sorted(
-        range(len(scored)), key=lambda i: (by_obedience[i] + by_realism[i], -scored[i][2], scored[i][0])
-    )
-    return [_candidate(rank, *scored[i], of=len(scored)) for rank, i in enumerate(order, 1)]
+    scores = {seed: _scores(sketch, picture, reader) for seed, picture in pictures.items()}
+    obeyed, likeness = (_ranks({seed: score[at] for seed, score in scores.items()}) for at in (0, 1))
+    order = sorted(scores, key=lambda seed: (obeyed[seed] + likeness[seed], -scores[seed][0], seed))
+    rivals = [Candidate(seed, rank, *scores[seed], pictures[seed]) for rank, seed in enumerate(order, 1)]
+    return [_remembering(rival, len(rivals)) for rival in rivals]
 
 
 def demand_classes(reader: Reader, palette: Palette) -> None:
@@ -103,12 +102,12 @@ def _scores(sketch: LabelMap, picture: Picture, reader: Reader) -> tuple[float, 
     return obedience(sketch.resize(read.size), read), reader.realism(picture.pixels)
 
 
-def _ranks(scores: Sequence[float]) -> list[int]:
+def _ranks(scores: dict[int, float]) -> dict[int, int]:
     """1 for the highest; equal scores share the better rank."""
-    return [1 + sum(other > score for other in scores) for score in scores]
+    return {seed: 1 + sum(other > score for other in scores.values()) for seed, score in scores.items()}
 
 
-def _candidate(rank: int, seed: int, picture: Picture, obeyed: float, realism: float, of: int) -> Candidate:
-    candidate = Candidate(seed, rank, obeyed, realism, picture)
-    told = {"candidates": of, **{k: v for k, v in candidate.scores().items() if k != "seed"}}
-    return replace(candidate, picture=replace(picture, provenance={**picture.provenance, **told}))
+def _remembering(rival: Candidate, of: int) -> Candidate:
+    """The same with its scores in the picture's provenance."""
+    told = {"candidates": of, **{key: value for key, value in rival.scores().items() if key != "seed"}}
+    return replace(rival, picture=replace(rival.picture, provenance={**rival.picture.provenance, **told}))

@@ -190,8 +190,9 @@ def _keep_best(
 
     rivals = ordered(sketch, painted, reader)
     _save(rivals[0].picture, job.target)
-    for rival in rivals if job.folder else []:
-        _save(rival.picture, job.folder / f"{rival.seed}.png")
+    if job.folder is not None:
+        for rival in rivals:
+            _save(rival.picture, job.folder / f"{rival.seed}.png")
     told = {"sketch": job.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
     atomic_write(job.scores, f"{json.dumps(told, indent=1)}\n".encode())
     return rivals[0].picture, rivals[0].seed

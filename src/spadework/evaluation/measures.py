@@ -55,10 +55,10 @@ def _distance(
 
 
 def _mean(name: str, means: str, key: str, real: str | None = None) -> Measure:
-    needs = (key, *([real] if real else []))
-    return Measure(
-        name, means, needs, lambda t: float(t[key].mean()), real and (lambda t: float(t[real].mean()))
-    )
+    """The mean of a score per map."""
+    if real is None:
+        return Measure(name, means, (key,), lambda t: float(t[key].mean()))
+    return Measure(name, means, (key, real), lambda t: float(t[key].mean()), lambda t: float(t[real].mean()))
 
 
 def _read(name: str, means: str, score: Score, painted: str, real: str) -> Measure:

@@ -78,7 +78,7 @@ def frechet_distance(a: Rows, b: Rows) -> float:
 def _root(rows: Rows) -> Rows:
     """A with A^T A the covariance of the rows, and not more rows than needed."""
     centred = (rows - rows.mean(0)) / np.sqrt(len(rows) - 1)
-    return centred if len(rows) <= rows.shape[1] else np.linalg.qr(centred, mode="r")
+    return centred if len(rows) <= rows.shape[1] else np.asarray(np.linalg.qr(centred, mode="r"))
 
 
 def kernel_distance(a: Rows, b: Rows) -> float:

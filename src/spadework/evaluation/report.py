@@ -46,7 +46,7 @@ class ClassScore(_Frozen):
 class Terms(_Frozen):
     """What figures depend on besides the model: two reports are compared only where all of it is equal."""
 
-    protocol: str
+    protocol: str = Field(description="the rules by which it was done")
     reference: str = Field(description="the pairs, and what the distances are taken to")
     reference_hash: str = Field(description="of all maps and photos as they were compared")
     images: int = Field(description="pairs; every map is painted")
@@ -56,10 +56,13 @@ class Terms(_Frozen):
     seeds: int = Field(description="pictures per map for diversity: seeds 0, 1, ...")
     resize: dict[str, str] = Field(description="by network: how pictures come to its size")
     inception: str | None = Field(description="hash of the weight file")
-    segmenter: str | None
+    segmenter: str | None = Field(description="what reads the pictures; of a file its name and hash")
     referee: str | None = Field(description="the segmenter that judges what the first one has ordered")
     candidates: int = Field(description="pictures that `best` is the best of")
-    intervals: str = f"1.96 bootstrap standard errors, {RESAMPLES} resamples of the maps, seed 0"
+    intervals: str = Field(
+        default=f"1.96 bootstrap standard errors, {RESAMPLES} resamples of the maps, seed 0",
+        description="how far the intervals reach",
+    )
 
     def words(self) -> list[tuple[str, str]]:
         """For people: what is stated, and its value."""
@@ -169,13 +172,18 @@ def _classes(table: Table, palette: Palette) -> dict[str, ClassScore]:
     if "read/first" not in table:
         return {}
     painted, real = (table[f"read/{role}"].sum(0) for role in ("first", "photo"))
-    shares = painted.sum(1) / painted.sum()
-    scores = zip(palette.classes, class_ious(painted), class_ious(real), shares, strict=True)
-    rows = [(c.name, *(round(float(score), 4) for score in row)) for c, *row in scores if row[-1] > 0]
-    return {
-        name: ClassScore(iou=iou, real=of_real, share=share)
-        for name, iou, of_real, share in sorted(rows, key=lambda row: -row[3])
+    shares, ious, of_real = painted.sum(1) / painted.sum(), class_ious(painted), class_ious(real)
+    found = {
+        c.name: ClassScore(iou=_four(ious[i]), real=_four(of_real[i]), share=_four(shares[i]))
+        for i, c in enumerate(palette.classes)
+        if shares[i] > 0
     }
+    return dict(sorted(found.items(), key=lambda item: -item[1].share))
+
+
+def _four(value: float) -> float:
+    """Of four digits."""
+    return round(float(value), 4)
 
 
 def _terms(

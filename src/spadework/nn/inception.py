@@ -25,7 +25,7 @@ class ConvNorm(nn.Module):
 
     def __init__(self, fin: int, fout: int, kernel: tuple[int, int], stride: int = 1, pad: bool = True):
         super().__init__()
-        padding = tuple(k // 2 for k in kernel) if pad else 0
+        padding = (kernel[0] // 2, kernel[1] // 2) if pad else 0
         self.conv = nn.Conv2d(fin, fout, kernel, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(fout, eps=0.001)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.judging import SHIPPED, load_reader, shipped_reader
-from spadework.cli.telling import bar, complain, show_table, tell
+from spadework.cli.telling import bar, show_table, tell
 
 if TYPE_CHECKING:
     from spadework.evaluation.observing import Instruments
@@ -158,7 +158,7 @@ def _show(report: "Report") -> None:
         tell(f"{name}: {value}")
     tell(f"not as published: {report.departs}")
     for warning in report.warnings:
-        complain(warning)
+        tell(f"warning: {warning}")
 
 
 def _keep(report: "Report", json: Path | None, model: Path | None) -> None:

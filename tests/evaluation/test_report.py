@@ -165,6 +165,7 @@ def test_what_is_missing_is_told(checkpoint: Checkpoint, instruments: Instrument
         "3 pairs are too few": {"pairs": ToyLandscapes(length=3, size=(32, 32))},
         "protocol oasis is FID": {"protocol": PROTOCOLS["oasis"]},
         "8 candidates are ordered by one segmenter and judged by another": {"candidates": 8},
+        "segmenter x would judge what it has ordered": {"names": Names(data="", segmenter="x", referee="x")},
     }
     for words, changes in cases.items():
         given = {"pairs": PAIRS, "protocol": OURS, "names": NAMES, "instruments": bare} | changes

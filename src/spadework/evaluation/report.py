@@ -117,9 +117,11 @@ def evaluate(
     """Paints every map at the model's own size and compares with the photos; the listener sees each map.
 
     ``seeds`` overrides the protocol's. Raises ValueError for fewer than 4 pairs, for instruments that the
-    protocol or the candidates need and that are missing, and as `Engine.paint` does.
+    protocol or the candidates need and that are missing, for a segmenter that judges its own choice, and as
+    `Engine.paint` does.
     """
     _demand_complete(len(pairs), protocol, instruments, candidates)
+    _demand_independent(names)
     engine = Engine(checkpoint, device)
     size = checkpoint.card.generator.size
     observer = Observer(engine, instruments, seeds or protocol.seeds, candidates)
@@ -156,6 +158,13 @@ def _demand_complete(pairs: int, protocol: Protocol, instruments: Instruments, c
         raise ValueError(
             f"{candidates} candidates are ordered by one segmenter and judged by another: give --segmenter "
             "and --referee"
+        )
+
+
+def _demand_independent(names: Names) -> None:
+    if names.referee is not None and names.referee == names.segmenter:
+        raise ValueError(
+            f"segmenter {names.segmenter} would judge what it has ordered itself: give another --referee"
         )
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from fake_reader import NearestColor
 from PIL import Image
 from tiny_model import card, networks, write
 from typer.testing import CliRunner, Result
 
 import spadework
 from spadework.checkpoint import load_checkpoint, save_checkpoint
-from spadework.cli import app
+from spadework.cli import app, judging, painting
 from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.palette import Palette
@@ -108,11 +109,33 @@ def test_paint_into_a_named_file(tmp_path: Path, model: Path) -> None:
     assert Picture.read("new/photo.png").size == (20, 30)
 
 
-def test_candidates_have_a_folder_of_their_own(tmp_path: Path, model: Path) -> None:
-    result = run("paint", sketch(tmp_path / "a.png"), "--candidates", 3, "--seed", 7, "--model", model)
+def test_the_best_candidate_is_kept_and_all_scores(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(painting, "load_reader", lambda name, palette: NearestColor(palette))
+    words = ["paint", sketch(tmp_path / "a.png"), "--candidates", 3, "--seed", 7, "--model", model]
+    result = run(*words, "-o", "best")
     assert result.exit_code == 0, result.output
-    assert files(tmp_path / "out") == ["a/7.png", "a/8.png", "a/9.png"]
-    assert Picture.read("out/a/8.png") == Engine.load(model, "cpu").paint(ids(), seed=8)
+    assert files(tmp_path / "best") == ["a.json", "a.png"]
+    scores = json.loads((tmp_path / "best" / "a.json").read_text())
+    best = scores["candidates"][0]
+    assert sorted(c["seed"] for c in scores["candidates"]) == [7, 8, 9]
+    assert "sum of the ranks" in scores["order"]
+    picture = Picture.read("best/a.png")
+    painted = Engine.load(model, "cpu").paint(ids(), seed=best["seed"])
+    assert np.array_equal(picture.pixels, painted.pixels)
+    assert {k: picture.provenance[k] for k in best} == best
+    result = run(*words, "-o", "all", "--keep-all")
+    assert result.exit_code == 0, result.output
+    assert files(tmp_path / "all") == ["a.json", "a.png", "a/7.png", "a/8.png", "a/9.png"]
+    assert Picture.read(f"all/a/{best['seed']}.png") == Picture.read("all/a.png")
+
+
+def test_candidates_need_a_segmenter(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "find_spec", lambda name: None)
+    line = refused("paint", sketch(tmp_path / "a.png"), "--candidates", 2, "--model", model)
+    assert "no segmenter, which tells what a picture shows" in line
+    assert files(tmp_path) == ["a.png"]
 
 
 def test_style_size_and_upscale(tmp_path: Path, model: Path) -> None:
@@ -244,7 +267,7 @@ def test_other_bad_input_of_paint(tmp_path: Path, model: Path) -> None:
         "no device 'gpu': choose one of": [good, "--device", "gpu"],
         "photo.jpg does not exist": [good, "--style", "photo.jpg"],
         "-o x.jpg: only PNG is written: give x.png": [good, "-o", "x.jpg"],
-        "-o x.png is one file for 2 pictures: give a folder": [good, "-o", "x.png", "--candidates", "2"],
+        "-o x.png is one file for 2 sketches: give a folder": [good, good, "-o", "x.png"],
         "would both become out/good.png: rename one": [good, "maps"],
         "good.png would be overwritten: choose another place with -o": [good, "-o", tmp_path],
         "maps/good.png would be overwritten": ["maps", "-o", "maps"],

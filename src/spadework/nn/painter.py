@@ -34,6 +34,9 @@ BAND = 256 * 1024
 KEPT = 128 * 128
 """Outputs of blocks on grids up to this size are kept for the next picture."""
 
+PACKABLE = (torch.float32, torch.bfloat16)
+"""Precisions whose weights the CPU's kernel takes in its own order."""
+
 
 class PackedConv:
     """A convolution whose weights lie as the CPU's kernel wants them, where PyTorch can do that ahead."""
@@ -42,7 +45,7 @@ class PackedConv:
         weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
         self.weight, self.padding, self.out_channels = weight, conv.kernel_size[0] // 2, len(weight)
         self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
-        self.packed = self._pack((1, weight.shape[1], *grid_hint))
+        self.packed = dtype in PACKABLE and self._pack((1, weight.shape[1], *grid_hint))
 
     def _pack(self, shape: tuple[int, ...]) -> bool:
         reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # type: ignore[attr-defined]
@@ -229,7 +232,7 @@ class Painter:
     """Paints one map at a time with the weights of a generator in eval mode, of which it keeps copies.
 
     Not for several threads at once. ``edges``: the last channel is the instance edges' bit. In bfloat16 it
-    needs half the time; pictures differ by about a grey level.
+    needs half the time; pictures differ by about a grey level. In float64 it equals the dense network.
     """
 
     def __init__(
@@ -256,7 +259,7 @@ class Painter:
             for (name, doubles), grid in zip(PLANS[config.num_ups].items(), grids, strict=True)
         ]
         self.conv_img = PackedConv(generator.conv_img, config.size, dtype)
-        self._start = generator.start
+        self._start, self._given_dtype = generator.start, generator.fc.weight.dtype
         self._trail: list[tuple[Tensor, Tensor]] = []  # of the last picture: every block's map and features
         self._given: list[Tensor] = []  # what they depend on beside the map: style and noise
 
@@ -276,7 +279,8 @@ class Painter:
             x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
             if level.symbols.numel() <= KEPT and len(self._trail) == i:
                 self._trail.append((level.symbols, x))
-        y = self.conv_img(F.leaky_relu(x, 0.2), size).float()
+        y = self.conv_img(F.leaky_relu(x, 0.2), size)
+        y = y.to(torch.promote_types(y.dtype, torch.float32))
         return torch.tanh(y).view(1, *size, 3).permute(0, 3, 1, 2)
 
     def forget(self) -> None:
@@ -289,7 +293,7 @@ class Painter:
         """The start grid's features, (p, C)."""
         shape = (1, self.config.semantic_nc, *symbols.shape[1:])
         if z is None:
-            segmap = self.codes[symbols].permute(0, 3, 1, 2)
+            segmap = self.codes[symbols].permute(0, 3, 1, 2).to(self._given_dtype)
         else:
             segmap = self.codes.new_zeros(()).expand(shape)  # only its shape is asked for
         x = self._start(segmap, z)

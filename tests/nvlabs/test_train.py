@@ -4,16 +4,25 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
-from layouts import write_layout
+from layouts import put, write_layout
 from typer.testing import CliRunner, Result
 
 from spadework.cli import app
+from spadework.data.loader import BatchPlan
 from spadework.nvlabs.flags import TrainFlags
 from spadework.training import export
-from spadework.training.published import recipe_of
+from spadework.training.published import pairs_of, recipe_of
 
-SMALL = ["--ngf", 2, "--ndf", 2, "--crop_size", 64, "--batchSize", 2, "--set", "hidden=2"]
+SMALL = ["--ngf", 2, "--ndf", 2, "--load_size", 72, "--crop_size", 64, "--batchSize", 2]
+FAST = [
+    "--lr",
+    0.006,
+    "--set",
+    "hidden=2",
+    "lambda_color=10",
+]  # local colours measure how like the photo it is
 
 
 def run(*words: object) -> Result:
@@ -29,20 +38,20 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("mode", ["coco", "ade20k", "cityscapes", "facades", "custom"])
 def test_one_epoch_of_every_layout(mode: str, tmp_path: Path) -> None:
-    data = write_layout(mode, tmp_path / "data", "train")
+    data = write_layout(mode, tmp_path / "data", "train", count=32)
     custom = ["--label_dir", data / "train_label", "--image_dir", data / "train_img", "--no_instance"]
-    place = custom if mode == "custom" else ["--dataroot", data]
-    if mode == "cityscapes":
-        place += ["--aspect_ratio", 1]
-    result = run("--name", "mine", "--dataset_mode", mode, *place, "--niter", 1, "--lambda_kld", 0, *SMALL)
+    place = ["--dataset_mode", mode, *(custom if mode == "custom" else ["--dataroot", data])]
+    result = run("--name", "mine", *place, "--niter", 1, "--lambda_kld", 0, *SMALL, *FAST)
     assert result.exit_code == 0, result.output
     lines = Path("checkpoints/mine/stats.jsonl").read_text().splitlines()
     losses = [{k: v for k, v in json.loads(line).items() if k != "contexts"} for line in lines]
     assert all(math.isfinite(value) for line in losses for value in line.values())
-    assert Path("checkpoints/mine/model-00000002.safetensors").is_file()
+    color = [line["g_color"] for line in losses]
+    assert (len(color), sum(color[-4:]) < 0.8 * sum(color[:4])) == (16, True), color
+    assert Path("checkpoints/mine/model-00000032.safetensors").is_file()
     assert f"published_{mode}" in result.output
     assert json.loads(Path("checkpoints/mine/config.json").read_text())["lambda_kl"] == 0
-    assert "already holds a run" in run("--name", "mine", "--dataset_mode", mode, *place, *SMALL).stderr
+    assert "already holds a run" in run("--name", "mine", *place, *SMALL).stderr
 
 
 def test_the_recipe_of_the_flags() -> None:
@@ -50,11 +59,68 @@ def test_the_recipe_of_the_flags() -> None:
     recipe = recipe_of(TrainFlags.model_validate(words), photos=100)
     assert (recipe.total_images, recipe.decay_from, recipe.batch_size) == (800, 0.75, 4)
     assert (recipe.semantics.semantic_nc, recipe.z_dim, recipe.size) == (184, 256, (256, 256))
-    assert (recipe.scale[1], recipe.ttur, recipe.palette) == (286 / 256, True, "coco_stuff")
+    assert (recipe.scale, recipe.flip, recipe.ttur, recipe.palette) == (None, True, True, "coco_stuff")
     ade = recipe_of(TrainFlags(dataset_mode="ade20k", no_TTUR=True), photos=1)
+    assert not recipe_of(TrainFlags(dataset_mode="coco", no_flip=True), photos=1).flip
     assert (ade.label_nc, ade.unknown, ade.z_dim, ade.ttur) == (151, False, None, False)
     city = recipe_of(TrainFlags(dataset_mode="cityscapes"), photos=1)
     assert (city.size, city.semantics.semantic_nc) == ((256, 512), 36)
+
+
+def numbered(folder: Path) -> TrainFlags:
+    """A photo of 40x36 pixels whose colours tell where they come from, and its label map, as facades."""
+    rows, columns = np.mgrid[:36, :40].astype(np.uint8)
+    put(folder / "train_label" / "a.png", rows // 12)
+    put(folder / "train_img" / "a.png", np.stack([6 * columns, 7 * rows, 80 * (rows // 12)], -1))
+    return TrainFlags(dataset_mode="facades", dataroot=str(folder), label_nc=3)
+
+
+@pytest.mark.parametrize(
+    ("mode", "loaded"),
+    [
+        ("resize_and_crop", (48, 48)),
+        ("crop", (36, 40)),
+        ("scale_width_and_crop", (43, 48)),
+        ("scale_shortside_and_crop", (48, 53)),
+    ],
+)
+def test_crops_are_taken_from_the_loaded_picture(mode: str, loaded: tuple[int, int], tmp_path: Path) -> None:
+    flags = numbered(tmp_path).model_copy(update={"preprocess_mode": mode, "load_size": 48, "crop_size": 32})
+    pairs, recipe = pairs_of(flags), recipe_of(flags, photos=1)
+    whole = pairs[0]
+    assert whole.labels.shape == whole.image.shape[:2] == loaded
+    plan = BatchPlan(pairs, recipe.size, 1, 0, scale=recipe.scale, flip=recipe.flip)
+    crops = [plan.sample(k, 0, False) for k in range(24)]
+    windows = [
+        (whole.labels[t : t + 32, x : x + 32][:, ::flip], whole.image[t : t + 32, x : x + 32][:, ::flip])
+        for t in range(loaded[0] - 31)
+        for x in range(loaded[1] - 31)
+        for flip in (1, -1)
+    ]
+    places = {
+        next(
+            i
+            for i, (ids, photo) in enumerate(windows)
+            if np.array_equal(crop.labels, ids) and np.array_equal(crop.image, photo)
+        )
+        for crop in crops
+    }
+    assert len(places) > 6
+    assert {place % 2 for place in places} == {0, 1}  # mirrored ones among them
+    still = BatchPlan(pairs, recipe.size, 1, 0, scale=recipe.scale, flip=False)
+    assert all((np.diff(still.sample(k, 0, False).image[0, :, 0].astype(int)) >= 0).all() for k in range(8))
+
+
+def test_pictures_that_are_not_cropped(tmp_path: Path) -> None:
+    flags = numbered(tmp_path).model_copy(update={"crop_size": 64, "aspect_ratio": 2.0})
+    fixed = pairs_of(flags.model_copy(update={"preprocess_mode": "fixed"}))
+    assert fixed[0].labels.shape == (32, 64)
+    for mode, told in [("none", "32x32"), ("scale_width", "286x257"), ("scale_shortside", "317x286")]:
+        pairs = pairs_of(flags.model_copy(update={"preprocess_mode": mode}))
+        with pytest.raises(
+            ValueError, match=rf"a comes as {told} .*the generator paints 64x32: choose a --prep"
+        ):
+            pairs[0]
 
 
 def test_what_is_said_when_it_cannot_be_done(tmp_path: Path) -> None:
@@ -65,9 +131,16 @@ def test_what_is_said_when_it_cannot_be_done(tmp_path: Path) -> None:
         "takes the place of RECIPE": ["toy", *facades],
         "ids that the model has no channel for": [*facades, "--label_nc", 12],
         "no label maps": [*facades, "--phase", "val"],
+        "--load_size 286 is less than --crop_size 512": [*facades, "--crop_size", 512],
+        "a crop of 64x64 (width x height) does not fit into 64x48": [
+            *facades,
+            *SMALL,
+            "--preprocess_mode",
+            "crop",
+        ],
     }
     for words, arguments in cases.items():
         result = run(*arguments)
         assert result.exit_code == 2, result.output
         assert words in result.stderr
-        assert not (tmp_path / "checkpoints").exists()
+        assert not list(tmp_path.glob("checkpoints/*/state.safetensors"))

@@ -31,6 +31,12 @@ PREVIEWS = 8
 
 MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake")
 
+OF_THE_DATA = (
+    *("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "phase", "label_nc"),
+    *("contain_dontcare_label", "no_instance", "preprocess_mode", "load_size", "crop_size", "aspect_ratio"),
+)
+"""Published flags that say which pairs are seen and how: a resumed run needs them again."""
+
 FREE_ON_RESUME = re.compile(
     "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+"
 )
@@ -111,10 +117,12 @@ def _place(flags: TrainFlags | None, data: Path | None) -> list[str]:
     """The words that name the data once more."""
     if flags is None:
         return ["--data", str(data)] if data else []
-    names = ("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "label_nc", "phase")
-    valued = [[f"--{name}", str(getattr(flags, name))] for name in names if getattr(flags, name) is not None]
-    plain = [[f"--{name}"] for name in ("contain_dontcare_label", "no_instance") if getattr(flags, name)]
-    return [word for words in [*valued, *plain] for word in words]
+    stated = {name: value for name in OF_THE_DATA if (value := getattr(flags, name)) not in (None, False)}
+    return [
+        word
+        for name, value in stated.items()
+        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+    ]
 
 
 def _published_data(

@@ -19,15 +19,35 @@ def settings_of(flags: TrainFlags) -> Preset:
     return settings.changed(load_size=flags.load_size or settings.train_load_size)
 
 
+def sizing_of(flags: TrainFlags) -> Sizing:
+    """How the data set's pictures are scaled; ValueError where the crop would not fit afterwards."""
+    settings = settings_of(flags)
+    sizing = Sizing(settings.preprocess_mode, settings.load_size, settings.crop_size, settings.aspect_ratio)
+    if sizing.crops and sizing.mode != "crop" and settings.load_size < settings.crop_size:
+        raise ValueError(
+            f"--load_size {settings.load_size} is less than --crop_size {settings.crop_size}, and "
+            f"{sizing.mode} crops from the former: state --load_size {settings.crop_size} or more"
+        )
+    return sizing
+
+
 def pairs_of(flags: TrainFlags, phase: str = "train") -> Published:
-    """The pairs of the data set, whole; crops and mirroring are the recipe's."""
+    """The pairs of the data set at their load size; crops and mirroring are the recipe's."""
     folders = (Path(f) if f else None for f in (flags.label_dir, flags.image_dir, flags.instance_dir))
     root = Path(flags.dataroot) if flags.dataroot else None
     listed = entries(str(flags.dataset_mode), root, flags.phase or phase, *folders)
     semantics = settings_of(flags).semantics
-    data = Published(listed, Sizing("whole", 0, 0), semantics.edges)
+    sizing = sizing_of(flags)
+    data = Published(
+        listed, sizing.load, semantics.edges, None if sizing.crops else _size(settings_of(flags))
+    )
     data.check_ids({*range(semantics.label_nc), *([255] if semantics.unknown else [])})
     return data
+
+
+def _size(settings: Preset) -> tuple[int, int]:
+    """(H, W) that the generator paints."""
+    return round(settings.crop_size / settings.aspect_ratio), settings.crop_size
 
 
 def recipe_of(flags: TrainFlags, photos: int) -> Recipe:
@@ -40,9 +60,9 @@ def recipe_of(flags: TrainFlags, photos: int) -> Recipe:
         "name": f"published_{settings.name}",
         "palette": settings.palette if named else None,
         **semantics.model_dump(),
-        "size": (round(settings.crop_size / settings.aspect_ratio), settings.crop_size),
+        "size": _size(settings),
         "flip": not flags.no_flip,
-        "scale": (1.0, max(1.0, settings.load_size / settings.crop_size)),
+        "scale": None,
         "batch_size": flags.batchSize or 1,
         "total_images": max(1, epochs * photos),
         "decay_from": flags.niter / epochs if epochs else 1.0,

@@ -84,8 +84,9 @@ def batches(
 ) -> Generator[Batch, None, None]:
     """Batches `start_batch`, `start_batch + 1`, ... without end, `prefetch` of them made ahead by threads.
 
-    `size` (H, W) of every sample; `scale` as `Geometry.draw` takes it. A `sketch_share` of batches sees simplified maps. Errors of the data set
-    surface at the `next` that needed the batch. `close()` on the iterator stops the threads.
+    `size` (H, W) of every sample; `scale` as `Geometry.draw` takes it. A `sketch_share` of batches sees
+    simplified maps. Errors of the data set surface at the `next` that needed the batch. `close()` on the
+    iterator stops the threads.
     """
     plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, sketch_strength, scale, flip)
     return _ahead(plan, start_batch, workers, prefetch)

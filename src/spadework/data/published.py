@@ -174,8 +174,8 @@ def read_photo(entry: Entry, sizing: Sizer) -> np.ndarray | None:
 class Published(Sequence[Sample]):
     """Entries as samples for training. ``edges`` False leaves instance maps alone.
 
-    ``size`` (H, W) is what every sample must have where no crop follows. Raises ValueError for entries without
-    a photo; reading raises it for unreadable files and other sizes.
+    ``size`` (H, W) is what every sample must have where no crop follows. Raises ValueError for entries
+    without a photo; reading raises it for unreadable files and other sizes.
     """
 
     def __init__(
@@ -208,7 +208,8 @@ class Published(Sequence[Sample]):
         if self.size not in (None, labels.shape):
             raise ValueError(
                 f"{entry.name} comes as {labels.shape[1]}x{labels.shape[0]} (width x height), the generator "
-                f"paints {self.size[1]}x{self.size[0]}: choose a --preprocess_mode that ends in _crop, or fixed"
+                f"paints {self.size[1]}x{self.size[0]}: choose a --preprocess_mode that ends in _crop, or "
+                "fixed"
             )
         return Sample(labels, photo, instances, entry.name)
 

@@ -39,8 +39,8 @@ class Geometry:
         """A random box and flip.
 
         Scale 1 is the largest box of the target's aspect that the source holds, scale s one s times smaller
-        on each side; drawn uniformly from `scale`. None: a box of the target's own pixels, nothing is resized.
-        ValueError for a scale below 1, and for a source that does not hold such a box.
+        on each side; drawn uniformly from `scale`. None: a box of the target's own pixels, nothing is
+        resized. ValueError for a scale below 1, and for a source that does not hold such a box.
         """
         height, width = size_hw
         if scale is not None:
@@ -49,8 +49,8 @@ class Geometry:
             height, width = _box(source_hw, size_hw, rng.uniform(*scale))
         elif source_hw[0] < height or source_hw[1] < width:
             raise ValueError(
-                f"a crop of {width}x{height} (width x height) does not fit into {source_hw[1]}x{source_hw[0]} "
-                "pixels: load the pictures larger, or crop less"
+                f"a crop of {width}x{height} (width x height) does not fit into "
+                f"{source_hw[1]}x{source_hw[0]} pixels: load the pictures larger, or crop less"
             )
         top = int(rng.integers(source_hw[0] - height + 1))
         left = int(rng.integers(source_hw[1] - width + 1))

@@ -2,20 +2,29 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import put, write_layout
+import torch
+import torch.nn.functional as F
+from layouts import published_state, put, write_layout
 from typer.testing import CliRunner, Result
 
 from spadework.cli import app
 from spadework.data.loader import BatchPlan
+from spadework.nn.discriminator import MultiscaleDiscriminator
+from spadework.nvlabs import networks as nvlabs
+from spadework.nvlabs.files import NETWORKS, read_state
 from spadework.nvlabs.flags import TrainFlags
-from spadework.training import export
+from spadework.training import export, loop
 from spadework.training.published import pairs_of, recipe_of
+from spadework.training.recipes import Recipe
+from spadework.training.state import TrainState, new_state
 
 SMALL = ["--ngf", 2, "--ndf", 2, "--load_size", 72, "--crop_size", 64, "--batchSize", 2]
+NORM = "spectralspadesyncbatch3x3"
 FAST = [
     "--lr",
     0.006,
@@ -121,6 +130,77 @@ def test_pictures_that_are_not_cropped(tmp_path: Path) -> None:
             ValueError, match=rf"a comes as {told} .*the generator paints 64x32: choose a --prep"
         ):
             pairs[0]
+
+
+def checkpoint(folder: Path, kinds: str) -> None:
+    """A published checkpoint of facades with styles, of these networks."""
+    folder.mkdir(parents=True)
+    shapes: dict[str, dict[str, object]] = {
+        "G": {"semantic_nc": 13, "crop_size": 64, "ngf": 2, "norm_G": NORM, "use_vae": True},
+        "D": {"input_nc": 16, "ndf": 3, "num_D": 3},
+        "E": {"crop_size": 64, "ngf": 2},
+    }
+    for letter in kinds:
+        torch.save(published_state(NETWORKS[letter], **shapes[letter]), folder / f"latest_net_{letter}.pth")
+
+
+def same(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    """But for the order of sums, which depends on the memory layout."""
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_training_begins_where_a_published_checkpoint_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, folder = write_layout("facades", tmp_path / "data", "train"), tmp_path / "checkpoints" / "mine"
+    checkpoint(folder, "GDE")
+    begun: list[TrainState] = []
+
+    def stopped(
+        recipe: Recipe, pairs: object, out: object, *, begin: Callable, **others: object
+    ) -> TrainState:
+        begun.append(new_state(recipe))
+        begin(begun[0])
+        return begun[0]
+
+    monkeypatch.setattr(loop, "train", stopped)
+    words = ["--name", "mine", "--dataset_mode", "facades", "--dataroot", data, "--continue_train"]
+    size = ["--crop_size", 64, "--load_size", 72]
+    result = run(*words, *size, "--niter", 1)
+    assert "first weights: mine" in result.output
+    assert "starts anew" not in result.output
+    state, given = begun[0], {k: read_state(folder / f"latest_net_{k}.pth") for k in "GDE"}
+    judge = state.objective.discriminator
+    assert isinstance(judge, MultiscaleDiscriminator)
+    assert (judge.config.ndf, judge.config.scales) == (3, 3)
+    segmap, z = F.one_hot(torch.randint(13, (1, 64, 64)), 13).permute(0, 3, 1, 2).float(), torch.randn(1, 256)
+    options = {"semantic_nc": 13, "crop_size": 64, "ngf": 2, "use_vae": True}
+    published = nvlabs.build("generator", options, given["G"])
+    for generator in (state.generator.eval(), state.average["generator"].eval()):
+        same(generator(segmap, z), published(segmap, z))
+    photo = torch.rand(1, 3, 64, 64)
+    theirs = nvlabs.build("discriminator", {"input_nc": 16, "ndf": 3, "num_D": 3}, given["D"])(segmap, photo)
+    same(judge.eval()(segmap, photo)[-1][-1], theirs[-1][-1])
+    encoder = nvlabs.build("encoder", {"ngf": 2, "crop_size": 64}, given["E"])
+    assert state.encoder is not None
+    same(state.encoder.eval()(photo)[0], encoder(photo)[0])
+
+
+def test_a_published_checkpoint_is_trained_on_and_resumed(tmp_path: Path) -> None:
+    data, folder = write_layout("facades", tmp_path / "data", "train"), tmp_path / "checkpoints" / "mine"
+    words = ["--name", "mine", "--dataset_mode", "facades", "--dataroot", data, "--continue_train"]
+    words += ["--crop_size", 64, "--load_size", 72, "--niter", 1]
+    assert "nothing to go on with in checkpoints/mine: expected state" in run(*words).stderr
+    checkpoint(folder, "GE")
+    assert "the weights have ngf 2, but 64 is stated" in run(*words, "--ngf", 64).stderr
+    result = run(*words, "--ndf", 2)
+    assert result.exit_code == 0, result.output
+    assert "first weights: mine; no discriminator there, it starts anew" in result.output
+    assert (folder / "model-00000002.safetensors").is_file()
+    again = run(*words, "--set", "total_images=3")
+    assert again.exit_code == 0, again.output
+    assert "first weights" not in again.output
+    assert (folder / "model-00000003.safetensors").is_file()
 
 
 def test_what_is_said_when_it_cannot_be_done(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
-"""The published training flags as a recipe of ours, and their data sets as training pairs."""
+"""The published training flags as a recipe of ours, their data sets as training pairs, and their checkpoints
+as the first weights of a run.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from ..data.layouts import entries
 from ..data.published import Published, Sizing
+from ..nvlabs.convert import generator_options
+from ..nvlabs.files import Published as Weights
 from ..nvlabs.flags import TrainFlags, chosen
-from ..nvlabs.networks import NUM_UPS, parse_norm
+from ..nvlabs.networks import NUM_UPS, load, parse_norm
 from ..nvlabs.presets import NAMED, Preset, preset
 from .recipes import Recipe, checked
+from .state import TrainState
 
 
 def settings_of(flags: TrainFlags) -> Preset:
@@ -48,6 +53,43 @@ def pairs_of(flags: TrainFlags, phase: str = "train") -> Published:
 def _size(settings: Preset) -> tuple[int, int]:
     """(H, W) that the generator paints."""
     return round(settings.crop_size / settings.aspect_ratio), settings.crop_size
+
+
+def from_weights(flags: TrainFlags, weights: Weights) -> TrainFlags:
+    """The flags with the shapes of published networks, from which the training is to start.
+
+    Raises ValueError where what is stated does not agree with the weights, and for networks that training
+    here does not know.
+    """
+    names = ("ngf", "num_upsampling_layers", "norm_G", "z_dim")
+    stated = {name: getattr(flags, name) or weights.options.get(name) for name in names}
+    options = generator_options(weights.states["generator"], settings_of(flags), stated)
+    if not parse_norm(options.norm_G).spectral:
+        raise ValueError(
+            f"the weights of {weights.origin} have no spectral norm, and every network trained here has: "
+            "paint with them, or train anew"
+        )
+    shape: dict[str, Any] = options.model_dump(
+        include={"ngf", "num_upsampling_layers", "norm_G", "use_vae", "z_dim"}
+    )
+    if judge := weights.states.get("discriminator"):
+        shape["ndf"] = len(judge["discriminator_0.model0.0.weight"])
+        shape["num_D"] = len({name.partition(".")[0] for name in judge})
+    return flags.model_copy(update=shape)
+
+
+def begin_with(state: TrainState, weights: Weights) -> list[str]:
+    """Fills the networks with published weights; returns those that the checkpoint lacks, which start fresh.
+
+    Raises ValueError that names what does not fit.
+    """
+    networks = {"generator": state.generator, "discriminator": state.objective.discriminator}
+    if state.encoder is not None:
+        networks["encoder"] = state.encoder
+    for kind in networks.keys() & weights.states.keys():
+        load(networks[kind], kind, weights.states[kind])
+    state.average.load_state_dict(state.painter.state_dict())
+    return sorted(networks.keys() - weights.states.keys())
 
 
 def recipe_of(flags: TrainFlags, photos: int) -> Recipe:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from spadework.evaluation.page import write_page
 from spadework.evaluation.testrun import Row
 from spadework.picture import Picture

@@ -24,13 +24,18 @@ def check(
         str | None, typer.Option(metavar="NAME", help="The palette its ids should be of.")
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the findings there too.")] = None,
+    dataset_mode: Annotated[
+        str | None,
+        typer.Option("--dataset_mode", help="Its published layout: coco, ade20k, cityscapes or facades."),
+    ] = None,
 ) -> None:
     """Say whether a training on DIR would succeed. Exit code 1 when it would fail."""
     from spadework.data.doctor import diagnose
     from spadework.files import atomic_write
     from spadework.palette import Palette
 
-    found = diagnose(folder, Palette.load(palette) if palette else None)
+    known = palette or _palette_of(dataset_mode)
+    found = diagnose(folder, Palette.load(known) if known else None, mode=dataset_mode)
     rows = [
         ["pairs", ", ".join(f"{split} {count:,}" for split, count in found.pairs.items()) or "none"],
         ["sizes", ", ".join(f"{size} ({count})" for size, count in found.sizes.items())],
@@ -48,6 +53,18 @@ def check(
         tell(f"findings: {json}")
     tell("training would fail: mend the faults" if found.faults else "training can begin")
     raise typer.Exit(1 if found.faults else 0)
+
+
+def _palette_of(mode: str | None) -> str | None:
+    from spadework.data.layouts import LAYOUTS
+    from spadework.palette import near_misses
+
+    if mode is None:
+        return None
+    if mode not in LAYOUTS:
+        known = ", ".join(LAYOUTS)
+        raise ValueError(f"no layout {mode!r}: choose one of {known}.{near_misses(mode, LAYOUTS)}")
+    return {"coco": "coco_stuff"}.get(mode, mode)
 
 
 @data.command("coco-instances")

@@ -1,7 +1,10 @@
 """For every test: hypothesis without deadlines (in CI always the same examples), torch on one thread."""
 
 import os
+import tarfile
+from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import settings
 
@@ -10,3 +13,15 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and several sessions share a machine
+
+
+@pytest.fixture(scope="session")
+def coco_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real COCO-Stuff sample, unpacked."""
+    folder = os.environ.get("SPADEWORK_DATA")
+    if not folder:
+        pytest.skip("SPADEWORK_DATA names no folder with samples/coco_stuff.tar")
+    root = tmp_path_factory.mktemp("data")
+    with tarfile.open(Path(folder) / "samples" / "coco_stuff.tar") as tar:
+        tar.extractall(root, filter="data")
+    return root / "coco_stuff"

@@ -81,6 +81,25 @@ def test_blended_edges_are_snapped_and_nothing_else_is_called_one() -> None:
     assert not from_bytes(encoded(spot), LANDSCAPE).edges_only
 
 
+def test_a_blend_goes_to_one_of_its_two_sides_and_never_to_a_third_class() -> None:
+    colors = LANDSCAPE.colors().astype(float)
+    known = LANDSCAPE.ids()[:-1]
+    pairs = [(a, b) for a in known for b in known if a != b]
+    for a, b in pairs:
+        row = [colors[a] * (1 - t) + colors[b] * t for t in (0, 0, 0, 0, 0.3, 0.7, 1, 1, 1, 1)]
+        drawn = np.repeat(np.array(row).round().astype(np.uint8)[None], 8, 0)
+        ids = from_bytes(encoded(drawn), LANDSCAPE).map.ids
+        assert ids[0].tolist() == [a] * 5 + [b] * 5, (a, b)
+
+
+def test_controlnet_maps_have_black_for_unknown() -> None:
+    ade = Palette.load("ade20k")
+    drawn = np.array([[0, 0, 3, 3], [5, 5, 10, 10]], np.uint8).repeat(4, 0)
+    painted = ade.colorize(drawn)
+    assert painted[0, 0].tolist() == [0, 0, 0]
+    assert np.array_equal(from_bytes(encoded(painted), ade).map.ids, drawn)
+
+
 def test_the_best_palette_is_found() -> None:
     for name in ("landscape", "ade20k", "gaugan2"):
         palette = Palette.load(name)

@@ -47,13 +47,14 @@ class Palette(BaseModel):
 
     Names and colours may repeat, as they do in published palettes: where a class is asked for by one that
     several have, the first in the list answers. `unknown` is the id of pixels that belong to no class (often
-    255), or None if every pixel has one.
+    255), or None if every pixel has one; `unknown_color` is theirs where the data set has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
     unknown: int | None = Field(default=None, ge=0, le=255, strict=True)
+    unknown_color: Color | None = None
     source: str | None = None
     classes: tuple[Category, ...] = Field(min_length=1)
 
@@ -158,7 +159,8 @@ class Palette(BaseModel):
         order = range(256) if self.unknown is None else [self.unknown, *range(256)]
         for id in order:
             if id not in chosen:
-                chosen[id] = _free_color(id, UNKNOWN_COLOR if id == self.unknown else None, taken)
+                wish = (self.unknown_color or UNKNOWN_COLOR) if id == self.unknown else None
+                chosen[id] = _free_color(id, wish, taken)
                 taken.add(chosen[id])
         return np.array([list(bytes.fromhex(chosen[id][1:])) for id in range(256)], np.uint8)
 
@@ -166,7 +168,7 @@ class Palette(BaseModel):
         """The colour of every id 0..255, no two alike but for classes that were given one: (256, 3) uint8.
 
         Ids without a colour of their own get one that depends on the id (and on what is taken) only;
-        the unknown id gets UNKNOWN_COLOR.
+        the unknown id gets its own, or UNKNOWN_COLOR.
         """
         return self._table.copy()
 

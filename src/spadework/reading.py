@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -24,6 +25,9 @@ GAMMAS = (1 / 2.2, 1 / 1.8, 1.8, 2.2)
 
 BLEND = 6.0
 """How far, in RGB steps, an anti-aliased pixel may lie from the line between its two neighbours' colours."""
+
+MOST_BLENDED = 0.2
+"""With a larger share of foreign pixels it is not anti-aliasing that spoilt the picture."""
 
 Ids = NDArray[np.uint8]
 Colors = NDArray[np.uint8]
@@ -182,7 +186,9 @@ def _of_colors(pixels: Colors, known: list[Palette], name: str, notes: list[str]
     ids, far = nearest(pixels, palette)
     _demand_no_photo(pixels, far, distance, name)
     off = far > 0
-    blended = off & _between(pixels, ids, off, palette)
+    sides = _sides(pixels, ids, off, palette)
+    blended = sides >= 0
+    ids = np.where(blended, sides, ids).astype(np.uint8)
     reading = Reading(LabelMap(ids, palette), f"{1 - off.mean():.1%} of the pixels have its colours", notes)
     reading.edges_only = not any("gamma" in note for note in notes)
     if blended.any():
@@ -242,27 +248,33 @@ def _demand_no_photo(pixels: Colors, far: NDArray[np.float32], distance: float, 
         )
 
 
-def _between(pixels: Colors, ids: Ids, off: NDArray[np.bool_], palette: Palette) -> NDArray[np.bool_]:
-    """Which foreign pixels (H, W) are a blend of two exact colours at most two pixels away."""
-    result = np.zeros_like(off)
-    exact, colors = ~off, palette.colors().astype(float)
-    for y, x in np.argwhere(off).tolist() if off.mean() < 0.2 else []:
-        window = np.s_[max(0, y - 2) : y + 3, max(0, x - 2) : x + 3]
-        near = np.unique(ids[window][exact[window]])
-        ends = colors[near]
-        result[y, x] = len(near) > 1 and _on_a_line(pixels[y, x].astype(float), ends)
+def _sides(pixels: Colors, ids: Ids, off: NDArray[np.bool_], palette: Palette) -> NDArray[np.int16]:
+    """Of foreign pixels that blend two exact colours at most two pixels away the nearer one's id; else -1."""
+    result = np.full(off.shape, -1, np.int16)
+    if off.mean() > MOST_BLENDED or not off.any():
+        return result
+    colors = palette.colors().astype(float)
+    known = np.pad(np.where(off, np.int16(-1), ids), 2, constant_values=-1)
+    windows = sliding_window_view(known, (5, 5))[off].reshape(-1, 25)
+    near = np.sort(windows, axis=1)
+    near[:, 1:][near[:, 1:] == near[:, :-1]] = -1  # each id once, so that equal surroundings are equal rows
+    cases, case = np.unique(np.hstack([pixels[off], np.sort(near, axis=1)]), axis=0, return_inverse=True)
+    sides = [_side(c[:3].astype(float), c[3:][c[3:] >= 0], colors) for c in cases]
+    result[off] = np.array(sides, np.int16)[case.reshape(-1)]
     return result
 
 
-def _on_a_line(color: NDArray[np.float64], ends: NDArray[np.float64]) -> bool:
-    """Whether a colour lies between two of the `ends` (N, 3)."""
-    for i, a in enumerate(ends):
-        for b in ends[i + 1 :]:
-            way = b - a
-            t = float((color - a) @ way / max(way @ way, 1e-9))
-            if 0.02 < t < 0.98 and np.linalg.norm(a + t * way - color) <= BLEND:
-                return True
-    return False
+def _side(color: NDArray[np.float64], near: NDArray[np.int16], colors: NDArray[np.float64]) -> int:
+    """Which of the `near` ids a colour belongs to that lies between two of them, -1 if it does not."""
+    best, side = BLEND, -1
+    for i, a in enumerate(near):
+        for b in near[i + 1 :]:
+            way = colors[b] - colors[a]
+            t = float((color - colors[a]) @ way / max(way @ way, 1e-9))
+            away = float(np.linalg.norm(colors[a] + t * way - color))
+            if 0.02 < t < 0.98 and away <= best:
+                best, side = away, int(a if t < 0.5 else b)
+    return side
 
 
 def _snapped(colors: Colors, ids: Ids, palette: Palette) -> str:

@@ -1,7 +1,6 @@
 """Data sets in the published layouts and small published checkpoints, made here."""
 
 import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,18 +15,6 @@ def fixtures() -> Path:
     if not folder:
         pytest.skip("SPADEWORK_FIXTURES names no folder of reference files")
     return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def coco_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real COCO-Stuff sample, unpacked."""
-    folder = os.environ.get("SPADEWORK_DATA")
-    if not folder:
-        pytest.skip("SPADEWORK_DATA names no folder with samples/coco_stuff.tar")
-    root = tmp_path_factory.mktemp("data")
-    with tarfile.open(Path(folder) / "samples" / "coco_stuff.tar") as tar:
-        tar.extractall(root, filter="data")
-    return root / "coco_stuff"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Data sets in the published layouts and published weights, made here."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from spadework.nvlabs import networks as nvlabs
 
 
 def published_name(kind: str, ours: str) -> str:
-    """The inverse of `our_name` for generators and encoders."""
+    """The inverse of `our_name`."""
     name = ours.replace("parametrizations.weight.original", "weight_orig")
     name = name.replace("parametrizations.weight.0._", "weight_").removeprefix("blocks.")
     if kind == "encoder" and name.startswith("layers."):
         _, number, rest = name.split(".", 2)
         name = f"layer{int(number) + 1}.{rest}"
+    if kind == "discriminator":
+        name = re.sub(r"^scales\.(\d+)\.layers\.(\d+)", r"discriminator_\1.model\2.0", name)
     assert nvlabs.our_name(kind, name) == ours
     return name
 

@@ -27,6 +27,7 @@ from spadework.training.steps import step_discriminator, step_generator
 EXACT = 1e-9
 ROUNDED = 1e-6  # what a file keeps as float32 of a longer float64 computation
 Computed = dict[str, Tensor]
+Way = Callable[["Reference"], Iterator[Computed]]
 LOSSES = {"GAN": "g_gan", "GAN_Feat": "g_feat", "D_real": "d_real", "D_Fake": "d_fake"}
 
 
@@ -69,6 +70,11 @@ class Reference:
         """The tensors whose names begin so, without the prefix."""
         return {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
 
+    def expecting(self, pattern: str) -> "Reference":
+        """A copy that expects only what begins so."""
+        kept = {*self.given, *(name for name in self.expected if re.match(pattern, name))}
+        return replace(self, tensors={k: v for k, v in self.tensors.items() if k in kept})
+
     def with_tensors(self, **changed: Tensor) -> "Reference":
         """A copy with some tensors replaced."""
         return replace(self, tensors={**self.tensors, **changed})
@@ -88,15 +94,16 @@ def read(path: Path) -> Reference:
         return Reference(path.name, header, {k: file.get_tensor(k) for k in file.keys()})  # noqa: SIM118
 
 
-def differences(reference: Reference) -> dict[str, str]:
+def differences(reference: Reference, compute: Way | None = None) -> dict[str, str]:
     """Name -> what differs, for all that the file expects and our code does not reproduce.
 
-    AssertionError or ValueError when the file cannot be compared at all.
+    ``compute`` is the way through our code, by default the plain one. AssertionError or ValueError when the
+    file cannot be compared at all.
     """
     family, expected = reference.family, reference.expected
     assert expected, f"{reference.name}: nothing to compare with"
     found: dict[str, str] = {}
-    for computed in COMPUTE.get(family, compute_network)(reference):
+    for computed in (compute or COMPUTE.get(family, compute_network))(reference):
         unknown = [name for name in expected if name not in computed]
         assert not unknown, f"{reference.name}: nothing here corresponds to {unknown[:4]} of a {family} file"
         for name in expected:
@@ -132,13 +139,19 @@ def flatten(outputs: Any) -> Iterator[Tensor]:
             yield from flatten(part)
 
 
-def compute_network(reference: Reference) -> Iterator[Computed]:
-    """Outputs, and the gradients of sum over outputs of (output * linspace(-1, 1)).sum()."""
+def compute_network(
+    reference: Reference,
+    feed: Callable[[nn.Module, list[Tensor]], list[Any]] = lambda network, inputs: inputs,
+) -> Iterator[Computed]:
+    """Outputs, and the gradients of sum over outputs of (output * linspace(-1, 1)).sum().
+
+    ``feed`` turns the file's inputs into what the network is given.
+    """
     kind = reference.family
     network = nvlabs.build(kind, reference.header, reference.under("state.")).double()
     given = reference.under("input.")
     inputs = [given[str(i)].double().requires_grad_() for i in range(len(given))]
-    outputs = list(flatten(network(*inputs)))
+    outputs = list(flatten(network(*feed(network, inputs))))
     scalar = sum((x * torch.linspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)).sum() for x in outputs)
     scalar.backward()
     computed = {f"output.{i}": x for i, x in enumerate(outputs)}
@@ -273,7 +286,7 @@ def weights(network: nn.Module, kind: str, names: Iterable[str]) -> Computed:
     return {name: state[nvlabs.our_name(kind, name)] for name in names}
 
 
-COMPUTE: dict[str, Callable[[Reference], Iterator[Computed]]] = {
+COMPUTE: dict[str, Way] = {
     "losses": compute_losses,
     "training_step": compute_training,
 }

@@ -2,18 +2,22 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spadework.cli.published import checked, published
 from spadework.cli.telling import command, show_table, tell
+from spadework.nvlabs.flags import ImportFlags, shaped
 
 if TYPE_CHECKING:
     from spadework.checkpoint import Checkpoint
     from spadework.nvlabs.files import Published
 
 
+@published(ImportFlags, {})
 def import_(
+    typed: dict[str, Any],
     source: Annotated[
         Path, typer.Argument(metavar="FILE|DIR|TAR", help="latest_net_G.pth, its folder, or the archive.")
     ],
@@ -27,55 +31,39 @@ def import_(
     verify: Annotated[
         bool, typer.Option("--verify", help="Paint three maps with the model and with the published shape.")
     ] = False,
-    which_epoch: Annotated[
-        str, typer.Option("--which_epoch", help="Which of a folder's checkpoints.")
-    ] = "latest",
-    label_nc: Annotated[int | None, typer.Option("--label_nc", help="Classes, if not the preset's.")] = None,
-    contain_dontcare_label: Annotated[
-        bool, typer.Option("--contain_dontcare_label", help="Id 255 is a class of its own.")
-    ] = False,
-    no_instance: Annotated[
-        bool, typer.Option("--no_instance", help="No channel for instance edges.")
-    ] = False,
-    crop_size: Annotated[
-        int | None, typer.Option("--crop_size", help="Width in pixels, if not the preset's.")
-    ] = None,
-    aspect_ratio: Annotated[float | None, typer.Option("--aspect_ratio", help="Width / height.")] = None,
-    num_upsampling_layers: Annotated[
-        Literal["normal", "more", "most"] | None,
-        typer.Option("--num_upsampling_layers", help="Where the weights cannot tell."),
-    ] = None,
 ) -> None:
     """Turn a published SPADE checkpoint into a model of ours.
 
     Only tensors are read; nothing in the file is run, and nothing is unpacked. What the weights show is
-    compared with the preset.
+    compared with the preset. To train on from a checkpoint, leave it as it is: train --continue_train reads
+    its generator, encoder and discriminator.
     """
-    from spadework.checkpoint import save_checkpoint
-    from spadework.nvlabs.convert import convert
-    from spadework.nvlabs.presets import preset as named
-
-    known = named(preset)
-    settings = known.changed(
-        label_nc=label_nc,
-        contain_dontcare_label=contain_dontcare_label or None,
-        instances=known.instances and not no_instance,
-        crop_size=crop_size,
-        aspect_ratio=aspect_ratio,
-    )
-    found = _found(source, which_epoch, preset, encoder)
+    flags: ImportFlags = checked(ImportFlags, typed)
+    found = _found(source, flags.which_epoch, preset, encoder)
     name = out.stem if out else _name(source)
-    stated = {"num_upsampling_layers": num_upsampling_layers}
-    model = convert(found, settings, name, stated)
-    target = out or Path(f"{name}.safetensors")
-    import torch
-
-    save_checkpoint(target, model.card, model.generator, model.encoder, dtype=torch.float32)
+    model, target = _converted(found, preset, name, flags), out or Path(f"{name}.safetensors")
+    _save(model, target)
     _tell(model, found)
     if verify:
         _verify(model, target)
     tell(f"model: {target}")
     tell(f"try it: {command('paint', 'SKETCH.png', '--model', target)}")
+
+
+def _converted(found: "Published", preset: str, name: str, flags: ImportFlags) -> "Checkpoint":
+    from spadework.nvlabs.convert import convert
+    from spadework.nvlabs.presets import preset as named
+
+    stated = {"num_upsampling_layers": flags.num_upsampling_layers}
+    return convert(found, shaped(flags, named(preset)), name, stated)
+
+
+def _save(model: "Checkpoint", target: Path) -> None:
+    import torch
+
+    from spadework.checkpoint import save_checkpoint
+
+    save_checkpoint(target, model.card, model.generator, model.encoder, dtype=torch.float32)
 
 
 def _found(source: Path, which: str, preset: str, encoder: Path | None) -> "Published":
@@ -112,7 +100,9 @@ def _tell(model: "Checkpoint", found: "Published") -> None:
     if generator.z_dim and model.encoder is None:
         tell("no encoder given: styles come from seeds only; add --encoder latest_net_E.pth to use photos")
     if "discriminator" in found.states:
-        tell("the discriminator stays out: training starts its own")
+        tell(
+            "the discriminator stays out, as it does not paint: train --continue_train reads it where it lies"
+        )
 
 
 def _channels(semantics: "object") -> str:

@@ -131,11 +131,20 @@ def _paint(run: "TestRun") -> "list[Row]":
 
 
 def _finish(run: "TestRun", rows: "list[Row]", flags: TestFlags) -> None:
+    from spadework.evaluation.likeness import summary
     from spadework.evaluation.page import write_page
 
     title = f"{flags.name}: {flags.phase or 'test'}, {flags.which_epoch}"
-    about = f"{len(rows)} maps painted by {run.engine.card.name}; nothing was selected"
-    page = write_page(run.folder, title, about, rows)
+    about = [f"{len(rows)} maps painted by {run.engine.card.name}; nothing was selected"]
+    both = [
+        (run.folder / row.pictures["synthesized_image"], run.folder / row.pictures["photo"])
+        for row in rows
+        if "photo" in row.pictures
+    ]
+    figures = summary([row.psnr for row in rows], both)
+    page = write_page(run.folder, title, [*about, *figures], rows)
     show_table(["map", "what is on it"], [[row.name, row.classes] for row in rows[:20]])
+    for line in figures:
+        tell(line)
     tell(f"{len(rows)} pictures in {run.folder / 'images' / 'synthesized_image'}")
     tell(f"page: {page}")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from spadework.nvlabs.flags import IGNORED, TrainFlags
 if TYPE_CHECKING:
     from spadework.data.folder import PairedFolder
     from spadework.data.sample import Sample
+    from spadework.nvlabs.files import Published
     from spadework.training.loop import Progress
     from spadework.training.recipes import Recipe
     from spadework.training.rundir import RunDir
@@ -30,6 +32,12 @@ PREVIEWS = 8
 """So many held-out pairs are painted in every sample grid."""
 
 MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake")
+
+OF_THE_DATA = (
+    *("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "phase", "label_nc"),
+    *("contain_dontcare_label", "no_instance", "preprocess_mode", "load_size", "crop_size", "aspect_ratio"),
+)
+"""Published flags that say which pairs are seen and how: a resumed run needs them again."""
 
 FREE_ON_RESUME = re.compile(
     "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+"
@@ -76,23 +84,18 @@ def train(
     from spadework.training.rundir import RunDir
 
     run = RunDir(out)
-    resume = resume or bool(flags and flags.continue_train)
     if flags:
-        pairs, previews = _published_data(flags, recipe, data)
-        chosen = (
-            _resumed(None, run, changes or []) if resume else _mapped(flags, len(pairs), run, changes or [])
-        )
+        plan = _plan_of_flags(flags, recipe, data, run, changes or [], resume)
     else:
-        chosen = _resumed(recipe, run, changes or []) if resume else _fresh(recipe, run, changes or [])
-        pairs, previews = _data(chosen, data)
-    state = _train(chosen, pairs, previews, run, resume)
-    unfinished = state.images_seen < chosen.total_images
+        plan = _plan_of_recipe(recipe, data, run, changes or [], resume)
+    state = _train(plan, run)
+    unfinished = state.images_seen < plan.recipe.total_images
     if unfinished:
         again = command("train", *_place(flags, data), "--out", out, "--resume")
         tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
     model = run.model(state.images_seen)
     where = flags.dataroot or flags.label_dir if flags else data
-    export_model(state, chosen, pairs, model, _data_name(Path(where) if where else None), terms)
+    export_model(state, plan.recipe, plan.pairs, model, _data_name(Path(where) if where else None), terms)
     tell(f"model after {state.images_seen:,} images: {model}")
     tell(f"try it: {command('paint', 'SKETCH.png', '--model', model)}")
     if unfinished:
@@ -111,20 +114,69 @@ def _place(flags: TrainFlags | None, data: Path | None) -> list[str]:
     """The words that name the data once more."""
     if flags is None:
         return ["--data", str(data)] if data else []
-    names = ("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "label_nc", "phase")
-    valued = [[f"--{name}", str(getattr(flags, name))] for name in names if getattr(flags, name) is not None]
-    plain = [[f"--{name}"] for name in ("contain_dontcare_label", "no_instance") if getattr(flags, name)]
-    return [word for words in [*valued, *plain] for word in words]
+    stated = {name: value for name in OF_THE_DATA if (value := getattr(flags, name)) not in (None, False)}
+    return [
+        word
+        for name, value in stated.items()
+        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+    ]
 
 
-def _published_data(
-    flags: TrainFlags, recipe: str | None, data: Path | None
-) -> "tuple[Sequence[Sample], Sequence[Sample]]":
-    from spadework.training.published import pairs_of
+@dataclass(frozen=True)
+class Plan:
+    """What is trained on which pairs, from where: a resumed run, or a new one as `begin` leaves it."""
 
-    if recipe is not None or data is not None:
+    recipe: "Recipe"
+    pairs: "Sequence[Sample]"
+    previews: "Sequence[Sample]"
+    resume: bool
+    begin: "Callable[[TrainState], None]" = lambda state: None
+
+
+def _plan_of_recipe(
+    name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], resume: bool
+) -> Plan:
+    recipe = _resumed(name, run, changes) if resume else _fresh(name, run, changes)
+    return Plan(recipe, *_data(recipe, data), resume)
+
+
+def _plan_of_flags(
+    flags: TrainFlags,
+    name: str | None,
+    data: Path | None,
+    run: "RunDir",
+    changes: Sequence[str],
+    resume: bool,
+) -> Plan:
+    from spadework.training.published import begin_with, from_weights, pairs_of
+
+    if name is not None or data is not None:
         raise ValueError("--dataset_mode takes the place of RECIPE and --data: leave them out")
-    return pairs_of(flags), ()
+    pairs = pairs_of(flags)
+    if resume or (flags.continue_train and run.state.exists()):
+        return Plan(_resumed(None, run, changes), pairs, (), resume=True)
+    if not flags.continue_train:
+        return Plan(_mapped(flags, len(pairs), run, changes), pairs, (), resume=False)
+    weights = _published_weights(run.root, flags.which_epoch)
+
+    def begin(state: "TrainState") -> None:
+        fresh = begin_with(state, weights)
+        lacking = "".join(f"; no {kind} there, it starts anew" for kind in fresh)
+        tell(f"first weights: {weights.origin}{lacking}")
+
+    recipe = _mapped(from_weights(flags, weights), len(pairs), run, changes)
+    return Plan(recipe, pairs, (), resume=False, begin=begin)
+
+
+def _published_weights(folder: Path, which: str) -> "Published":
+    from spadework.nvlabs.files import find
+
+    if not list(folder.glob("*_net_G.pth")):
+        raise ValueError(
+            f"nothing to go on with in {folder}: expected state.safetensors of a run, or {which}_net_G.pth "
+            "of a published checkpoint; start anew by leaving out --continue_train"
+        )
+    return find(folder, which)
 
 
 def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str]) -> "Recipe":
@@ -207,13 +259,11 @@ def _decode(folder: "PairedFolder") -> None:
         folder.decode(progress=lambda done, total: progress.update(task, completed=done))
 
 
-def _train(
-    recipe: "Recipe", pairs: "Sequence[Sample]", previews: "Sequence[Sample]", run: "RunDir", resume: bool
-) -> "TrainState":
+def _train(plan: Plan, run: "RunDir") -> "TrainState":
     from spadework.training.loop import train as loop
 
     with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
-        task = progress.add_task(recipe.name, total=recipe.total_images, pace="", losses="")
+        task = progress.add_task(plan.recipe.name, total=plan.recipe.total_images, pace="", losses="")
         told = time.monotonic()
 
         def listen(step: "Progress") -> None:
@@ -224,7 +274,16 @@ def _train(
                 tell(f"{step.images_seen:,} of {step.total_images:,} images, {pace}, {losses}")
                 told = time.monotonic()
 
-        return loop(recipe, pairs, run.root, previews=previews, resume=resume, listener=listen, stop=stop)
+        return loop(
+            plan.recipe,
+            plan.pairs,
+            run.root,
+            previews=plan.previews,
+            resume=plan.resume,
+            begin=plan.begin,
+            listener=listen,
+            stop=stop,
+        )
 
 
 def _pace(step: "Progress") -> str:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,17 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from spadework.data.cache import decode_pair, present_ids
-from spadework.data.listing import Pair, list_pairs
+from spadework.data.layouts import entries
+from spadework.data.listing import Blob, Pair, list_pairs
+from spadework.nvlabs.presets import preset
 from spadework.palette import Palette
 
 SHOWN = 10
 NEAR = 6
 """Photos whose 64-bit hashes differ in at most so many bits are near-duplicates."""
+
+BLOCK = 1024
+"""So many hashes are compared with all earlier ones at a time."""
 
 
 class Diagnosis(BaseModel):
@@ -38,10 +43,15 @@ class Diagnosis(BaseModel):
     warnings: list[str] = Field(description="worth a look")
 
 
-def diagnose(root: Path, palette: Palette | None = None, samples: int = 500) -> Diagnosis:
-    """Looks at every split of a folder of images/ and labels/; at most ``samples`` pairs each are decoded."""
+def diagnose(
+    root: Path, palette: Palette | None = None, samples: int = 500, mode: str | None = None
+) -> Diagnosis:
+    """Looks at every split of a folder of images/ and labels/; at most ``samples`` pairs each are decoded.
+
+    ``mode`` names the published layout that the folder has instead; then its own ids count.
+    """
     faults: list[str] = []
-    splits = _splits(root, faults)
+    splits = _splits(root, faults) if mode is None else _published_splits(root, mode, faults)
     pixels, sizes, hashes = np.zeros(256, np.int64), Counter(), defaultdict(list)
     warnings: list[str] = []
     began, seen = time.perf_counter(), 0
@@ -58,7 +68,7 @@ def diagnose(root: Path, palette: Palette | None = None, samples: int = 500) -> 
             warnings += _odd_map(pairs[index].name, labels)
             hashes[split].append((pairs[index].name, *_hashes(image)))
     spent = max(time.perf_counter() - began, 1e-9)
-    faults += _beyond(pixels, palette)
+    faults += _beyond(pixels, palette) if mode is None else _without_channel(pixels, mode)
     warnings += _twins(hashes)
     present = [i for i in present_ids_of(pixels) if i != 255]
     return Diagnosis(
@@ -84,6 +94,27 @@ def _splits(root: Path, faults: list[str]) -> dict[str, Sequence[Pair]]:
     except ValueError as error:
         if "no split 'val'" not in str(error):
             faults.append(str(error))
+    return splits
+
+
+def _published_splits(root: Path, mode: str, faults: list[str]) -> dict[str, Sequence[Pair]]:
+    """train and val, where there are label maps; every map needs its photo to train on."""
+    splits: dict[str, Sequence[Pair]] = {}
+    absent = []
+    for phase in ("train", "val"):
+        try:
+            found = entries(mode, root, phase)
+        except ValueError as error:
+            absent.append(str(error))
+            continue
+        if found[0].photo is None:
+            faults.append(f"the label maps of {phase} have no photos: training needs them")
+        splits[phase] = [
+            Pair(entry.name, Blob.of(entry.photo, root), Blob.of(entry.labels, root))
+            for entry in found
+            if entry.photo is not None
+        ]
+    faults += absent if not splits else [line for line in absent if "no label maps" not in line]
     return splits
 
 
@@ -114,16 +145,29 @@ def _hashes(image: np.ndarray) -> tuple[str, int]:
 
 
 def _twins(hashes: dict[str, list[tuple[str, str, int]]]) -> list[str]:
-    """Pairs of photos that are the same or nearly so; across splits they leak."""
-    flat = [(split, *entry) for split, entries in hashes.items() for entry in entries]
+    """Photos that are the same as an earlier one or nearly so; across splits they leak."""
+    flat = [(split, *photo) for split, photos in hashes.items() for photo in photos]
     found = []
-    for i, (split, name, digest, bits) in enumerate(flat):
-        for other_split, other, other_digest, other_bits in flat[i + 1 :]:
-            if (bits ^ other_bits).bit_count() <= NEAR:
-                same = "the same photo" if digest == other_digest else "nearly the same photo"
-                leak = f", in {split} and {other_split}: it leaks" if split != other_split else ""
-                found.append(f"{name} and {other}: {same}{leak}")
+    for first, second in near_pairs([bits for *_, bits in flat]):
+        (split, name, digest, _), (other_split, other, other_digest, _) = flat[first], flat[second]
+        same = "the same photo" if digest == other_digest else "nearly the same photo"
+        leak = f", in {split} and {other_split}: it leaks" if split != other_split else ""
+        found.append(f"{name} and {other}: {same}{leak}")
     return sorted(found, key=lambda line: "leaks" not in line)
+
+
+def near_pairs(hashes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """For every 64-bit hash that differs from an earlier one in at most NEAR bits: (that one, its place).
+
+    As +1 and -1, two hashes that differ in d bits have the product 64 - 2 d; products come by the block.
+    """
+    bits = np.unpackbits(np.array(hashes, np.uint64)[:, None].view(np.uint8), axis=1)
+    signs = 2 * bits.astype(np.float32) - 1
+    for start in range(0, len(signs), BLOCK):
+        block = signs[start : start + BLOCK]
+        near = np.tril(block @ signs[: start + BLOCK].T >= 64 - 2 * NEAR, start - 1)
+        for row in np.flatnonzero(near.any(1)):
+            yield int(near[row].argmax()), start + int(row)
 
 
 def _beyond(pixels: np.ndarray, palette: Palette | None) -> list[str]:
@@ -137,6 +181,19 @@ def _beyond(pixels: np.ndarray, palette: Palette | None) -> list[str]:
     hint = "; every id seems one too large: subtract 1" if shifted else ""
     told = ", ".join(map(str, beyond[:SHOWN]))
     return [f"ids {told} are not in palette {palette.name}: allowed are {palette.describe_ids()}{hint}"]
+
+
+def _without_channel(pixels: np.ndarray, mode: str) -> list[str]:
+    semantics = preset(mode).semantics
+    legal = {*range(semantics.label_nc), *([255] if semantics.unknown else [])}
+    beyond = [i for i in present_ids_of(pixels) if i not in legal]
+    if not beyond:
+        return []
+    told, unknown = ", ".join(map(str, beyond[:SHOWN])), " and 255" if semantics.unknown else ""
+    return [
+        f"ids {told} have no channel: {mode} has 0..{semantics.label_nc - 1}{unknown}: train with a larger "
+        "--label_nc, or with --contain_dontcare_label if 255 means unknown"
+    ]
 
 
 def _shares(pixels: np.ndarray, palette: Palette | None) -> dict[str, float]:

@@ -27,6 +27,12 @@ class Blob:
     mtime_ns: int
     name: str
 
+    @classmethod
+    def of(cls, path: Path, root: Path) -> Blob:
+        """A whole file below ``root``."""
+        stat = path.stat()
+        return cls(path, 0, stat.st_size, stat.st_mtime_ns, str(path.relative_to(root)))
+
     def read(self) -> bytes:
         """The bytes; OSError when the file is gone or shorter than it was."""
         with self.path.open("rb") as file:
@@ -89,9 +95,7 @@ def _walk_folder(root: Path) -> Iterator[_Found]:
             split = "" if folder.parent == root else folder.parent.name
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
                 if _wanted(path.name, kind) and path.is_file():
-                    stat = path.stat()
-                    blob = Blob(path, 0, stat.st_size, stat.st_mtime_ns, str(path.relative_to(root)))
-                    yield _Found(split, kind, blob)
+                    yield _Found(split, kind, Blob.of(path, root))
 
 
 def _walk_tar(path: Path) -> Iterator[_Found]:

@@ -28,7 +28,7 @@ class BatchPlan:
     seed: int
     sketch_share: float = 0.0
     sketch_strength: float = 1.0
-    scale: tuple[float, float] = (1.0, 1.2)
+    scale: tuple[float, float] | None = (1.0, 1.2)
     flip: bool = True
 
     def __post_init__(self) -> None:
@@ -47,10 +47,16 @@ class BatchPlan:
         """Sample `i` of batch `k`, cropped to `size`, its map simplified when `sketched`."""
         rng = np.random.default_rng((self.seed, _SAMPLE, k, i))
         sample = self.dataset[self.index(k * self.batch_size + i)]
-        sample = Geometry.draw(rng, sample.labels.shape, self.size, self.scale, self.flip)(sample)
+        sample = self._geometry(rng, sample)(sample)
         if not sketched:
             return sample
         return replace(sample, labels=sketch(sample.labels, rng, self.sketch_strength))
+
+    def _geometry(self, rng: np.random.Generator, sample: Sample) -> Geometry:
+        try:
+            return Geometry.draw(rng, sample.labels.shape, self.size, self.scale, self.flip)
+        except ValueError as error:
+            raise ValueError(f"{sample.name}: {error}") from error
 
     def index(self, position: int) -> int:
         """Which sample of the set stands at `position` of the endless sequence of shuffled epochs."""
@@ -71,15 +77,16 @@ def batches(
     start_batch: int = 0,
     sketch_share: float = 0.0,
     sketch_strength: float = 1.0,
-    scale: tuple[float, float] = (1.0, 1.2),
+    scale: tuple[float, float] | None = (1.0, 1.2),
     flip: bool = True,
     workers: int = 1,
     prefetch: int = 4,
 ) -> Generator[Batch, None, None]:
     """Batches `start_batch`, `start_batch + 1`, ... without end, `prefetch` of them made ahead by threads.
 
-    `size` (H, W) of every sample. A `sketch_share` of batches sees simplified maps. Errors of the data set
-    surface at the `next` that needed the batch. `close()` on the iterator stops the threads.
+    `size` (H, W) of every sample; `scale` as `Geometry.draw` takes it. A `sketch_share` of batches sees
+    simplified maps. Errors of the data set surface at the `next` that needed the batch. `close()` on the
+    iterator stops the threads.
     """
     plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, sketch_strength, scale, flip)
     return _ahead(plan, start_batch, workers, prefetch)

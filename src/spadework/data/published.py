@@ -82,15 +82,24 @@ class Sizing:
 
     def __call__(self, image: Image.Image, filter: Image.Resampling) -> Image.Image:
         """The picture at its size. A crop is taken from the middle, so that a run can be repeated."""
-        size = self.scaled(image.size)
-        image = image if size == image.size else image.resize(size, filter)
-        if "crop" not in self.mode:
+        image = self.load(image, filter)
+        if not self.crops:
             return image
-        left, top = (max(0, (side - self.crop_size) // 2) for side in size)
+        left, top = (max(0, (side - self.crop_size) // 2) for side in image.size)
         right, bottom = (
-            min(start + self.crop_size, side) for start, side in zip((left, top), size, strict=True)
+            min(start + self.crop_size, side) for start, side in zip((left, top), image.size, strict=True)
         )
         return image.crop((left, top, right, bottom))
+
+    @property
+    def crops(self) -> bool:
+        """Whether a crop follows the scaling."""
+        return "crop" in self.mode
+
+    def load(self, image: Image.Image, filter: Image.Resampling) -> Image.Image:
+        """The picture scaled and not yet cropped, for training, which crops at random."""
+        size = self.scaled(image.size)
+        return image if size == image.size else image.resize(size, filter)
 
     def scaled(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) before the crop."""
@@ -107,6 +116,10 @@ class Sizing:
         if self.mode == "none":
             return max(1, round(width / 32)) * 32, max(1, round(height / 32)) * 32
         return size
+
+
+Sizer = Callable[[Image.Image, Image.Resampling], Image.Image]
+"""What gives a picture its size: a `Sizing`, or the `load` of one."""
 
 
 def open_ids(path: Path) -> Image.Image:
@@ -134,7 +147,7 @@ def _open(path: Path) -> Image.Image:
         raise ValueError(f"{path} cannot be read as a picture ({error}): save or copy it again") from error
 
 
-def read_labels(entry: Entry, sizing: Sizing) -> np.ndarray:
+def read_labels(entry: Entry, sizing: Sizer) -> np.ndarray:
     """(H, W) uint8 ids at their size."""
     ids = np.array(sizing(open_ids(entry.labels), Image.Resampling.NEAREST))
     if ids.max(initial=0) > 255:
@@ -144,14 +157,14 @@ def read_labels(entry: Entry, sizing: Sizing) -> np.ndarray:
     return ids.astype(np.uint8)
 
 
-def read_instances(entry: Entry, sizing: Sizing) -> np.ndarray | None:
+def read_instances(entry: Entry, sizing: Sizer) -> np.ndarray | None:
     """(H, W) int32 instance ids at their size, or None."""
     if entry.instances is None:
         return None
     return np.array(sizing(open_ids(entry.instances), Image.Resampling.NEAREST)).astype(np.int32)
 
 
-def read_photo(entry: Entry, sizing: Sizing) -> np.ndarray | None:
+def read_photo(entry: Entry, sizing: Sizer) -> np.ndarray | None:
     """(H, W, 3) uint8 at its size, or None."""
     if entry.photo is None:
         return None
@@ -161,16 +174,23 @@ def read_photo(entry: Entry, sizing: Sizing) -> np.ndarray | None:
 class Published(Sequence[Sample]):
     """Entries as samples for training. ``edges`` False leaves instance maps alone.
 
-    Raises ValueError for entries without a photo; reading raises it for unreadable files and unequal sizes.
+    ``size`` (H, W) is what every sample must have where no crop follows. Raises ValueError for entries
+    without a photo; reading raises it for unreadable files and other sizes.
     """
 
-    def __init__(self, entries: Sequence[Entry], sizing: Sizing, edges: bool = True) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        sizing: Sizer,
+        edges: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         lacking = [entry.labels.name for entry in entries if entry.photo is None]
         if lacking:
             raise ValueError(
                 f"{len(lacking)} label maps have no photo to train on, the first is {lacking[0]}"
             )
-        self.entries, self.sizing, self.edges = entries, sizing, edges
+        self.entries, self.sizing, self.edges, self.size = entries, sizing, edges, size
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -184,6 +204,12 @@ class Published(Sequence[Sample]):
             raise ValueError(
                 f"{entry.name}: the photo is {photo.shape[1]}x{photo.shape[0]} and the label map "
                 f"{labels.shape[1]}x{labels.shape[0]} (width x height): they must be of one size"
+            )
+        if self.size not in (None, labels.shape):
+            raise ValueError(
+                f"{entry.name} comes as {labels.shape[1]}x{labels.shape[0]} (width x height), the generator "
+                f"paints {self.size[1]}x{self.size[0]}: choose a --preprocess_mode that ends in _crop, or "
+                "fixed"
             )
         return Sample(labels, photo, instances, entry.name)
 

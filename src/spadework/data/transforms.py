@@ -33,17 +33,25 @@ class Geometry:
         rng: np.random.Generator,
         source_hw: tuple[int, int],
         size_hw: tuple[int, int],
-        scale: tuple[float, float] = (1.0, 1.2),
+        scale: tuple[float, float] | None = (1.0, 1.2),
         flip: bool = True,
     ) -> Geometry:
         """A random box and flip.
 
         Scale 1 is the largest box of the target's aspect that the source holds, scale s one s times smaller
-        on each side; drawn uniformly from `scale`. ValueError for a scale below 1.
+        on each side; drawn uniformly from `scale`. None: a box of the target's own pixels, nothing is
+        resized. ValueError for a scale below 1, and for a source that does not hold such a box.
         """
-        if not 1.0 <= scale[0] <= scale[1]:
-            raise ValueError(f"scale must be (low, high) with 1 <= low <= high, it is {scale}")
-        height, width = _box(source_hw, size_hw, rng.uniform(*scale))
+        height, width = size_hw
+        if scale is not None:
+            if not 1.0 <= scale[0] <= scale[1]:
+                raise ValueError(f"scale must be (low, high) with 1 <= low <= high, it is {scale}")
+            height, width = _box(source_hw, size_hw, rng.uniform(*scale))
+        elif source_hw[0] < height or source_hw[1] < width:
+            raise ValueError(
+                f"a crop of {width}x{height} (width x height) does not fit into "
+                f"{source_hw[1]}x{source_hw[0]} pixels: load the pictures larger, or crop less"
+            )
         top = int(rng.integers(source_hw[0] - height + 1))
         left = int(rng.integers(source_hw[1] - width + 1))
         return cls(top, left, height, width, size_hw, bool(rng.random() < 0.5) and flip)

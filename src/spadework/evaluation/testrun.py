@@ -11,6 +11,7 @@ from PIL import Image
 
 from spadework.data.published import Entry, Sizing, read_instances, read_labels, read_photo
 from spadework.engine import Engine, Style
+from spadework.evaluation.likeness import psnr
 from spadework.labelmap import LabelMap
 from spadework.nvlabs.presets import colored
 from spadework.palette import Palette
@@ -19,11 +20,15 @@ from spadework.picture import Picture
 
 @dataclass(frozen=True)
 class Row:
-    """One map of the page: its name, the classes on it, and the pictures that were written."""
+    """One map of the page: its name, the classes on it, the pictures that were written below the folder.
+
+    ``psnr`` is the painting's to the photo, in dB, if there is a photo of its size.
+    """
 
     name: str
     classes: str
     pictures: dict[str, Path]
+    psnr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,9 @@ class TestRun:
         pictures = {"input_label": Picture(shown), "synthesized_image": picture}
         if photo is not None:
             pictures["photo"] = Picture(photo)
-        return Row(entry.name, _classes(sketch), {k: self._write(k, entry, p) for k, p in pictures.items()})
+        written = {kind: self._write(kind, entry, image) for kind, image in pictures.items()}
+        like = None if photo is None else psnr(picture.pixels, photo)
+        return Row(entry.name, _classes(sketch), written, like)
 
     def _read(self, entry: Entry) -> tuple[LabelMap, np.ndarray]:
         """The map in the engine's palette and as large as the model paints, and its colours (H, W, 3)."""

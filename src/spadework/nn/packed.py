@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+PACKABLE = (torch.float32, torch.bfloat16)
+"""Precisions whose weights the CPU's kernel takes in its own order."""
+
 
 class PackedConv:
     """A convolution for grids of one size, stride 1, same padding; other sizes convert at every call."""
@@ -25,7 +28,8 @@ class PackedConv:
 
     def _pack(self, shape: tuple[int, ...]) -> bool:
         reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # type: ignore[attr-defined]
-        if reorder is None or not torch.backends.mkldnn.is_available():
+        known = self.weight.dtype in PACKABLE and torch.backends.mkldnn.is_available()
+        if reorder is None or not known:
             return False
         pad, one = (self.padding, self.padding), (1, 1)
         self.weight = reorder(self.weight.to_mkldnn(), pad, one, one, 1, list(shape))

@@ -205,7 +205,7 @@ class Painter:
     """Paints one map at a time with the weights of a generator in eval mode, of which it keeps copies.
 
     Not for several threads at once. ``edges``: the last channel is the instance edges' bit. In bfloat16 it
-    needs half the time; pictures differ by about a grey level.
+    needs half the time; pictures differ by about a grey level. In float64 it equals the dense network.
     """
 
     def __init__(
@@ -233,7 +233,7 @@ class Painter:
         ]
         image = generator.conv_img
         self.conv_img = PackedConv(image.weight.to(dtype), image.bias, config.size)
-        self._start = generator.start
+        self._start, self._given_dtype = generator.start, generator.fc.weight.dtype
         self._trail: list[tuple[Tensor, Tensor]] = []  # of the last picture: every block's map and features
         self._given: list[Tensor] = []  # what they depend on beside the map: style and noise
 
@@ -253,7 +253,8 @@ class Painter:
             x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
             if level.symbols.numel() <= KEPT and len(self._trail) == i:
                 self._trail.append((level.symbols, x))
-        y = self.conv_img(F.leaky_relu(x, 0.2), size).float()
+        y = self.conv_img(F.leaky_relu(x, 0.2), size)
+        y = y.to(torch.promote_types(y.dtype, torch.float32))
         return torch.tanh(y).view(1, *size, 3).permute(0, 3, 1, 2)
 
     def forget(self) -> None:
@@ -266,7 +267,7 @@ class Painter:
         """The start grid's features, (p, C)."""
         shape = (1, self.config.semantic_nc, *symbols.shape[1:])
         if z is None:
-            segmap = self.codes[symbols].permute(0, 3, 1, 2)
+            segmap = self.codes[symbols].permute(0, 3, 1, 2).to(self._given_dtype)
         else:
             segmap = self.codes.new_zeros(()).expand(shape)  # only its shape is asked for
         x = self._start(segmap, z)

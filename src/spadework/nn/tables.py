@@ -34,7 +34,7 @@ class FoldedSPADE:
     def __init__(self, spade: SPADE, codes: Tensor, dtype: torch.dtype):
         shared: nn.Conv2d = spade.mlp_shared[0]  # type: ignore[assignment]
         self.kernel, self.outside = shared.kernel_size[0], len(codes) - 1
-        first = torch.einsum("hkyx,sk->syxh", shared.weight.detach().float(), codes.float())
+        first = torch.einsum("hkyx,sk->syxh", shared.weight.detach().double(), codes.double())
         self.first = first.reshape(-1, shared.out_channels).to(dtype).contiguous()
         self.first_bias = shared.bias.detach().to(dtype)  # type: ignore[union-attr]
         weight, bias = _scale_and_shift(spade)
@@ -90,7 +90,10 @@ class FoldedSPADE:
 
 
 def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
-    """The two convolutions as one that gives scale and shift of the un-normalised x: (2C, h, k, k), (2C,)."""
+    """The two convolutions as one that gives scale and shift of the un-normalised x: (2C, h, k, k), (2C,).
+
+    In float64, as everything that is folded; it is rounded once, to the painter's precision.
+    """
     norm: nn.BatchNorm2d = spade.param_free_norm  # type: ignore[assignment]
     mean, variance = (t.detach().double() for t in (norm.running_mean, norm.running_var))  # type: ignore[union-attr]
     rate = (variance + norm.eps).rsqrt()
@@ -98,7 +101,7 @@ def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
     gamma_0, beta_0 = (m.bias.detach().double() for m in (spade.mlp_gamma, spade.mlp_beta))  # type: ignore[union-attr]
     scale, scale_0 = gamma * rate[:, None, None, None], (1 + gamma_0) * rate
     shift, shift_0 = beta - scale * mean[:, None, None, None], beta_0 - scale_0 * mean
-    return torch.cat([scale, shift]).float(), torch.cat([scale_0, shift_0]).float()
+    return torch.cat([scale, shift]), torch.cat([scale_0, shift_0])
 
 
 class RowStore:

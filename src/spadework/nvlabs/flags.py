@@ -7,10 +7,29 @@ from pydantic import BaseModel, ConfigDict, Field
 Width = Literal["normal", "more", "most"]
 
 
-class DataFlags(BaseModel):
-    """Flags that test and train share. None: as the data set's preset has it, or as the weights show."""
+class ShapeFlags(BaseModel):
+    """Flags that shape a network. None: as the data set's preset has it, or as the weights show."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label_nc: int | None = Field(None, description="Number of classes, without the unknown one.")
+    contain_dontcare_label: bool = Field(False, description="Id 255 is a class of its own: unknown.")
+    no_instance: bool = Field(False, description="No channel for the edges of instances.")
+    crop_size: int | None = Field(None, description="Width that is painted, in pixels.")
+    aspect_ratio: float | None = Field(None, description="Width / height that is painted.")
+    num_upsampling_layers: Width | None = Field(
+        None, description="normal, more or most: 5, 6 or 7 doublings."
+    )
+
+
+class ImportFlags(ShapeFlags):
+    """Flags of import, for what weights and preset do not say."""
+
+    which_epoch: str = Field("latest", description="Which of a folder's checkpoints.")
+
+
+class DataFlags(ShapeFlags):
+    """Flags that test and train share."""
 
     name: str | None = Field(None, description="Name of the experiment: its folder in --checkpoints_dir.")
     dataset_mode: str | None = Field(None, description="coco, ade20k, cityscapes, facades or custom.")
@@ -20,18 +39,10 @@ class DataFlags(BaseModel):
     instance_dir: str | None = Field(None, description="Instance maps, with --dataset_mode custom.")
     checkpoints_dir: str = Field("./checkpoints", description="Folder of the checkpoints.")
     gpu_ids: str = Field("0", description="-1 paints on the CPU; else a GPU where there is one.")
-    label_nc: int | None = Field(None, description="Number of classes, without the unknown one.")
-    contain_dontcare_label: bool = Field(False, description="Id 255 is a class of its own: unknown.")
-    no_instance: bool = Field(False, description="No channel for the edges of instances.")
     preprocess_mode: str | None = Field(None, description="How pictures get their size.")
     load_size: int | None = Field(None, description="Size to which pictures are scaled.")
-    crop_size: int | None = Field(None, description="Width that is painted, in pixels.")
-    aspect_ratio: float | None = Field(None, description="Width / height that is painted.")
     batchSize: int | None = Field(None, description="Pictures per step (test: one, whatever is given).")
     ngf: int | None = Field(None, description="Width unit of the generator.")
-    num_upsampling_layers: Width | None = Field(
-        None, description="normal, more or most: 5, 6 or 7 doublings."
-    )
     norm_G: str | None = Field(None, description="Such as spectralspadesyncbatch3x3.")
     use_vae: bool = Field(False, description="With a style.")
     z_dim: int | None = Field(None, description="Length of the style.")
@@ -67,7 +78,10 @@ class TrainFlags(DataFlags):
     nef: int = Field(64, description="Accepted; the published encoder has the width of --ngf.")
     num_D: int = Field(2, description="Scales of the discriminator.")
     no_flip: bool = Field(False, description="No mirrored pairs.")
-    continue_train: bool = Field(False, description="Go on with the run.")
+    continue_train: bool = Field(
+        False, description="Go on with the run, or from the published checkpoint in its folder."
+    )
+    which_epoch: str = Field("latest", description="Which of the published checkpoints.")
 
 
 IGNORED: dict[str, bool] = {
@@ -99,16 +113,21 @@ IGNORED: dict[str, bool] = {
 """Published flags that change nothing here: name -> whether a value follows."""
 
 
-def chosen(flags: DataFlags, preset: Any) -> Any:
-    """The preset as the flags have it."""
-    instances = preset.instances and not flags.no_instance
+def shaped(flags: ShapeFlags, preset: Any) -> Any:
+    """The preset with the classes and the size that the flags state."""
     return preset.changed(
         label_nc=flags.label_nc,
         contain_dontcare_label=flags.contain_dontcare_label or None,
-        instances=instances,
+        instances=preset.instances and not flags.no_instance,
+        crop_size=flags.crop_size,
+        aspect_ratio=flags.aspect_ratio,
+    )
+
+
+def chosen(flags: DataFlags, preset: Any) -> Any:
+    """The preset as the flags have it."""
+    return shaped(flags, preset).changed(
         preprocess_mode=flags.preprocess_mode,
         load_size=flags.load_size or flags.crop_size or None,
         train_load_size=flags.load_size,
-        crop_size=flags.crop_size,
-        aspect_ratio=flags.aspect_ratio,
     )

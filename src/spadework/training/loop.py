@@ -43,12 +43,14 @@ def train(
     *,
     previews: Sequence[Sample] = (),
     resume: bool = False,
+    begin: Callable[[TrainState], None] = lambda state: None,
     listener: Callable[[Progress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> TrainState:
     """Trains until ``recipe.total_images`` photos were seen, or until ``stop()``; both save the state.
 
     ``data`` are the training pairs, ``previews`` the pairs of the sample grids (default: the first of data).
+    ``begin`` may give a new run's networks other first weights.
     Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
     """
     run = RunDir(out)
@@ -61,6 +63,8 @@ def train(
     if resume:
         state.load(run.state)
         run.forget_after(state.step)
+    else:
+        begin(state)
     previews = previews or [data[i] for i in range(min(8, len(data)))]
     curves = _tensorboard(run)
 

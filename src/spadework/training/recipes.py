@@ -37,7 +37,9 @@ class Recipe(BaseModel):
     edges: bool = Field(False, description="one more channel marks the edges of instances")
     size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
     flip: bool = Field(True, description="mirror half of the pairs")
-    scale: tuple[float, float] = Field((1.0, 1.2), description="random enlargement before the crop")
+    scale: tuple[float, float] | None = Field(
+        (1.0, 1.2), description="random enlargement before the crop; None: a crop of the photo's own pixels"
+    )
     sketch_share: float = Field(
         0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
     )
@@ -124,7 +126,7 @@ class Recipe(BaseModel):
                 f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}: "
                 "all parts of a batch must be of one size"
             )
-        if not 1 <= self.scale[0] <= self.scale[1]:
+        if self.scale is not None and not 1 <= self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is {list(self.scale)}: expected [low, high] with 1 <= low <= high")
         if self.palette is not None and Palette.load(self.palette).label_nc > self.label_nc:
             raise ValueError(

@@ -15,7 +15,7 @@ from tiny_model import GENERATOR, card, networks, write
 import spadework
 from spadework import engine as engine_module
 from spadework.checkpoint import Checkpoint, fold_spectral_norm, save_checkpoint
-from spadework.engine import LONGEST, MAX_SEED, MODELS, MOST_PIXELS, Engine, Style, painting_size
+from spadework.engine import LONGEST, MAX_SEED, MODELS, MOST_PIXELS, Engine, Style, noise_of, painting_size
 from spadework.labelmap import LabelMap
 from spadework.nn.prior import StylePrior, StylePriorConfig
 from spadework.palette import Palette
@@ -88,7 +88,7 @@ def test_the_seed_decides_the_detail_when_a_style_is_given(engine: Engine) -> No
 def test_a_seeds_style_is_the_published_stream_and_apart_from_its_noise(engine: Engine) -> None:
     expected = torch.randn(8, generator=torch.Generator().manual_seed(7)).numpy()
     assert np.array_equal(engine.sample_style(7).z, expected)
-    noise = engine._noise(7, (32, 32))
+    noise = noise_of(7, engine.card.generator, (32, 32))
     assert noise is not None
     drawn = torch.cat([field.flatten() for field in noise]).numpy()
     assert not np.isin(expected, drawn).any()
@@ -99,7 +99,7 @@ def test_the_picture_is_the_networks_own(engine: Engine) -> None:
     generator, _ = networks()
     ids = sketch(32, 32)
     style = engine.sample_style(2)
-    noise = engine._noise(2, (32, 32))
+    noise = noise_of(2, engine.card.generator, (32, 32))
     with torch.no_grad():
         half = fold_spectral_norm(generator).half().float()
         segmap = semantics(torch.from_numpy(ids)[None], card().semantics)

@@ -62,10 +62,8 @@ def bench(
 
     thorough = Options(repeats, published, compile, memory)
     options = Options(1, published=False, compile=False, memory=False, most=3) if quick else thorough
-    if what == "studio":
-        rows = _studio()
-    else:
-        rows = (_engine if what == "engine" else _train)(cases, quick, options)
+    kinds = {"engine": _engine, "train": _train, "studio": _studio}
+    rows = kinds[what](cases, quick, options)
     figures: dict[str, Any] = {"machine": machine(), "cases": [row.model_dump() for row in rows]}
     if what == "engine":
         figures["baseline"] = _baseline(rows)
@@ -84,7 +82,7 @@ def _show(figures: dict[str, Any], rows: "Sequence[BaseModel]") -> None:
         show_table(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
     for case in figures["cases"]:
         notes = [f"dense: {case['dense']}"] if case.get("dense") else []
-        notes += [f"peak MiB: {_memory(case['peak_mib'])}"] if case["peak_mib"] else []
+        notes += [f"peak MiB: {_memory(case['peak_mib'])}"] if case.get("peak_mib") else []
         if notes:
             tell(f"{case['name']} {case['dtype']}: {'; '.join(notes)}")
     if "baseline" in figures:
@@ -119,7 +117,7 @@ def _train(cases: list[str] | None, quick: bool, options: "Options") -> "list[Ba
     return list(train.run(_chosen(train, cases, quick), options.repeats, options.memory))
 
 
-def _studio() -> "list[BaseModel]":
+def _studio(cases: list[str] | None, quick: bool, options: "Options") -> "list[BaseModel]":
     from spadework.bench.studio import measure
 
     return [measure()]

@@ -28,9 +28,9 @@ def studio(
     from spadework.studio import create_studio
     from spadework.studio.running import place, run
 
-    at = place(host, port)
     engine = apart(lambda: load(model, device, precision, threads))
     segmenter = apart(lambda: find_segmenter(engine.palette))
+    at = place(host, port)
     app = create_studio(engine, token=at.token, segmenter=segmenter)
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")
     if browser:

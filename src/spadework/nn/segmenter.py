@@ -136,7 +136,7 @@ class Trunk(nn.Module):
         """
         net: Any = load_efficientnet_lite(variant)
         _fill(self.stem, folded(net._conv_stem, net._bn0))
-        blocks = [block for level in (self.first, *self.levels) for block in level]
+        blocks = [module for module in self.modules() if isinstance(module, _Block)]
         for ours, theirs in zip(blocks, net._blocks, strict=False):  # the package has some more at the end
             if ours.expand is not None:
                 _fill(ours.expand, folded(theirs._expand_conv, theirs._bn0))
@@ -171,7 +171,35 @@ class SegmenterNet(nn.Module):
         """The trunk's features -> scores at the finest of them."""
         x = self.context(features[-1].mean((2, 3)))[:, :, None, None]
         for lateral, smooth, feature in reversed(list(zip(self.lateral, self.smooth, features, strict=True))):
-            if x.shape[-1] > 1 or x.shape[-2] > 1:
-                x = F.interpolate(x, size=feature.shape[2:], mode="nearest")
-            x = F.relu(smooth(F.relu(lateral(feature) + x)))
+            coarser = F.interpolate(x, size=feature.shape[2:], mode="nearest")
+            x = F.relu(smooth(F.relu(lateral(feature) + coarser)))
         return self.head(x).float()
+
+
+class FeatureGaussian(nn.Module):
+    """The normal distribution of photos' features, and how far from its middle others lie.
+
+    ``mean`` (F,); ``whitening`` (F, F) turns a feature's distance from it into standard normal values.
+    """
+
+    mean: Tensor
+    whitening: Tensor
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("whitening", torch.eye(features))
+
+    @torch.no_grad()
+    def fit(self, rows: Tensor, shrinkage: float = 0.05) -> None:
+        """Takes mean and covariance of features (N, F), the latter shrunk towards its diagonal."""
+        covariance = torch.atleast_2d(torch.cov(rows.double().T, correction=0))
+        variance = torch.diagonal(covariance)
+        floor = torch.diag(shrinkage * variance.clamp(min=float(1e-4 * variance.mean() + 1e-12)))
+        root = torch.linalg.cholesky((1 - shrinkage) * covariance + floor)
+        self.mean.copy_(rows.double().mean(0))
+        self.whitening.copy_(torch.linalg.inv(root))
+
+    def distance(self, feature: Tensor) -> float:
+        """Mahalanobis distance of a feature (F,) per root of F: about 1 for the photos themselves."""
+        return float((self.whitening @ (feature - self.mean)).square().mean().sqrt())

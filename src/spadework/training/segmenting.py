@@ -1,4 +1,4 @@
-"""Training of a segmenter: its state, its step and its loop."""
+"""Training of a segmenter: its state, its step, its loop, and the model that comes out."""
 
 import copy
 import math
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from ..data.loader import batches
 from ..data.sample import Batch, Sample
 from ..memory import keep_freed_memory
-from ..nn.segmenter import SegmenterNet
+from ..nn.segmenter import FeatureGaussian, SegmenterNet
+from ..segmenter import Segmenter, SegmenterCard
+from .export import palette_of, record_of
 from .journal import Journal, Listener, passed
 from .rundir import RunDir
 from .segmenter_recipe import SegmenterRecipe
@@ -27,6 +29,12 @@ IGNORED = 255
 
 CENSUS = 1000
 """So many label maps are counted for the weights of the classes."""
+
+PHOTOS = 4096
+"""So many training photos tell what photos look like."""
+
+STEEPEST = 5.0
+"""Gradients longer than this are cut to it."""
 
 
 @dataclass
@@ -109,14 +117,54 @@ def train_segmenter(
     return state
 
 
+def export_segmenter(
+    state: SegmenterState,
+    recipe: SegmenterRecipe,
+    data: Sequence[Sample],
+    path: str | Path,
+    data_name: str = "unnamed",
+    terms: str = "unstated",
+) -> Segmenter:
+    """Writes the averaged weights of ``state`` as a segmenter file and returns the segmenter in it.
+
+    What photos look like to it is measured on at most PHOTOS of the training photos.
+    """
+    card = SegmenterCard(
+        name=recipe.name,
+        network=recipe.network,
+        palette=palette_of(recipe),
+        training=record_of(state, recipe, data_name, terms),
+        licence_weights=terms,
+    )
+    photos = FeatureGaussian(sum(state.average.trunk.channels))
+    Segmenter(card, state.average, photos).save(path)
+    segmenter = Segmenter.load(path)  # with the weights as they were rounded
+    rows = [segmenter.features(data[i].image) for i in _spread(len(data), PHOTOS)]
+    segmenter.fit_photos(torch.stack(rows))
+    segmenter.save(path)
+    return segmenter
+
+
+def _spread(length: int, most: int) -> list[int]:
+    """At most so many positions, evenly over a length."""
+    return np.unique(np.linspace(0, length - 1, min(most, length)).astype(int)).tolist()
+
+
 def class_weights(recipe: SegmenterRecipe, data: Sequence[Sample]) -> Tensor:
-    """(K,) weights share ** -balance, with mean 1 over the pixels of maps spread evenly over the data."""
+    """(K,) weights share ** -balance, with mean 1 over the pixels of maps spread evenly over the data.
+
+    A class that they lack weighs as much as the rarest of them. ValueError if they have none at all.
+    """
     counts = np.zeros(256, np.int64)
-    for index in np.unique(np.linspace(0, len(data) - 1, min(CENSUS, len(data))).astype(int)):
-        counts += np.bincount(data[int(index)].labels.reshape(-1), minlength=256)
-    known = np.maximum(counts[: recipe.label_nc], 1)
+    for index in _spread(len(data), CENSUS):
+        counts += np.bincount(data[index].labels.reshape(-1), minlength=256)
+    known = counts[: recipe.label_nc]
+    if not known.any():
+        raise ValueError(
+            f"no pixel of the label maps is one of the {recipe.label_nc} classes: check their ids"
+        )
     share = known / known.sum()
-    weights = share**-recipe.balance
+    weights = np.maximum(share, share[share > 0].min()) ** -recipe.balance
     return torch.from_numpy(weights / (weights * share).sum()).float()
 
 
@@ -133,7 +181,7 @@ def step_segmenter(
     accuracy = (scores.detach().argmax(1) == labels)[known].float().mean()
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(state.net.parameters(), 5.0)
+    torch.nn.utils.clip_grad_norm_(state.net.parameters(), STEEPEST)
     state.optimizer.step()
     return {"cross_entropy": float(loss.detach()), "accuracy": float(accuracy)}
 

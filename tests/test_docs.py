@@ -1,11 +1,11 @@
-"""Pages that are made from the code: docs/cli.md, docs/spoiled.md and the tables of docs/training.md.
+"""Pages that are made from the code: docs/cli.md, docs/spoiled.md, the tables of docs/training.md and docs/segmenter.md.
 
 Write them anew with `make docs`, or `python tests/test_docs.py`.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from spadework.cli import app
-from spadework.training.recipes import RECIPES, Recipe
+from spadework.training.recipes import RECIPES, SEGMENTERS, Recipe
+from spadework.training.segmenter_recipe import SegmenterRecipe
+from spadework.training.settings import RunSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
 AGAIN = "type: make docs"
@@ -38,31 +40,32 @@ def _stripped(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
 
-def settings_table() -> str:
-    """Every setting of a recipe, what it means and its value in each recipe."""
-    recipes = [make() for make in RECIPES.values()]
-    rows = [["setting", "what it is", *RECIPES], ["---"] * (2 + len(RECIPES))]
-    for key, field in Recipe.model_fields.items():
+def settings_table(named: Mapping[str, Callable[[], RunSettings]]) -> str:
+    """Every setting of recipes of one kind, what it means and its value in each of them."""
+    recipes = [make() for make in named.values()]
+    rows = [["setting", "what it is", *named], ["---"] * (2 + len(named))]
+    for key, field in type(recipes[0]).model_fields.items():
         if key != "name":
             values = [str(getattr(recipe, key)) for recipe in recipes]
             rows.append([f"`{key}`", field.description or "", *values])
     return "\n".join(f"| {' | '.join(cell.replace('|', ', ') for cell in row)} |" for row in rows)
 
 
-def training_page(page: str) -> str:
+def with_settings(page: str, named: Mapping[str, Callable[[], RunSettings]]) -> str:
     """The page with its generated part made anew."""
-    made = f"<!-- made from the recipes; {AGAIN} -->\n{settings_table()}\n<!-- end -->"
+    made = f"<!-- made from the recipes; {AGAIN} -->\n{settings_table(named)}\n<!-- end -->"
     return re.sub(r"<!-- made from.*?<!-- end -->", lambda _: made, page, count=1, flags=re.DOTALL)
 
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page and what it should hold."""
     yield DOCS / "cli.md", cli_page()
-    yield DOCS / "training.md", training_page((DOCS / "training.md").read_text())
+    for name, named in (("training.md", RECIPES), ("segmenter.md", SEGMENTERS)):
+        yield DOCS / name, with_settings((DOCS / name).read_text(), named)
     yield DOCS / "spoiled.md", spoiled.page(AGAIN)
 
 
-@pytest.mark.parametrize("name", ["cli.md", "training.md", "spoiled.md"])
+@pytest.mark.parametrize("name", ["cli.md", "training.md", "segmenter.md", "spoiled.md"])
 def test_pages_are_up_to_date(name: str) -> None:
     expected = {path.name: text for path, text in pages()}[name]
     assert (DOCS / name).read_text() == expected, f"docs/{name} is behind the code; {AGAIN}"
@@ -75,8 +78,9 @@ def test_every_spoilt_input_gets_a_sentence() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    unexplained = [key for key, field in Recipe.model_fields.items() if not field.description]
-    assert not unexplained, f"give these fields of Recipe a description: {', '.join(unexplained)}"
+    fields = (Recipe.model_fields | SegmenterRecipe.model_fields).items()
+    unexplained = [key for key, field in fields if not field.description]
+    assert not unexplained, f"give these fields a description: {', '.join(unexplained)}"
 
 
 def test_the_contribution_guide_names_things_that_exist() -> None:

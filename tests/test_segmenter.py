@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 from spadework.checkpoint import load_checkpoint
 from spadework.cli import app
 from spadework.data.sample import Sample
+from spadework.data.toy import ToyLandscapes
 from spadework.evaluation.photos import measure_segmenter
 from spadework.labelmap import LabelMap
 from spadework.modelfile import TrainingRecord
 from spadework.nn.segmenter import FeatureGaussian, SegmenterConfig, SegmenterNet
 from spadework.palette import Category, Palette
 from spadework.picture import Picture
-from spadework.segmenter import Segmenter, SegmenterCard, disobedience
+from spadework.segmenter import SEGMENTERS, Segmenter, SegmenterCard, disobedience
 
 NETWORK = SegmenterConfig(classes=15, trunk=((4, 3, 2, 2, 1), (8, 3, 2, 2, 1)), width=8)
 
@@ -205,3 +206,18 @@ def test_what_label_refuses(file: Path, tmp_path: Path) -> None:
     assert "would be overwritten" in label(*there, "-o", tmp_path / "photo.png")[2]
     assert "does not exist" in label("--from-photo", tmp_path / "phot.png", "--segmenter", file)[2]
     assert "is not a picture" in label("--from-photo", file, "--segmenter", file)[2]
+
+
+def test_the_segmenter_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    def barred(name: str) -> None:
+        raise AssertionError(f"{name} was asked for; the file holds all that is needed")
+
+    monkeypatch.setattr("importlib.import_module", barred)
+    reader = Segmenter.load()
+    assert SEGMENTERS["segmenter_landscape"].stat().st_size <= 6 * 2**20
+    assert reader.palette == Palette.load("landscape")
+    assert reader.card.training.images_seen > 50_000
+    assert float(reader.card.metrics["val_accuracy"]) > 0.7
+    land = ToyLandscapes(length=1, size=(96, 144))[0].image
+    assert reader.realism(land) < -1.2  # drawn, not photographed
+    assert reader.label(land).size == (96, 144)

@@ -1,4 +1,4 @@
-"""Pages that are made from the code: docs/cli.md, docs/spoiled.md, the tables of docs/training.md and docs/segmenter.md.
+"""Pages made from the code: docs/cli.md, docs/spoiled.md, tables in docs/training.md and docs/segmenter.md.
 
 Write them anew with `make docs`, or `python tests/test_docs.py`.
 """

@@ -96,6 +96,8 @@ def test_unknown_pixels_teach_nothing() -> None:
         state = new_segmenter_state(recipe)
         losses.append(step_segmenter(state, recipe, Batch(labels, seen.image, None, seen.names), weights))
     assert losses[0] == losses[1] != losses[2]
+    nothing = Batch(torch.full_like(seen.labels, 255), seen.image, None, seen.names)
+    assert step_segmenter(state, recipe, nothing, weights) == {"cross_entropy": 0.0, "accuracy": 0.0}
 
 
 def test_rare_classes_weigh_more() -> None:

@@ -171,14 +171,15 @@ def class_weights(recipe: SegmenterRecipe, data: Sequence[Sample]) -> Tensor:
 def step_segmenter(
     state: SegmenterState, recipe: SegmenterRecipe, batch: Batch, weights: Tensor
 ) -> dict[str, float]:
-    """Updates the network; the loss is taken at half the size of the photos."""
+    """Updates the network; the loss, at half the size of the photos, is the mean over the known pixels."""
     labels = batch.labels[:, ::2, ::2].long()
     with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         scores = state.net(jittered(batch.image, recipe.jitter))
     scores = F.interpolate(scores, size=labels.shape[1:], mode="bilinear")
-    known = labels != IGNORED
-    loss = F.cross_entropy(scores, labels, weights, ignore_index=IGNORED)
-    accuracy = (scores.detach().argmax(1) == labels)[known].float().mean()
+    known = labels[labels != IGNORED]
+    summed = F.cross_entropy(scores, labels, weights, ignore_index=IGNORED, reduction="sum")
+    loss = summed / weights[known].sum().clamp(min=1e-6)  # there may be none
+    accuracy = (scores.detach().argmax(1) == labels).sum() / max(1, known.numel())
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.net.parameters(), STEEPEST)

@@ -218,6 +218,6 @@ def test_the_segmenter_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reader.palette == Palette.load("landscape")
     assert reader.card.training.images_seen > 50_000
     assert float(reader.card.metrics["val_accuracy"]) > 0.7
-    land = ToyLandscapes(length=1, size=(96, 144))[0].image
-    assert reader.realism(land) < -1.2  # drawn, not photographed
-    assert reader.label(land).size == (96, 144)
+    lands = [ToyLandscapes(length=4, size=(96, 144))[i].image for i in range(4)]
+    assert np.mean([reader.realism(land) for land in lands]) < -1.2  # drawn, not photographed
+    assert reader.label(lands[0]).size == (96, 144)

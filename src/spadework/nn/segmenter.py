@@ -191,7 +191,7 @@ class FeatureGaussian(nn.Module):
         self.register_buffer("whitening", torch.eye(features))
 
     @torch.no_grad()
-    def fit(self, rows: Tensor, shrinkage: float = 0.05) -> None:
+    def fit(self, rows: Tensor, shrinkage: float = 1e-3) -> None:
         """Takes mean and covariance of features (N, F), the latter shrunk towards its diagonal."""
         covariance = torch.atleast_2d(torch.cov(rows.double().T, correction=0))
         variance = torch.diagonal(covariance)

@@ -238,7 +238,7 @@ def segmenter_landscape() -> SegmenterRecipe:
         unknown=True,
         size=(192, 192),
         scale=(1.0, 1.8),
-        total_images=160_000,
+        total_images=104_000,
         batch_size=16,
         lr=8e-4,
         ema=0.998,

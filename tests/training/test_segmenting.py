@@ -200,6 +200,11 @@ def test_the_command_line_trains_and_measures(tmp_path: Path, monkeypatch: pytes
     assert "--set width cannot change on --resume" in refused.stderr
 
 
+def test_photos_are_kept_as_large_as_they_are_read() -> None:
+    assert (small().short_side, small("size=[320,200]").short_side) == (256, 320)
+    assert named("landscape").short_side == 256
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -179,7 +179,7 @@ def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Se
         return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
-    pairs = PairedFolder(data, short_side=max(recipe.size))
+    pairs = PairedFolder(data, short_side=recipe.short_side)
     held_out = _val(pairs)
     for folder in [pairs, *held_out]:
         _decode(folder)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..nn.segmenter import TRUNKS, Group, SegmenterConfig
+from ..segmenter import SHORT
 from .settings import RunSettings
 
 
@@ -22,6 +23,11 @@ class SegmenterRecipe(RunSettings):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     balance: float = Field(0.4, ge=0, le=1, description="0: every pixel counts alike, 1: every class does")
     jitter: float = Field(0.3, ge=0, lt=1, description="random change of light, contrast and colour")
+
+    @property
+    def short_side(self) -> int:
+        """Photos are kept as large as the segmenter reads them; crops may be smaller."""
+        return max(SHORT, *self.size)
 
     @property
     def network(self) -> SegmenterConfig:

@@ -34,6 +34,11 @@ class RunSettings(BaseModel):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of what learns, per step")
     precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the arithmetic (autocast)")
 
+    @property
+    def short_side(self) -> int:
+        """Pixels of the short side at which photos are kept."""
+        return max(self.size)
+
     @model_validator(mode="after")
     def _legal(self) -> Self:
         if not 1 <= self.scale[0] <= self.scale[1]:

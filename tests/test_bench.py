@@ -1,34 +1,92 @@
 """`spadework bench` on a tiny network: the figures are there and the pictures agree."""
 
 import json
+import os
+import re
+from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
-from spadework.bench import engine
+from spadework.bench import baseline, engine, peak, shapes, subject, train
 from spadework.cli import app
+
+KEYS = {
+    *("name", "shape", "size", "dtype", "maps", "published_s", "dense_s", "engine_s", "ratio"),
+    *("ratio_published", "max_abs_diff", "psnr_db"),
+}
+ALONE = ["--repeats", "2", "--no-compile", "--no-memory"]
 
 
 def figures(*words: str) -> dict:
-    result = CliRunner().invoke(app, ["bench", *words, "--repeats", "2", "--json", "-"])
+    result = CliRunner().invoke(app, ["bench", *words, *ALONE, "--json", "-"])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
 
 def test_painting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "gigaflops", lambda: 1.0)
+    monkeypatch.setattr(baseline, "gigaflops", lambda: 1.0)
     made = figures("engine", "--case", "engine-tiny", "--case", "repaint-tiny")
-    assert [case["name"] for case in made["cases"]] == ["engine-tiny", "repaint-tiny"]
+    assert {case["name"]: case["maps"] for case in made["cases"]} == {"engine-tiny": 3, "repaint-tiny": 2}
     for case in made["cases"]:
-        assert case["maps"] == 8
-        assert case["max_abs_diff"] < 1e-5
+        assert case.keys() >= KEYS
+        assert 0 < case["mean_abs_diff"] < case["max_abs_diff"] < 1e-5
+        assert case["engine_s"] <= case["engine_p95_s"]
         assert min(case["engine_s"], case["dense_s"], case["published_s"]) > 0
 
 
-def test_training() -> None:
-    (case,) = figures("train", "--case", "train-tiny")["cases"]
+@pytest.mark.parametrize("name", ["train-tiny", "train-step-toy"])
+def test_training(name: str) -> None:
+    (case,) = figures("train", "--case", name)["cases"]
     assert case["grad_rel_diff"] < 1e-4
     assert case["images_per_s"] > 0
+    assert case["dense_images_per_s"] > 0
+
+
+@pytest.mark.parametrize("version", subject.VERSIONS)
+def test_memory_of_painting(version: str) -> None:
+    before = peak.peak_mib()
+    assert peak.measure_painting("tiny", "float32", version) >= before / 2
+
+
+def test_memory_is_that_of_a_process_of_its_own() -> None:
+    ballast = bytearray(os.urandom(1)) * (400 * 2**20)
+    assert 100 < peak.child("train", "train-tiny", "float32", "contexts") < peak.peak_mib()
+    del ballast
+
+
+def test_figures_are_shown_and_written(tmp_path: Path) -> None:
+    target = tmp_path / "figures.json"
+    words = ["bench", "train", "--case", "train-tiny", *ALONE, "--json", str(target)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"train-tiny +landscape +float32", result.stdout)
+    assert json.loads(target.read_text())["machine"]["threads"] >= 1
+
+
+def test_a_compiler_that_fails_leaves_dense_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(network: object) -> object:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr("torch.compile", fails)
+    tiny = subject.Subject.of(shapes.SHAPES["tiny"], torch.float32)
+    first = engine.SMOKE[0].chosen()[0]
+    assert tiny.try_compiled(first) == "eager, torch.compile failed: RuntimeError"
+    assert tiny.plain(first).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("module", [engine, train])
+def test_quick_names_cases(module: object) -> None:
+    assert set(module.QUICK) <= {plan.name for plan in module.PLANS}  # type: ignore[attr-defined]
+
+
+def test_relabelled_maps_keep_their_regions() -> None:
+    maps = engine.PLANS[-1].chosen(most=1)
+    (labels, _), shape = maps[0], shapes.SHAPES["cityscapes"]
+    assert labels.shape == (1, 256, 512)
+    assert int(labels.max()) < shape.semantics.label_nc
+    assert len(labels.unique()) > 2
 
 
 def test_an_unknown_case_is_one_line() -> None:
@@ -39,4 +97,4 @@ def test_an_unknown_case_is_one_line() -> None:
 def test_the_landscape_shape_is_the_recipes() -> None:
     from spadework.training.recipes import named
 
-    assert named("landscape").generator == engine.LANDSCAPE
+    assert named("landscape").generator == shapes.LANDSCAPE

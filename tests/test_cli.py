@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from fake_reader import NearestColor
 from PIL import Image
 from tiny_model import card, networks, write
 from typer.testing import CliRunner, Result
 
 import spadework
 from spadework.checkpoint import load_checkpoint, save_checkpoint
-from spadework.cli import app
+from spadework.cli import app, judging, painting
 from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.palette import Palette
@@ -108,11 +109,33 @@ def test_paint_into_a_named_file(tmp_path: Path, model: Path) -> None:
     assert Picture.read("new/photo.png").size == (20, 30)
 
 
-def test_candidates_have_a_folder_of_their_own(tmp_path: Path, model: Path) -> None:
-    result = run("paint", sketch(tmp_path / "a.png"), "--candidates", 3, "--seed", 7, "--model", model)
+def test_the_best_candidate_is_kept_and_all_scores(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(painting, "load_reader", lambda name, palette: NearestColor(palette))
+    words = ["paint", sketch(tmp_path / "a.png"), "--candidates", 3, "--seed", 7, "--model", model]
+    result = run(*words, "-o", "best")
     assert result.exit_code == 0, result.output
-    assert files(tmp_path / "out") == ["a/7.png", "a/8.png", "a/9.png"]
-    assert Picture.read("out/a/8.png") == Engine.load(model, "cpu").paint(ids(), seed=8)
+    assert files(tmp_path / "best") == ["a.json", "a.png"]
+    scores = json.loads((tmp_path / "best" / "a.json").read_text())
+    best = scores["candidates"][0]
+    assert sorted(c["seed"] for c in scores["candidates"]) == [7, 8, 9]
+    assert "sum of the ranks" in scores["order"]
+    picture = Picture.read("best/a.png")
+    painted = Engine.load(model, "cpu").paint(ids(), seed=best["seed"])
+    assert np.array_equal(picture.pixels, painted.pixels)
+    assert {k: picture.provenance[k] for k in best} == best
+    result = run(*words, "-o", "all", "--keep-all")
+    assert result.exit_code == 0, result.output
+    assert files(tmp_path / "all") == ["a.json", "a.png", "a/7.png", "a/8.png", "a/9.png"]
+    assert Picture.read(f"all/a/{best['seed']}.png") == Picture.read("all/a.png")
+
+
+def test_candidates_need_a_segmenter(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "find_spec", lambda name: None)
+    line = refused("paint", sketch(tmp_path / "a.png"), "--candidates", 2, "--model", model)
+    assert "no segmenter, which tells what a picture shows" in line
+    assert files(tmp_path) == ["a.png"]
 
 
 def test_style_size_and_upscale(tmp_path: Path, model: Path) -> None:
@@ -124,6 +147,38 @@ def test_style_size_and_upscale(tmp_path: Path, model: Path) -> None:
     assert picture.size == (40, 60)
     assert picture.provenance["style"] == "photo dusk.jpg"
     assert picture.provenance["painted_size"] == [64, 96]
+
+
+def test_precision_and_threads(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    words = ["--model", model, "--device", "cpu", "--precision", "bfloat16", "--threads", 2]
+    result = run("paint", sketch(tmp_path / "a.png"), *words)
+    assert result.exit_code == 0, result.output
+    assert asked == [2]
+    exact, near = (
+        Engine.load(model, "cpu", precision).paint(ids(), seed=0) for precision in ("float32", "bfloat16")
+    )
+    assert Picture.read("out/a.png") == near != exact
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--precision", "half"], "choose one of float32, bfloat16"), (["--threads", 0], "give 1 or more")],
+)
+@pytest.mark.parametrize("command", ["paint", "studio", "test"])
+def test_a_precision_that_there_is_not(
+    tmp_path: Path, model: Path, command: str, words: list[object], told: str
+) -> None:
+    maps = sketch(tmp_path / "maps" / "a.png").parent
+    named = {
+        "paint": [maps, "--model", model],
+        "studio": ["--no-browser", "--port", 0, "--model", model],
+        "test": ["--name", model, "--dataset_mode", "custom", "--label_dir", maps, "--no_instance"],
+    }
+    result = run(command, *named[command], *words)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert told in result.stderr
 
 
 def test_a_bad_sketch_does_not_stop_the_others(tmp_path: Path, model: Path) -> None:
@@ -212,7 +267,7 @@ def test_other_bad_input_of_paint(tmp_path: Path, model: Path) -> None:
         "no device 'gpu': choose one of": [good, "--device", "gpu"],
         "photo.jpg does not exist": [good, "--style", "photo.jpg"],
         "-o x.jpg: only PNG is written: give x.png": [good, "-o", "x.jpg"],
-        "-o x.png is one file for 2 pictures: give a folder": [good, "-o", "x.png", "--candidates", "2"],
+        "-o x.png is one file for 2 sketches: give a folder": [good, good, "-o", "x.png"],
         "would both become out/good.png: rename one": [good, "maps"],
         "good.png would be overwritten: choose another place with -o": [good, "-o", tmp_path],
         "maps/good.png would be overwritten": ["maps", "-o", "maps"],

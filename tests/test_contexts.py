@@ -111,6 +111,14 @@ def test_edges_and_the_unknown_class_of_real_ids_equal_dense():
     torch.testing.assert_close(spade(x, made), spade(x, segmap), **EXACT)
 
 
+def test_maps_of_a_batch_share_their_contexts():
+    one = torch.from_numpy(np.kron(noise(1, 4, 5).numpy(), np.ones((1, 4, 4), np.int64)))
+    alone, shared = (forced(one.repeat(n, 1, 1), 4, (16, 20)).levels[16, 20] for n in (1, 3))
+    assert len(alone.patches) == len(shared.patches)
+    assert shared.distinct == alone.distinct / 3
+    check(torch.cat([one, one.flip(2), one]))
+
+
 @pytest.mark.parametrize("size", [(5, 7), (12, 18), (48, 72), (13, 36), (24, 36), (1, 3), (31, 100)])
 def test_other_resolutions_pick_the_pixels_that_interpolate_picks(size: tuple[int, int]):
     channels = noise(2, 24, 36)
@@ -199,18 +207,18 @@ def level_of_sizes(*counts: int) -> Level:
 
 
 @pytest.mark.parametrize("counts", [(1, 2, 3), (511, 512, 513), (1600, 1, 1024, 7), (5000,)])
-def test_sum_by_context_equals_a_loop(counts: tuple[int, ...]):
+def test_the_sum_by_context_equals_a_loop(counts: tuple[int, ...]):
     level = level_of_sizes(*counts)
     rows = torch.randn(len(level.index), 3, dtype=torch.float64)
     expected = torch.zeros(len(counts), 3, dtype=torch.float64)
     for row, context in zip(rows, level.index.tolist(), strict=True):
         expected[context] += row
-    torch.testing.assert_close(level.sum_by_context(rows), expected, **EXACT)
+    torch.testing.assert_close(level.pixels.sum(rows), expected, **EXACT)
 
 
 def test_bfloat16_sums_do_not_stall():
     level = level_of_sizes(500, 20_000)
-    assert level.sum_by_context(torch.ones(20_500, 2, dtype=torch.bfloat16)).tolist() == [
+    assert level.pixels.sum(torch.ones(20_500, 2, dtype=torch.bfloat16)).tolist() == [
         [500] * 2,
         [20_000] * 2,
     ]

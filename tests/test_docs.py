@@ -1,11 +1,11 @@
-"""Pages made from the code: docs/cli.md, docs/spoiled.md, tables in docs/training.md and docs/segmenter.md.
+"""Pages that are made from the code: cli.md, spoiled.md, tables of training, segmenter and evaluation.
 
 Write them anew with `make docs`, or `python tests/test_docs.py`.
 """
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from spadework.cli import app
+from spadework.evaluation.measures import MEASURES
+from spadework.evaluation.protocols import PROTOCOLS
+from spadework.evaluation.report import Terms
 from spadework.training.recipes import RECIPES, SEGMENTERS, Recipe
 from spadework.training.segmenter_recipe import SegmenterRecipe
 from spadework.training.settings import RunSettings
@@ -43,29 +46,63 @@ def _stripped(text: str) -> str:
 def settings_table(named: Mapping[str, Callable[[], RunSettings]]) -> str:
     """Every setting of recipes of one kind, what it means and its value in each of them."""
     recipes = [make() for make in named.values()]
-    rows = [["setting", "what it is", *named], ["---"] * (2 + len(named))]
-    for key, field in type(recipes[0]).model_fields.items():
-        if key != "name":
-            values = [str(getattr(recipe, key)) for recipe in recipes]
-            rows.append([f"`{key}`", field.description or "", *values])
-    return "\n".join(f"| {' | '.join(cell.replace('|', ', ') for cell in row)} |" for row in rows)
+    rows = [
+        [f"`{key}`", field.description or "", *(str(getattr(recipe, key)) for recipe in recipes)]
+        for key, field in type(recipes[0]).model_fields.items()
+        if key != "name"
+    ]
+    return table(["setting", "what it is", *named], rows)
 
 
-def with_settings(page: str, named: Mapping[str, Callable[[], RunSettings]]) -> str:
-    """The page with its generated part made anew."""
-    made = f"<!-- made from the recipes; {AGAIN} -->\n{settings_table(named)}\n<!-- end -->"
-    return re.sub(r"<!-- made from.*?<!-- end -->", lambda _: made, page, count=1, flags=re.DOTALL)
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """As Markdown."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', ', ') for cell in line)} |" for line in lines)
+
+
+def measures_table() -> str:
+    """Every figure of a report."""
+    return table(["figure", "what it is"], [[f"`{m.name}`", m.means] for m in MEASURES])
+
+
+def terms_table() -> str:
+    """What two reports must share."""
+    fields = Terms.model_fields.items()
+    return table(["term", "what it is"], [[f"`{name}`", field.description or ""] for name, field in fields])
+
+
+def protocols_table() -> str:
+    """Every protocol."""
+    titles = ["protocol", "where it is laid down", "photos", "seeds", "FID", "not as there"]
+    yes = {True: "needed", False: "if given"}
+    rows = [
+        [f"`{p.name}`", p.source, p.shape, str(p.seeds), yes[p.inception], p.departs]
+        for p in PROTOCOLS.values()
+    ]
+    return table(titles, rows)
+
+
+def remade(page: str, tables: dict[str, str]) -> str:
+    """The page with its generated parts made anew; `tables`: by what they are made from."""
+    for source, text in tables.items():
+        made = f"<!-- made from the {source}; {AGAIN} -->\n{text}\n<!-- end -->"
+        pattern = rf"<!-- made from the {source}.*?<!-- end -->"
+        page, count = re.subn(pattern, lambda _, made=made: made, page, flags=re.DOTALL)
+        assert count == 1, f"no place for the {source}"
+    return page
 
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page and what it should hold."""
     yield DOCS / "cli.md", cli_page()
     for name, named in (("training.md", RECIPES), ("segmenter.md", SEGMENTERS)):
-        yield DOCS / name, with_settings((DOCS / name).read_text(), named)
+        yield DOCS / name, remade((DOCS / name).read_text(), {"recipes": settings_table(named)})
+    tables = {"measures": measures_table(), "terms": terms_table(), "protocols": protocols_table()}
+    yield DOCS / "evaluation.md", remade((DOCS / "evaluation.md").read_text(), tables)
     yield DOCS / "spoiled.md", spoiled.page(AGAIN)
 
 
-@pytest.mark.parametrize("name", ["cli.md", "training.md", "segmenter.md", "spoiled.md"])
+@pytest.mark.parametrize("name", ["cli.md", "training.md", "segmenter.md", "evaluation.md", "spoiled.md"])
 def test_pages_are_up_to_date(name: str) -> None:
     expected = {path.name: text for path, text in pages()}[name]
     assert (DOCS / name).read_text() == expected, f"docs/{name} is behind the code; {AGAIN}"
@@ -75,6 +112,10 @@ def test_every_spoilt_input_gets_a_sentence() -> None:
     told = spoiled.sentences()
     assert len(told) >= 20
     assert not [what for what, _, said in told if len(said) < 20 or "Traceback" in said]
+
+
+def test_every_term_of_a_report_is_explained() -> None:
+    assert not [name for name, field in Terms.model_fields.items() if not field.description]
 
 
 def test_every_setting_is_explained() -> None:

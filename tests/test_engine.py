@@ -178,7 +178,10 @@ def test_style_of_a_photo(engine: Engine) -> None:
     assert not np.array_equal(red.z, blue.z)
     same = engine.style_of(Picture(photo((200, 30, 20), (300, 20))))
     np.testing.assert_allclose(same.z, red.z, atol=1e-5)
-    assert engine.paint(sketch(), style=red).provenance["style"] == "photo red.jpg"
+    picture = engine.paint(sketch(), style=red)
+    assert picture.provenance["style"] == "photo red.jpg"
+    told = Style(np.array(Picture.from_bytes(picture.to_bytes()).provenance["z"], np.float32), red.origin)
+    assert engine.paint(sketch(), style=told) == picture
 
 
 def test_set_style_holds_until_it_is_taken_back(engine: Engine) -> None:
@@ -278,6 +281,7 @@ def test_provenance(engine: Engine) -> None:
         "palette": "landscape",
         "seed": 4,
         "style": "seed 4",
+        "z": engine.sample_style(4).z.tolist(),
         "painted_size": [32, 32],
         "version": spadework.__version__,
     }

@@ -61,6 +61,67 @@ def name_windows(symbols: Tensor, count: int, side: int) -> tuple[Tensor, Tensor
     return names, where
 
 
+def windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
+    """The side x side windows of (B, H, W) at places counted as ``name_windows`` does: (M, side * side)."""
+    _, h, w = symbols.shape
+    rows, columns = h - side + 1, w - side + 1
+    corner = (where // (rows * columns) * h + where // columns % rows) * w + where % columns
+    steps = torch.arange(side, device=where.device)
+    around = (steps[:, None] * w + steps).reshape(-1)
+    return symbols.reshape(-1)[corner[:, None] + around]
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """Places that each take one of ``count`` rows. index: (P,) number of the row."""
+
+    index: Tensor
+    count: int
+
+    @cached_property
+    def _pieces(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Places sorted by row, where each piece of _PIECE starts, and each row's first piece."""
+        order = torch.argsort(self.index, stable=True)
+        counts = torch.bincount(self.index, minlength=self.count)
+        pieces = (counts + _PIECE - 1) // _PIECE
+        first = pieces.cumsum(0) - pieces
+        owner = torch.repeat_interleave(torch.arange(len(counts), device=first.device), pieces)
+        nth = torch.arange(len(owner), device=first.device) - first[owner]
+        starts = (counts.cumsum(0) - counts)[owner] + nth * _PIECE
+        return order, starts, first
+
+    def sum(self, values: Tensor) -> Tensor:
+        """(P, C) -> (count, C): the sum over the places of each row.
+
+        Bags over sorted places are a forward kernel and much faster than scattering. Sums run over pieces
+        first, so that a row that half of the places take is shared by all threads and adds up precisely.
+        """
+        order, starts, first = self._pieces
+        partial = F.embedding_bag(order, values, starts, mode="sum")
+        if len(starts) == len(first):
+            return partial
+        every = torch.arange(len(starts), device=values.device)
+        partial = partial.float() if values.dtype == torch.bfloat16 else partial
+        return F.embedding_bag(every, partial, first, mode="sum")
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(count, C) -> (P, C)."""
+        return _Take.apply(rows, self)
+
+
+class _Take(torch.autograd.Function):
+    """Rows by number; their gradients are sums over the places."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, lookup: Lookup) -> Tensor:
+        ctx.lookup = lookup
+        return rows.index_select(0, lookup.index)
+
+    @staticmethod
+    def backward(ctx, *grads: Tensor):
+        return ctx.lookup.sum(grads[0].contiguous()), None
+
+
 @dataclass(frozen=True, eq=False)
 class Level:
     """The contexts of one resolution.
@@ -82,9 +143,8 @@ class Level:
         side = 2 * radius + 1
         names, where = name_windows(padded, len(codes), side)
         index = names.reshape(-1)
-        windows = padded.unfold(1, side, 1).unfold(2, side, 1)
         h, w = symbols.shape[1:]
-        patches = windows[where // (h * w), where // w % h, where % w]
+        patches = windows_at(padded, where, side).view(-1, side, side)
         return cls((h, w), index, patches, codes)
 
     @property
@@ -93,39 +153,27 @@ class Level:
         return len(self.patches) / len(self.index)
 
     @cached_property
-    def _pieces(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels sorted by context, where each piece of _PIECE starts, and each context's first piece."""
-        order = torch.argsort(self.index, stable=True)
-        counts = torch.bincount(self.index, minlength=len(self.patches))
-        pieces = (counts + _PIECE - 1) // _PIECE
-        first = pieces.cumsum(0) - pieces
-        owner = torch.repeat_interleave(torch.arange(len(counts), device=first.device), pieces)
-        nth = torch.arange(len(owner), device=first.device) - first[owner]
-        starts = (counts.cumsum(0) - counts)[owner] + nth * _PIECE
-        return order, starts, first
-
-    def sum_by_context(self, rows: Tensor) -> Tensor:
-        """(P, C) -> (N, C): the sum over the pixels of each context.
-
-        Bags over sorted pixels are a forward kernel and much faster than scattering. Sums run over pieces
-        first, so that a context that fills half of a picture is shared by all threads and adds up precisely.
-        """
-        order, starts, first = self._pieces
-        partial = F.embedding_bag(order, rows, starts, mode="sum")
-        if len(starts) == len(first):
-            return partial
-        every = torch.arange(len(starts), device=rows.device)
-        partial = partial.float() if rows.dtype == torch.bfloat16 else partial
-        return F.embedding_bag(every, partial, first, mode="sum")
+    def pixels(self) -> Lookup:
+        """Which context each pixel has."""
+        return Lookup(self.index, len(self.patches))
 
     def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """mlp_shared (h, K, k, k) on every patch -> (N, h * k * k); zero outside the picture."""
-        k, outside = weight.shape[-1], len(self.codes) - 1
-        patches = self.codes.to(weight.dtype)[self.patches].permute(0, 3, 1, 2)
-        hidden = F.relu(F.conv2d(patches, weight, bias))
-        margin = k // 2
-        inner = self.patches[:, margin:-margin, margin:-margin] != outside
-        return (hidden * inner[:, None].to(hidden.dtype)).flatten(1)
+        """mlp_shared (h, K, k, k) around each context -> (N, k * k * h), tap by tap; zero outside the map.
+
+        It is computed once per distinct k x k window, of which there are even fewer.
+        """
+        channels, inside, taps = self._windows
+        hidden = F.relu(F.linear(channels.to(weight.dtype), weight.permute(0, 2, 3, 1).flatten(1), bias))
+        return taps(hidden * inside.to(hidden.dtype)).view(len(self.patches), -1)
+
+    @cached_property
+    def _windows(self) -> tuple[Tensor, Tensor, Lookup]:
+        """Channels (M, k * k * K) of the distinct windows, whether their centre is inside, who takes them."""
+        kernel = (self.patches.shape[1] + 1) // 2
+        names, where = name_windows(self.patches, len(self.codes), kernel)
+        windows = windows_at(self.patches, where, kernel)
+        inside = windows[:, kernel**2 // 2, None] != len(self.codes) - 1
+        return self.codes[windows].flatten(1), inside, Lookup(names.flatten(), len(windows))
 
     def modulate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """(B, C, H, W) times its context's row of ``scale`` plus its row of ``shift``, both (N, C)."""
@@ -149,7 +197,7 @@ class _Modulate(torch.autograd.Function):
     def backward(ctx, *grads: Tensor):
         x, scales = ctx.saved_tensors
         grad = grads[0]
-        return grad * scales, ctx.level.sum_by_context(grad * x), ctx.level.sum_by_context(grad), None
+        return grad * scales, ctx.level.pixels.sum(grad * x), ctx.level.pixels.sum(grad), None
 
 
 class Contexts:

@@ -202,7 +202,8 @@ class Engine:
         labels = self._tensor(sketch.ids)
         instances = None if sketch.instances is None else self._tensor(sketch.instances.astype(np.int64))
         z = None if style is None else self._tensor(self._demand_style(style).z)
-        noise = self._noise(seed, sketch.size)
+        noise = noise_of(seed, self.card.generator, sketch.size)
+        noise = noise and [field.to(self._device) for field in noise]
         with self._lock, torch.inference_mode():
             return to_bytes(self._forward(labels, instances, z, noise))[0]
 
@@ -225,14 +226,6 @@ class Engine:
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         """As a batch of one, on the device."""
         return torch.from_numpy(array)[None].to(self._device)
-
-    def _noise(self, seed: int, size: tuple[int, int]) -> list[torch.Tensor] | None:
-        """One field (1, 1, h, w) per block, drawn on the CPU so that a seed is the same on every device."""
-        rng = _random(seed, NOISE_SEED)
-        if not self.card.generator.noise:
-            return None
-        grids = self.card.generator.grids(size)
-        return [torch.randn(1, 1, h, w, generator=rng).to(self._device) for h, w in grids]
 
     def _label_map(self, ids: NDArray[np.integer] | LabelMap) -> LabelMap:
         if not isinstance(ids, LabelMap):
@@ -262,6 +255,7 @@ class Engine:
             "palette": self.palette.name,
             "seed": int(seed),
             "style": style.origin if style else "none",
+            "z": [float(value) for value in style.z] if style else [],
             "painted_size": list(painted),
             "version": __version__,
         }
@@ -282,6 +276,15 @@ def device_of(name: str | None) -> str:
     if not there[name]:
         raise ValueError(f"device {name} is not there: choose auto or cpu")
     return name
+
+
+def noise_of(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> list[torch.Tensor] | None:
+    """A seed's field (1, 1, h, w) for every block of a picture of (H, W); None for generators without noise.
+
+    Drawn on the CPU, so that a seed is the same on every device.
+    """
+    rng = _random(seed, NOISE_SEED)
+    return [torch.randn(1, 1, h, w, generator=rng) for h, w in config.grids(size)] if config.noise else None
 
 
 def _known_precision(name: str) -> torch.dtype:

@@ -86,7 +86,7 @@ def _exact(data: bytes, known: list[Palette], name: str) -> Reading | ValueError
     others = [sketch.palette.name for sketch in maps if sketch is not smallest]
     reading = Reading(smallest, "every pixel is one of its classes")
     if others:
-        reading.unsure.append(f"{', '.join(others)} would do as well: choose with --palette")
+        reading.unsure.append(f"{', '.join(others)} would do as well: choose the palette")
     if set(np.unique(smallest.ids).tolist()) == {0, 255}:
         reading.unsure.append("only ids 0 and 255: it looks like a mask, where 255 is a class, not unknown")
     return reading

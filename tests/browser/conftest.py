@@ -8,12 +8,15 @@ import pytest
 from spadework.engine import MODELS
 
 try:
-    from driving import ARGUMENTS, CHROMIUM, Server, Studio
+    from driving import Server, Studio
     from playwright.sync_api import Browser, sync_playwright
 
-    MISSING = "" if CHROMIUM.exists() else f"{CHROMIUM} is not there"
-except ModuleNotFoundError as error:
-    MISSING = f"{error.name} is not installed"
+    from spadework.bench.studio import browser_file, launched
+
+    browser_file()
+    MISSING = ""
+except (ModuleNotFoundError, ValueError) as error:
+    MISSING = str(error)
 if not MODELS["landscape"].is_file():
     MISSING = MISSING or "the shipped model is not there"
 
@@ -35,7 +38,7 @@ def server() -> "Iterator[Server]":
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = launched(playwright)
         yield browser
         browser.close()
 

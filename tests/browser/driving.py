@@ -1,9 +1,6 @@
 """A studio in a real browser, driven as a hand would."""
 
 import io
-import os
-import subprocess
-import sys
 import time
 import urllib.request
 from base64 import b64decode
@@ -14,35 +11,19 @@ from urllib.error import URLError
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import CDPSession, ConsoleMessage, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from spadework.bench import studio as bench
+
 PATIENCE = 60.0
 """Seconds until a condition that does not come is a failure; the machine may be busy."""
 
 
-class Server:
-    """`spadework studio` in a process of its own."""
+class Server(bench.Server):
+    """`spadework studio` in a process of its own, which answers."""
 
     def __init__(self, port: int = 0) -> None:
-        command = [sys.executable, "-m", "spadework", "studio", "--no-browser", "--device", "cpu"]
-        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True, env=environment
-        )
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        assert "the studio is at " in line, line
-        self.url = line.split("the studio is at ")[1].split()[0]
+        super().__init__(port)
         wait(self._answers, "the server answers")
 
     @property
@@ -56,13 +37,6 @@ class Server:
                 return answer.status == 200
         except (URLError, OSError):
             return False
-
-    def kill(self) -> None:
-        """At once, as a crash would."""
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
 
 
 def wait(condition: Callable[[], Any], what: str) -> None:
@@ -81,6 +55,7 @@ class Studio:
         self.trouble: list[str] = []
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(url)
         self.ready()
 
@@ -105,8 +80,12 @@ class Studio:
             self.page.wait_for_timeout(20)
 
     def settle(self) -> None:
-        """Until the photograph is the one of the drawing."""
-        self.until("!studio.painter.running && studio.painter.painted === studio.painter.wanted")
+        """Until all that was asked for is done, and the photograph is the one of the drawing.
+
+        Every action begins in the handler of its event, which has run when the action returns, and the page
+        counts it until it ends; so nothing can still be on its way.
+        """
+        self.until("!document.body.dataset.working && !studio.painter.running")
 
     def kept(self) -> None:
         """Until the browser has kept the drawing as it is."""
@@ -132,15 +111,18 @@ class Studio:
         """One click on the sheet."""
         self.page.mouse.click(*self.screen(x, y))
 
-    def fingers(self, x: float, y: float, kind: str, pressure: float = 1) -> Callable[..., None]:
-        """Sends pointer events of a pen or of fingers, right of (x, y) on the screen."""
-        script = """([type, id, x, y, kind, pressure]) => {
-            const pane = document.getElementById('sketch-pane');
-            pane.setPointerCapture = () => {};  // made-up pointers cannot be captured
-            const place = {clientX: x, clientY: y, pointerId: id, pointerType: kind, pressure};
-            pane.dispatchEvent(new PointerEvent(type, place));
-        }"""
-        return lambda type, id, right=0: self.page.evaluate(script, [type, id, x + right, y, kind, pressure])
+    @property
+    def fingers(self) -> "Fingers":
+        """A touch screen under the page."""
+        return Fingers(self.page.context.new_cdp_session(self.page))
+
+    def press(self, x: float, y: float, force: float) -> None:
+        """A dab of a pen, on a pixel of the sheet."""
+        at = dict(zip("xy", self.screen(x, y), strict=True))
+        pen = {"pointerType": "pen", "button": "left", "buttons": 1, "clickCount": 1, "force": force, **at}
+        session = self.page.context.new_cdp_session(self.page)
+        for type in ("mousePressed", "mouseReleased"):
+            session.send("Input.dispatchMouseEvent", {"type": type, **pen})
 
     def choose(self, tool: str, name: str | None = None) -> None:
         """A tool, and a class by its name."""
@@ -182,3 +164,18 @@ class Studio:
         with self.page.expect_download() as download:
             self.page.click(f"#{button}")
         return Path(download.value.path()).read_bytes()
+
+
+class Fingers:
+    """Puts fingers on the screen as the hardware does, so that the browser makes the pointer events."""
+
+    def __init__(self, session: CDPSession) -> None:
+        self._session = session
+        self._down = 0
+
+    def at(self, *points: tuple[float, float]) -> None:
+        """The fingers that are down now, on the screen; none lifts them all."""
+        down = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+        type = "touchMove" if len(points) == self._down else "touchStart" if points else "touchEnd"
+        self._session.send("Input.dispatchTouchEvent", {"type": type, "touchPoints": down})
+        self._down = len(points)

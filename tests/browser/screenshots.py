@@ -3,10 +3,11 @@
 import io
 from pathlib import Path
 
-from driving import ARGUMENTS, CHROMIUM, Server, Studio
+from driving import Server, Studio
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from spadework.bench.studio import launched
 from spadework.palette import Palette
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,7 +28,7 @@ def main() -> None:
     """Every screen, light and dark, as the page opens."""
     server = Server()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = launched(playwright)
         for width, height in SCREENS:
             for scheme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)

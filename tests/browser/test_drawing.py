@@ -1,10 +1,13 @@
 """From the hand to the ids: nothing is blended, nothing leaks, everything can be undone."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Studio
+from playwright.sync_api import Request
 
 
 def test_a_stroke_becomes_ids_a_request_and_a_new_picture(studio: Studio) -> None:
@@ -123,23 +126,59 @@ def test_eyedropper_and_eraser(studio: Studio) -> None:
     assert studio.ids[200, 190] == studio.js("studio.sheet.base.background")
 
 
-def test_a_pen_presses_and_two_fingers_zoom(studio: Studio) -> None:
+def test_a_pen_presses(studio: Studio) -> None:
     studio.blank()
     studio.slide("size", 20)
     studio.choose("brush", "earth")
-    x, y = studio.screen(48, 32)
-    pen, touch = studio.fingers(x, y, "pen", 0.25), studio.fingers(x, y, "touch")
-    pen("pointerdown", 7)
-    pen("pointerup", 7)
+    studio.press(48, 32, 0.25)
     assert abs(int((studio.ids == studio.id_of("earth")).sum()) - np.pi * 25) < 15
-    strokes, scale = studio.js("[studio.sheet.strokes.length, studio.view.scale]")
-    touch("pointerdown", 8)
-    touch("pointerdown", 9, 50)
-    touch("pointermove", 9, 100)
-    touch("pointerup", 9)
-    touch("pointerup", 8)
-    assert studio.js("studio.sheet.strokes.length") == strokes
-    assert studio.js("studio.view.scale") == pytest.approx(2 * scale)
+
+
+def test_one_finger_draws_and_two_zoom(open_studio: Callable[..., Studio]) -> None:
+    studio = open_studio(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    studio.blank()
+    studio.slide("size", 6)
+    studio.choose("brush", "earth")
+    fingers, (x, y) = studio.fingers, studio.screen(30, 32)
+    fingers.at((x, y))
+    fingers.at((x + 60, y))
+    fingers.at()
+    studio.until("studio.sheet.strokes.length === 1")
+    studio.settle()
+    right = int(30 + 60 / studio.js("studio.view.scale"))
+    assert (studio.ids[32, 30:right] == studio.id_of("earth")).all()
+    scale = studio.js("studio.view.scale")
+    fingers.at((x, y))
+    fingers.at((x, y), (x + 50, y))
+    fingers.at((x, y), (x + 75, y))
+    fingers.at((x, y), (x + 100, y))
+    fingers.at()
+    studio.until("studio.tools.sheet.current === null")
+    assert studio.js("studio.sheet.strokes.length") == 1
+    assert studio.js("studio.view.scale") > 1.5 * scale
+
+
+def test_fast_strokes_ask_for_one_picture_at_a_time(studio: Studio) -> None:
+    asking: list[Request] = []
+    most, bodies = [0], []
+
+    def asked(request: Request) -> None:
+        if "live=true" in request.url:
+            asking.append(request)
+            bodies.append(request.post_data_buffer)
+            most[0] = max(most[0], len(asking))
+
+    studio.page.on("request", asked)
+    for event in ("requestfinished", "requestfailed"):
+        studio.page.on(event, lambda request: request in asking and asking.remove(request))
+    studio.choose("brush", "tree")
+    studio.js("studio.seen = 0, studio.sheet.addEventListener('change', () => (studio.seen += 1))")
+    for n in range(6):
+        studio.drag((40, 40 + 20 * n), (200, 60 + 20 * n), (330, 40 + 20 * n))
+    studio.settle()
+    assert most == [1]
+    assert len(bodies) < studio.js("studio.seen")
+    assert bodies[-1] == studio.ids.tobytes()
 
 
 def test_drawing_hits_its_place_at_any_zoom_and_in_both_panes(studio: Studio) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from tiny_model import write
 
 from spadework.engine import MODELS, Engine
 from spadework.labelmap import LabelMap
+from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.app import create_app
 from spadework.studio import SKETCHES, create_studio
@@ -24,6 +26,18 @@ HERE = "http://127.0.0.1:7420"
 IDS = (np.arange(40 * 60).reshape(40, 60) // 300).astype(np.uint8)
 RAW = IDS.tobytes()
 SIZE = {"width": 60, "height": 40}
+
+
+class Darkness:
+    """A segmenter: dark is rock, bright is sky."""
+
+    def __init__(self, palette: Palette) -> None:
+        self.palette = palette
+
+    def label(self, image: np.ndarray) -> LabelMap:
+        dark = image.mean(2) < 128
+        names = ("rock", "sky")
+        return LabelMap(np.where(dark, *map(self.palette.id_of, names)).astype(np.uint8), self.palette)
 
 
 def problem(response: Response, status: int) -> str:
@@ -57,7 +71,16 @@ def test_raw_ids_and_a_label_png_paint_the_same(client: TestClient, engine: Fake
     picture = Picture.from_bytes(raw.content)
     assert picture.size == (40, 60)
     assert picture.provenance == {"seed": 5}
-    assert re.fullmatch(r"wait;dur=[\d.]+, paint;dur=[\d.]+, png;dur=[\d.]+", raw.headers["server-timing"])
+    assert re.fullmatch(r"wait;dur=[\d.]+, paint;dur=[\d.]+, pack;dur=[\d.]+", raw.headers["server-timing"])
+
+
+def test_raw_pixels_are_those_of_the_png(client: TestClient, engine: FakeEngine) -> None:
+    png = client.post("/api/paint", params={**SIZE, "seed": 5}, content=RAW)
+    raw = client.post("/api/paint", params={**SIZE, "seed": 5, "form": "raw"}, content=RAW)
+    assert (raw.headers["x-width"], raw.headers["x-height"]) == ("60", "40")
+    pixels = np.frombuffer(raw.content, np.uint8).reshape(40, 60, 4)
+    assert (pixels[..., :3] == Picture.from_bytes(png.content).pixels).all()
+    assert (pixels[..., 3] == 255).all()
 
 
 def test_a_preview_is_painted_and_sent_small(client: TestClient, engine: FakeEngine) -> None:
@@ -87,11 +110,63 @@ def test_a_forgotten_style_can_be_brought_again(client: TestClient, engine: Fake
     assert client.post("/api/paint", params={**SIZE, "style": first["id"]}, content=RAW).status_code == 200
 
 
+def test_a_seed_settles_for_a_sketch(client: TestClient, engine: FakeEngine) -> None:
+    held = client.post("/api/styles/of-seed", params={**SIZE, "seed": 3}, content=RAW).json()
+    assert held["origin"] == "seed 3"
+    np.testing.assert_array_equal(np.array(held["z"], np.float32), engine.sample_style(3).z)
+    client.post("/api/paint", params={**SIZE, "style": held["id"], "seed": 9}, content=RAW)
+    (_, seed, style) = engine.asked[0]
+    assert seed == 9
+    assert style is not None
+    assert style.origin == "seed 3"
+
+
 def test_label_maps_are_read_and_written(client: TestClient, engine: FakeEngine) -> None:
     png = client.post("/api/labels/write", params=SIZE, content=RAW)
     assert LabelMap.from_bytes(png.content, engine.palette) == LabelMap(IDS, engine.palette)
-    back = client.post("/api/labels/read", content=png.content)
-    assert (back.content, back.headers["x-width"], back.headers["x-height"]) == (RAW, "60", "40")
+    back = client.post("/api/labels/read", content=png.content).json()
+    assert (b64decode(back["ids"]), back["width"], back["height"]) == (RAW, 60, 40)
+    assert (back["palette"], back["report"]) == ("landscape", [])
+
+
+def test_a_map_of_another_palette_is_translated_and_told(client: TestClient, engine: FakeEngine) -> None:
+    coco = Palette.load("coco_stuff")
+    ids = np.full((20, 30), coco.id_of("river"), np.uint8)
+    ids[:10] = coco.id_of("sky-other")
+    file = LabelMap(ids, coco).to_bytes()
+    found = client.post("/api/labels/read", params={"palette": "coco_stuff"}, content=file).json()
+    back = np.frombuffer(b64decode(found["ids"]), np.uint8).reshape(20, 30)
+    assert (back[:10] == engine.palette.id_of("sky")).all()
+    assert (back[10:] == engine.palette.id_of("water")).all()
+    assert found["palette"] == "coco_stuff"
+    assert found["report"][0].startswith("palette coco_stuff: ")
+    assert "river -> water" in found["report"][-1]
+    for name, words in (("x", "no palette"), ("../x.json", "pattern")):
+        answer = client.post("/api/labels/read", params={"palette": name}, content=file)
+        assert words in problem(answer, 422)
+
+
+def test_a_spoilt_map_is_repaired_and_told(client: TestClient, engine: FakeEngine) -> None:
+    out = io.BytesIO()
+    large = Image.fromarray(engine.palette.colors()[IDS]).resize((120, 80), Image.Resampling.NEAREST)
+    large.save(out, "JPEG", quality=95)
+    found = client.post("/api/labels/read", content=out.getvalue()).json()
+    assert found["palette"] == "landscape"
+    assert any("JPEG" in line for line in found["report"])
+    back = np.frombuffer(b64decode(found["ids"]), np.uint8).reshape(80, 120)
+    assert (back[::2, ::2] == IDS).mean() > 0.95
+
+
+def test_photos_become_label_maps_where_a_segmenter_is(client: TestClient, engine: FakeEngine) -> None:
+    assert not client.get("/api/model").json()["photo_labels"]
+    assert "No segmenter" in problem(client.post("/api/labels/from-photo", content=photo()), 404)
+    with TestClient(create_app(engine, segmenter=Darkness(engine.palette)), HERE) as able:
+        assert able.get("/api/model").json()["photo_labels"]
+        found = able.post("/api/labels/from-photo", content=photo(90)).json()
+        assert set(b64decode(found["ids"])) == {engine.palette.id_of("rock")}
+        assert found["width"] / found["height"] == 1.5
+        assert found["report"] == ["found in the photograph: rock 100%"]
+        problem(able.post("/api/labels/from-photo", content=b"no photo"), 422)
 
 
 def test_a_live_request_gives_way_to_a_newer_one(client: TestClient, engine: FakeEngine) -> None:

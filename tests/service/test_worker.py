@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from spadework.service.worker import Busy, Stale, Worker
+from spadework.service.worker import Busy, Stale, Worker, apart
 
 
 @pytest.fixture
@@ -89,3 +89,10 @@ def test_closing_drops_what_waits() -> None:
     assert running.done()
     with pytest.raises(Busy):
         worker.submit("a", int)
+
+
+def test_work_apart_leaves_no_thread_behind() -> None:
+    threads: list[threading.Thread] = []
+    assert apart(lambda: threads.append(threading.current_thread()) or 5) == 5
+    assert threads[0] is not threading.current_thread()
+    assert not threads[0].is_alive()

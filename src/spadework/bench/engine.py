@@ -1,72 +1,26 @@
 """Painting: our painter, a plain dense network of the same weights, and the published one, in turns."""
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from statistics import median
+from dataclasses import dataclass, field
+from itertools import islice
+from statistics import fmean, median
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel
-from torch import Tensor
 
-from ..checkpoint import fold_spectral_norm
-from ..contexts import symbols_of
-from ..nn.generator import Generator, GeneratorConfig
-from ..nn.painter import Painter
-from ..tensors import SemanticsConfig, channel_of_ids, instance_edges, semantics
-from . import maps
+from . import maps, peak
 from .maps import Map
-
-SQUARE, WIDE = (256, 256), (256, 512)
-
-LANDSCAPE = GeneratorConfig(
-    semantic_nc=16,
-    num_ups=6,
-    widths=(384, 384, 320, 192, 96, 32, 16),
-    hidden=(64, 64, 64, 64, 64, 32, 32),
-    z_dim=64,
-    start="point",
-    style_blocks=True,
-    noise=True,
-)
-"""The shape of the model that ships."""
-
-
-class Shape(BaseModel):
-    """A network to measure: how ids become channels, and the generator."""
-
-    name: str
-    semantics: SemanticsConfig
-    generator: GeneratorConfig
-
-
-def _published(name: str, size: tuple[int, int] = SQUARE, **semantics_config: object) -> Shape:
-    config = SemanticsConfig.model_validate(semantics_config)
-    ups = 6 if name == "cityscapes" else 5
-    generator = GeneratorConfig(semantic_nc=config.semantic_nc, size=size, num_ups=ups)
-    return Shape(name=name, semantics=config, generator=generator)
-
-
-FIFTEEN = SemanticsConfig(label_nc=15, unknown=True)
-SHAPES = {
-    "coco": _published("coco", label_nc=182, unknown=True, edges=True),
-    "ade20k": _published("ade20k", label_nc=150, unknown=True),
-    "cityscapes": _published("cityscapes", WIDE, label_nc=35, edges=True),
-    "wide": Shape(name="landscape", semantics=FIFTEEN, generator=GeneratorConfig(semantic_nc=16, z_dim=256)),
-    "landscape": Shape(name="landscape", semantics=FIFTEEN, generator=LANDSCAPE),
-    "tiny": Shape(
-        name="landscape",
-        semantics=FIFTEEN,
-        generator=GeneratorConfig(semantic_nc=16, size=(64, 64), ngf=2, z_dim=8),
-    ),
-}
+from .shapes import SHAPES
+from .subject import VERSIONS, Subject, seconds
 
 
 class EngineCase(BaseModel):
-    """Medians over maps of the best of some repeats, in seconds; differences are from dense float32."""
+    """Medians over maps and repeats, in seconds; differences are from dense float32, in [-1, 1].
+
+    ``dense`` says which version of dense was the faster one; ``peak_mib`` is by version.
+    """
 
     name: str
     shape: str
@@ -80,87 +34,65 @@ class EngineCase(BaseModel):
     ratio: float
     ratio_published: float | None
     max_abs_diff: float
+    mean_abs_diff: float
     psnr_db: float
-
-
-@dataclass
-class Subject:
-    """One network three times: as published, dense and folded, and the painter; all of the same weights."""
-
-    shape: Shape
-    published: Generator
-    dense: Generator
-    painter: Painter
-
-    @classmethod
-    def of(cls, shape: Shape, dtype: torch.dtype) -> "Subject":
-        """Random weights, the same for every dtype."""
-        torch.manual_seed(0)
-        published = Generator(shape.generator).eval().requires_grad_(False)
-        dense = fold_spectral_norm(published).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(shape, published, dense, Painter(dense, shape.semantics.edges, dtype))
-
-    def inputs(self, one: Map, seed: int = 0) -> tuple[Tensor | None, list[Tensor] | None]:
-        """Style and noise of a seed."""
-        rng, config = torch.Generator().manual_seed(seed), self.shape.generator
-        z = torch.randn(1, config.z_dim, generator=rng) if config.z_dim else None
-        size = (one[0].shape[1], one[0].shape[2])
-        return z, self.dense.draw_noise(1, size, rng) if config.noise else None
-
-    def plain(self, network: Generator, one: Map, seed: int = 0) -> Tensor:
-        """From ids, as a program that has a map would call it."""
-        with torch.inference_mode():
-            segmap = semantics(one[0], self.shape.semantics, one[1])
-            if network is self.published:
-                segmap = segmap.contiguous()
-            return network(segmap, *self.inputs(one, seed))
-
-    def paint(self, one: Map, seed: int = 0) -> Tensor:
-        """The painter, from ids."""
-        config = self.shape.semantics
-        edges = instance_edges(one[0] if one[1] is None else one[1]) if config.edges else None
-        symbols = symbols_of(channel_of_ids(one[0], config), config.semantic_nc, edges)
-        return self.painter(symbols, *self.inputs(one, seed))
-
-
-def seconds(work: Callable[[], Tensor]) -> tuple[float, Tensor]:
-    """Wall time of one call, and what it made."""
-    began = time.perf_counter()
-    made = work()
-    return time.perf_counter() - began, made
+    dense: str
+    peak_mib: dict[str, int] | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: ``before`` runs untimed and leaves the painter as the timed call finds it."""
+    """What is measured: ``before`` runs untimed and leaves the painter as the timed call finds it.
+
+    nothing: an empty cache; restyle: the same map in another style; repaint: the map before a 1 % stroke.
+    """
 
     name: str
     shape: str
     dtype: str
     maps: Callable[[tuple[int, int]], Sequence[Map]]
-    before: str = "nothing"  # nothing: an empty cache; restyle: the same map; repaint: before a 1 % stroke
+    before: str = "nothing"
+    most: int | None = None  # maps
+    strokes: int | None = None  # timed calls on every map, instead of the repeats
+
+    def chosen(self, most: int | None = None) -> list[Map]:
+        """The maps, at the size of the shape."""
+        limits = [limit for limit in (self.most, most) if limit is not None]
+        return list(self.maps(SHAPES[self.shape].generator.size))[: min(limits, default=None)]
 
 
+@dataclass(frozen=True)
+class Options:
+    """How thoroughly: runs of every version, what is run beside ours and dense, and maps at most."""
+
+    repeats: int = 3
+    published: bool = True
+    compile: bool = True
+    memory: bool = True
+    most: int | None = None
+
+
+def _of(shape: str) -> Callable[[tuple[int, int]], list[Map]]:
+    return lambda size: maps.relabelled(size, SHAPES[shape].semantics)
+
+
+BOTH = ("float32", "bfloat16")
 PLANS = [
-    *(Plan("engine-coco", "coco", dtype, maps.coco) for dtype in ("float32", "bfloat16")),
-    *(
-        Plan("engine-landscape-wide", "wide", dtype, lambda size: maps.landscapes(size) + maps.sketches(size))
-        for dtype in ("float32", "bfloat16")
-    ),
-    *(Plan("engine-landscape", "landscape", dtype, maps.sketches) for dtype in ("float32", "bfloat16")),
-    Plan("engine-ade20k", "ade20k", "float32", lambda size: [maps.blocks(size, 150)]),
-    Plan("engine-cityscapes", "cityscapes", "float32", lambda size: [maps.blocks(size, 35)]),
+    *(Plan("engine-coco", "coco", dtype, maps.coco) for dtype in BOTH),
+    *(Plan("engine-landscape-wide", "wide", dtype, maps.scenes) for dtype in BOTH),
     Plan("worst-noise", "wide", "float32", lambda size: maps.noise(size, 15)),
-    *(
-        Plan(f"{verb}-{name}", shape, "float32", maps.sketches, verb)
-        for verb in ("restyle", "repaint")
-        for name, shape in (("landscape-wide", "wide"), ("landscape", "landscape"))
-    ),
+    Plan("restyle-landscape-wide", "wide", "float32", maps.scenes, "restyle", most=10),
+    Plan("repaint-landscape-wide", "wide", "float32", maps.scenes, "repaint", most=10, strokes=2),
+    *(Plan("engine-landscape", "landscape", dtype, maps.scenes) for dtype in BOTH),
+    Plan("restyle-landscape", "landscape", "float32", maps.scenes, "restyle", most=10),
+    Plan("repaint-landscape", "landscape", "float32", maps.scenes, "repaint", most=10, strokes=10),
+    *(Plan(f"engine-{name}", name, dtype, _of(name)) for name in ("ade20k", "cityscapes") for dtype in BOTH),
 ]
 SMOKE = [
-    Plan("engine-tiny", "tiny", "float32", maps.sketches),
-    Plan("repaint-tiny", "tiny", "float32", maps.sketches, "repaint"),
+    Plan("engine-tiny", "tiny", "float32", maps.sketches, most=3),
+    Plan("repaint-tiny", "tiny", "float32", maps.sketches, "repaint", most=2, strokes=3),
 ]
+QUICK = ("engine-landscape", "restyle-landscape", "repaint-landscape")
 
 
 def stroke(one: Map, rng: np.random.Generator) -> Map:
@@ -174,47 +106,66 @@ def stroke(one: Map, rng: np.random.Generator) -> Map:
     return ids, one[1]
 
 
-def measure(plan: Plan, subject: Subject, repeats: int, published: bool) -> EngineCase:
-    """Runs the plan; every repeat runs all versions in turn."""
-    chosen = list(plan.maps(subject.shape.generator.size))
-    rng, best, worst = np.random.default_rng(0), [], 0.0
-    every: list[float] = []
-    errors: list[float] = []
+@dataclass
+class Found:
+    """What the timed calls of a plan have shown so far, seconds by version."""
+
+    times: dict[str, list[float]] = field(default_factory=lambda: {version: [] for version in VERSIONS})
+    largest: list[float] = field(default_factory=list)
+    mean: list[float] = field(default_factory=list)
+    squared: list[float] = field(default_factory=list)
+
+    def compare(self, ours: torch.Tensor, exact: torch.Tensor) -> None:
+        """Adds the differences of a picture."""
+        difference = (ours - exact).abs()
+        self.largest.append(float(difference.max()))
+        self.mean.append(float(difference.mean()))
+        self.squared.append(float(difference.square().mean()))
+
+    def ratio(self, version: str) -> float | None:
+        """To the engine, the median over all calls."""
+        pairs = list(zip(self.times[version], self.times["engine"], strict=False))
+        return median(other / ours for other, ours in pairs) if pairs else None
+
+
+def measure(plan: Plan, subject: Subject, dense: str, options: Options) -> EngineCase:
+    """Runs the plan; every call of ours is followed by one of each other version on the same map."""
+    chosen, rng, found = plan.chosen(options.most), np.random.default_rng(0), Found()
     for one in chosen:
-        times: list[tuple[float, float, float]] = []
-        for repeat in range(repeats):
-            target, seed = _prepare(plan, subject, one, rng, repeat)
-            engine_s, ours = seconds(lambda target=target, seed=seed: subject.paint(target, seed))
-            dense_s, exact = seconds(
-                lambda target=target, seed=seed: subject.plain(subject.dense, target, seed)
-            )
-            slow = (
-                seconds(lambda target=target, seed=seed: subject.plain(subject.published, target, seed))[0]
-                if published
-                else math.nan
-            )
-            times.append((slow, dense_s, engine_s))
-            every.append(engine_s)
-            worst = max(worst, float((ours - exact).abs().max()))
-            errors.append(float((ours - exact).square().mean()))
-        best.append([min(column) for column in zip(*times, strict=True)])
-    slow_s, dense_s, engine_s = (median(column) for column in zip(*best, strict=True))
-    size = subject.shape.generator.size
+        for turn in range(plan.strokes or options.repeats):
+            target, seed = _prepare(plan, subject, one, rng, turn)
+            _time(subject, target, seed, found, options.published)
+    published_s = median(found.times["published"]) if found.times["published"] else None
+    ratio = found.ratio("dense")
+    assert ratio is not None
     return EngineCase(
         name=plan.name,
         shape=subject.shape.name,
-        size=size,
+        size=subject.shape.generator.size,
         dtype=plan.dtype,
         maps=len(chosen),
-        published_s=slow_s if published else None,
-        dense_s=dense_s,
-        engine_s=engine_s,
-        engine_p95_s=float(np.quantile(every, 0.95)),
-        ratio=median(d / e for _, d, e in best),
-        ratio_published=median(p / e for p, _, e in best) if published else None,
-        max_abs_diff=worst,
-        psnr_db=10 * math.log10(4 / max(float(np.mean(errors)), 1e-20)),
+        published_s=published_s,
+        dense_s=median(found.times["dense"]),
+        engine_s=median(found.times["engine"]),
+        engine_p95_s=float(np.quantile(found.times["engine"], 0.95)),
+        ratio=ratio,
+        ratio_published=found.ratio("published"),
+        max_abs_diff=max(found.largest),
+        mean_abs_diff=fmean(found.mean),
+        psnr_db=10 * math.log10(4 / max(fmean(found.squared), 1e-20)),
+        dense=dense,
+        peak_mib=peak.peaks(plan.shape, plan.dtype) if options.memory and plan.before == "nothing" else None,
     )
+
+
+def _time(subject: Subject, one: Map, seed: int, found: Found, published: bool) -> None:
+    engine_s, ours = seconds(lambda: subject.paint(one, seed))
+    dense_s, exact = seconds(lambda: subject.plain(one, seed))
+    found.times["engine"].append(engine_s)
+    found.times["dense"].append(dense_s)
+    if published and subject.published is not None:
+        found.times["published"].append(seconds(lambda: subject.original(one, seed))[0])
+    found.compare(ours, exact)
 
 
 def _prepare(
@@ -228,42 +179,16 @@ def _prepare(
     return (one, repeat + 1) if plan.before == "restyle" else (stroke(one, rng), repeat)
 
 
-def run(plans: Sequence[Plan], repeats: int = 3, published: bool = True) -> Iterator[EngineCase]:
+def run(plans: Sequence[Plan], options: Options) -> Iterator[EngineCase]:
     """Every plan whose maps are there."""
-    subject: Subject | None = None
-    kind: tuple[str, str] | None = None
+    subject, dense, kind = None, "eager", ("", "")
     for plan in plans:
-        if not plan.maps(SHAPES[plan.shape].generator.size):
+        first = next(islice(plan.chosen(), 1), None)
+        if first is None:
             continue
-        if kind != (plan.shape, plan.dtype):
+        if subject is None or kind != (plan.shape, plan.dtype):
             subject, kind = None, (plan.shape, plan.dtype)
             subject = Subject.of(SHAPES[plan.shape], getattr(torch, plan.dtype))
-            subject.paint(maps.blocks(subject.shape.generator.size, 15))  # kernels are made at the first call
-        assert subject is not None
-        yield measure(plan, subject, repeats, published)
-
-
-def gigaflops(repeats: int = 5) -> float:
-    """Of a lone 3x3 convolution of 1024 channels on a 32x32 grid, channels_last: what this machine gives."""
-    x = torch.randn(1, 1024, 32, 32).contiguous(memory_format=torch.channels_last)
-    weight = torch.randn(1024, 1024, 3, 3).contiguous(memory_format=torch.channels_last)
-    best = min(seconds(lambda: F.conv2d(x, weight, padding=1))[0] for _ in range(repeats))
-    return 2 * 1024 * 1024 * 9 * 32 * 32 / best / 1e9
-
-
-def multiply_adds(shape: Shape) -> int:
-    """Of one dense picture of the shape's size: all convolutions of the blocks and the last."""
-    total = 0
-    net = Generator(shape.generator)
-
-    def count(module: torch.nn.Module, _: object, out: Tensor) -> None:
-        assert isinstance(module, torch.nn.Conv2d)
-        nonlocal total
-        total += module.weight[0].numel() * out[0].numel()
-
-    for module in net.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            module.register_forward_hook(count)
-    with torch.inference_mode():
-        net.eval()(torch.zeros(1, shape.generator.semantic_nc, *shape.generator.size))
-    return total
+            subject.paint(first)  # kernels are made at the first call
+            dense = subject.try_compiled(first) if options.compile else "eager"
+        yield measure(plan, subject, dense, options)

@@ -10,10 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..labelmap import LabelMap
-from ..palette import Palette
-
-SKETCHES = Path(__file__).parents[3] / "examples" / "sketches"
+from .. import examples
+from ..tensors import SemanticsConfig
 
 Map = tuple[Tensor, Tensor | None]
 """Ids (1, H, W) uint8 and instance ids (1, H, W), where there are any."""
@@ -25,12 +23,20 @@ def data_folder() -> Path | None:
 
 
 def sketches(size: tuple[int, int]) -> list[Map]:
-    """The example sketches at (H, W); a map of blocks where the package is installed without them."""
-    palette = Palette.load("landscape")
-    files = sorted(SKETCHES.glob("*.png"))
-    if not files:
-        return [blocks(size, palette.label_nc)]
-    return [(torch.from_numpy(LabelMap.read(file, palette).resize(size).ids)[None], None) for file in files]
+    """The example sketches at (H, W)."""
+    return [(torch.from_numpy(ids)[None], None) for ids in examples.sketches(size).values()]
+
+
+def scenes(size: tuple[int, int]) -> list[Map]:
+    """Real landscapes, where they are given, and the example sketches."""
+    return landscapes(size) + sketches(size)
+
+
+def relabelled(size: tuple[int, int], config: SemanticsConfig) -> list[Map]:
+    """The COCO maps, or all scenes, their regions in classes from all over those of ``config``."""
+    known = np.arange(config.label_nc, dtype=np.uint8)
+    found = coco(size) or scenes(size)
+    return [(torch.from_numpy(examples.spread(ids.numpy(), known)), instances) for ids, instances in found]
 
 
 def blocks(size: tuple[int, int], classes: int, side: int = 16) -> Map:

@@ -1,23 +1,31 @@
-"""Training: one generator step on contexts and dense, in turns, with the same weights and batch."""
+"""Training: the same steps on contexts and dense, in turns, with the same weights and batches."""
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..contexts import Contexts
+from ..data.sample import Batch
 from ..nn.generator import Generator
 from ..tensors import channel_of_ids, instance_edges, semantics
-from . import maps
-from .engine import SHAPES, Shape, seconds
+from ..training.objectives import Inputs
+from ..training.recipes import RECIPES
+from ..training.state import new_state
+from ..training.steps import step_discriminator, step_generator
+from . import maps, peak
+from .shapes import SHAPES, Shape
+from .subject import seconds
+
+Work = Callable[[], Tensor]
+"""One step, which gives the gradient of the generator's weights as one vector."""
 
 
 class TrainCase(BaseModel):
-    """Forward and backward of the generator; medians of the best of some repeats."""
+    """Medians over repeats. The gradients' difference is that of the first step, relative to dense's norm."""
 
     name: str
     shape: str
@@ -28,71 +36,111 @@ class TrainCase(BaseModel):
     dense_images_per_s: float
     ratio: float
     grad_rel_diff: float
+    peak_mib: dict[str, int] | None
 
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """A shape in a precision."""
+    """Forward and backward of a shape's generator; of a ``recipe`` the whole step, both networks and Adam."""
 
     name: str
     shape: str
     dtype: str
     batch: int
+    recipe: str | None = None
 
 
 PLANS = [
+    TrainPlan("train-step-landscape", "landscape", "bfloat16", 8, recipe="landscape"),
     TrainPlan("train-landscape", "landscape", "bfloat16", 8),
     TrainPlan("train-landscape", "landscape", "float32", 8),
     TrainPlan("train-landscape-wide", "wide", "float32", 4),
     TrainPlan("train-coco", "coco", "float32", 4),
 ]
-SMOKE = [TrainPlan("train-tiny", "tiny", "float32", 2)]
+SMOKE = [
+    TrainPlan("train-tiny", "tiny", "float32", 2),
+    TrainPlan("train-step-toy", "tiny", "float32", 2, "toy"),
+]
+QUICK = ("train-landscape",)
 
 
-def _batch(shape: Shape, count: int) -> tuple[Tensor, Contexts]:
-    """One-hot maps (B, K, H, W) and their contexts, as the training loop makes them."""
-    size = shape.generator.size
-    found = (maps.coco(size) if shape.name == "coco" else maps.landscapes(size)) or maps.sketches(size)
+def _batch(shape: Shape, size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
+    """Ids and instance ids (B, H, W) of real maps, or of the example sketches."""
+    found = maps.coco(size) if shape.name == "coco" else maps.landscapes(size)
+    found = found or maps.relabelled(size, shape.semantics)
     chosen = [found[i % len(found)] for i in range(count)]
     labels = torch.cat([ids for ids, _ in chosen])
-    instances = labels.long() if chosen[0][1] is None else torch.cat([i for _, i in chosen if i is not None])
+    instances = [ids.long() if instances is None else instances for ids, instances in chosen]
+    return labels, torch.cat(instances)
+
+
+def generator_work(plan: TrainPlan, contexts: bool) -> Work:
+    """Forward and backward of the generator alone, from one-hot maps or contexts that are there already."""
+    shape, dtype = SHAPES[plan.shape], getattr(torch, plan.dtype)
+    torch.manual_seed(0)
+    net = Generator(shape.generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    size = shape.generator.size
+    labels, instances = _batch(shape, size, plan.batch)
     segmap = semantics(labels, shape.semantics, instances)
-    edges = instance_edges(instances) if shape.semantics.edges else None
-    grids = [grid for grid in shape.generator.grids(size) if min(grid) >= 32]
-    return segmap, Contexts.of(segmap, channel_of_ids(labels, shape.semantics), grids, edges)
+    given: Tensor | Contexts = segmap
+    if contexts:
+        grids = [grid for grid in shape.generator.grids(size) if min(grid) >= 32]
+        edges = instance_edges(instances) if shape.semantics.edges else None
+        given = Contexts.of(segmap, channel_of_ids(labels, shape.semantics), grids, edges)
+    z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
+    noise = net.draw_noise(plan.batch, size) if shape.generator.noise else None
+
+    def step() -> Tensor:
+        net.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            picture = net(given, z, noise).float()
+        weight = torch.linspace(-1, 1, picture.numel()).view_as(picture)
+        (picture * weight).mean().backward()
+        return _gradient(net)
+
+    return step
 
 
-def _gradients(
-    net: Generator,
-    segmap: Tensor | Contexts,
-    z: Tensor | None,
-    noise: list[Tensor] | None,
-    dtype: torch.dtype,
-) -> Tensor:
-    net.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        picture = net(segmap, z, noise).float()
-    weight = torch.linspace(-1, 1, picture.numel()).view_as(picture)
-    (picture * weight).mean().backward()
+def recipe_work(plan: TrainPlan, contexts: bool) -> Work:
+    """A whole step of a recipe on random pictures: contexts found, both networks updated."""
+    assert plan.recipe is not None
+    recipe = RECIPES[plan.recipe]().model_copy(
+        update={"precision": plan.dtype, "contexts": contexts, "batch_size": plan.batch}
+    )
+    state = new_state(recipe)
+    size = recipe.generator.size
+    labels, instances = _batch(SHAPES[plan.shape], size, plan.batch)
+    image = torch.randn(plan.batch, 3, *size).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+    batch = Batch(labels, image, instances if recipe.edges else None, ["none"] * plan.batch)
+    state.objective.calibrate([image])
+
+    def step() -> Tensor:
+        parts = [Inputs.of(batch, recipe)]
+        _, fakes = step_generator(state, recipe, parts)
+        step_discriminator(state, recipe, parts, None if recipe.judge == "patch" else fakes)
+        return _gradient(state.generator)
+
+    return step
+
+
+def work(plan: TrainPlan, contexts: bool) -> Work:
+    """What the plan repeats."""
+    return recipe_work(plan, contexts) if plan.recipe else generator_work(plan, contexts)
+
+
+def _gradient(net: nn.Module) -> Tensor:
     return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
 
-def measure(plan: TrainPlan, repeats: int) -> TrainCase:
-    """Both networks start every repeat from the same state."""
-    shape, dtype = SHAPES[plan.shape], getattr(torch, plan.dtype)
-    torch.manual_seed(0)
-    ours = Generator(shape.generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    theirs = copy.deepcopy(ours)
-    segmap, contexts = _batch(shape, plan.batch)
-    z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
-    noise = ours.draw_noise(plan.batch, shape.generator.size) if shape.generator.noise else None
-    times, differences = [], []
-    for _ in range(repeats):
-        fast, a = seconds(lambda: _gradients(ours, contexts, z, noise, dtype))
-        slow, b = seconds(lambda: _gradients(theirs, segmap, z, noise, dtype))
-        times.append((fast, slow))
-        differences.append(float((a - b).norm() / b.norm()))
-    fast, slow = (min(column) for column in zip(*times, strict=True))
+def measure(plan: TrainPlan, repeats: int, memory: bool = True) -> TrainCase:
+    """Both start from the same state; their first steps give the gradients' difference and are not timed."""
+    ours, theirs, state = work(plan, True), work(plan, False), torch.get_rng_state()
+    a = ours()
+    torch.set_rng_state(state)
+    b = theirs()
+    times = [(seconds(ours)[0], seconds(theirs)[0]) for _ in range(repeats)]
+    fast, slow = (median(column) for column in zip(*times, strict=True))
+    shape = SHAPES[plan.shape]
     return TrainCase(
         name=plan.name,
         shape=shape.name,
@@ -102,11 +150,22 @@ def measure(plan: TrainPlan, repeats: int) -> TrainCase:
         images_per_s=plan.batch / fast,
         dense_images_per_s=plan.batch / slow,
         ratio=median(slow / fast for fast, slow in times),
-        grad_rel_diff=max(differences),
+        grad_rel_diff=float((a - b).norm() / b.norm()),
+        peak_mib=peak.training_peaks(plan.name, plan.dtype) if memory else None,
     )
 
 
-def run(plans: Sequence[TrainPlan], repeats: int = 3) -> Iterator[TrainCase]:
+def measure_memory(name: str, dtype: str, version: str) -> int:
+    """The peak of two steps in this process, MiB."""
+    plan = next(plan for plan in (*PLANS, *SMOKE) if (plan.name, plan.dtype) == (name, dtype))
+    step = work(plan, version == "contexts")
+    peak.reset_peak()
+    for _ in range(2):
+        step()
+    return peak.peak_mib()
+
+
+def run(plans: Sequence[TrainPlan], repeats: int = 3, memory: bool = True) -> Iterator[TrainCase]:
     """Every plan."""
     for plan in plans:
-        yield measure(plan, repeats)
+        yield measure(plan, repeats, memory)

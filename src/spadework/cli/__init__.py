@@ -11,7 +11,8 @@ from spadework import __version__
 from spadework.cli.benching import bench
 from spadework.cli.checking import data
 from spadework.cli.doors import Doors, Settings
-from spadework.cli.evaluating import evaluate
+from spadework.cli.evaluating import compare, evaluate
+from spadework.cli.exporting import export
 from spadework.cli.importing import import_
 from spadework.cli.labelling import label
 from spadework.cli.painting import paint
@@ -33,8 +34,10 @@ app.command()(paint)
 app.command()(studio)
 app.command(cls=Settings)(train)
 app.command()(evaluate)
+app.command()(compare)
 app.command()(test)
 app.command("import")(import_)
+app.command()(export)
 app.command()(label)
 app.add_typer(data)
 app.command()(palettes)

@@ -2,43 +2,70 @@
 
 import json as text
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from spadework.cli.loading import Threads, use_threads
 from spadework.cli.telling import complain, show_table, tell
+from spadework.files import atomic_write
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from spadework.bench.engine import Options
+
+LONG = ("size", "dense", "peak_mib")
+"""Figures that stand below the table."""
 
 HONEST = 0.65
 """The dense baseline must reach this share of the speed of a lone convolution."""
 
 
 def bench(
-    what: Annotated[Literal["engine", "train"], typer.Argument(help="Painting, or training steps.")],
+    what: Annotated[
+        Literal["engine", "train", "studio"],
+        typer.Argument(help="Painting, training steps, or strokes in a browser."),
+    ],
     cases: Annotated[
         list[str] | None, typer.Option("--case", metavar="NAME", help="Only cases whose names begin so.")
     ] = None,
     repeats: Annotated[int, typer.Option(metavar="N", help="Runs of every version on every map.")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="The shipped model's shape on three maps, once: about a minute.")
+    ] = False,
     published: Annotated[
         bool, typer.Option(help="Also run the network as it was published, which is slow.")
     ] = True,
+    compile: Annotated[
+        bool, typer.Option(help="Let dense use torch.compile where that is faster; compiling takes minutes.")
+    ] = True,
+    memory: Annotated[
+        bool, typer.Option(help="Also measure the memory of every version, in processes of their own.")
+    ] = True,
+    threads: Threads = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the figures as JSON; - prints nothing else.")
     ] = None,
 ) -> None:
     """Measure our speed beside a plain dense network of the same weights.
 
-    All versions run in turns in one process. The maps are those of the folder that SPADEWORK_DATA names,
+    All versions run in turns in one process; studio needs chromium and playwright, and measures from a stroke
+    to its picture. The maps are those of the folder that SPADEWORK_DATA names,
     and the example sketches; cases without their maps are left out.
     """
     if repeats < 1:
         raise ValueError(f"--repeats {repeats}: give 1 or more")
+    use_threads(threads)
+    from spadework.bench.engine import Options
     from spadework.bench.machine import machine
 
-    rows = _engine(cases, repeats, published) if what == "engine" else _train(cases, repeats)
+    thorough = Options(repeats, published, compile, memory)
+    options = Options(1, published=False, compile=False, memory=False, most=3) if quick else thorough
+    if what == "studio":
+        rows = _studio()
+    else:
+        rows = (_engine if what == "engine" else _train)(cases, quick, options)
     figures: dict[str, Any] = {"machine": machine(), "cases": [row.model_dump() for row in rows]}
     if what == "engine":
         figures["baseline"] = _baseline(rows)
@@ -46,40 +73,62 @@ def bench(
         tell(text.dumps(figures, indent=1))
         return
     if json is not None:
-        Path(json).write_text(f"{text.dumps(figures, indent=1)}\n")
+        atomic_write(json, f"{text.dumps(figures, indent=1)}\n".encode())
+    _show(figures, rows)
+
+
+def _show(figures: dict[str, Any], rows: "Sequence[BaseModel]") -> None:
     tell(", ".join(f"{key} {value}" for key, value in figures["machine"].items()))
     if rows:
-        names = [name for name in type(rows[0]).model_fields if name != "size"]
+        names = [name for name in type(rows[0]).model_fields if name not in LONG]
         show_table(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
-    if what == "engine":
+    for case in figures["cases"]:
+        notes = [f"dense: {case['dense']}"] if case.get("dense") else []
+        notes += [f"peak MiB: {_memory(case['peak_mib'])}"] if case["peak_mib"] else []
+        if notes:
+            tell(f"{case['name']} {case['dtype']}: {'; '.join(notes)}")
+    if "baseline" in figures:
         _tell_baseline(figures["baseline"])
 
 
-def _chosen(plans: Sequence[Any], smoke: Sequence[Any], cases: list[str] | None) -> list[Any]:
+def _memory(peaks: dict[str, int]) -> str:
+    return ", ".join(f"{version} {mib}" for version, mib in peaks.items())
+
+
+def _chosen(module: Any, cases: list[str] | None, quick: bool) -> list[Any]:
+    """The plans of a module of the bench that are asked for."""
+    plans = [plan for plan in module.PLANS if not quick or plan.name in module.QUICK]
     if not cases:
-        return list(plans)
-    found = [plan for plan in (*plans, *smoke) if plan.name.startswith(tuple(cases))]
+        return plans
+    found = [plan for plan in (*plans, *module.SMOKE) if plan.name.startswith(tuple(cases))]
     if not found:
         known = ", ".join(dict.fromkeys(plan.name for plan in plans))
         raise ValueError(f"no case begins with {' or '.join(cases)}: known are {known}")
     return found
 
 
-def _engine(cases: list[str] | None, repeats: int, published: bool) -> "list[BaseModel]":
+def _engine(cases: list[str] | None, quick: bool, options: "Options") -> "list[BaseModel]":
     from spadework.bench import engine
 
-    return list(engine.run(_chosen(engine.PLANS, engine.SMOKE, cases), repeats, published))
+    return list(engine.run(_chosen(engine, cases, quick), options))
 
 
-def _train(cases: list[str] | None, repeats: int) -> "list[BaseModel]":
+def _train(cases: list[str] | None, quick: bool, options: "Options") -> "list[BaseModel]":
     from spadework.bench import train
 
-    return list(train.run(_chosen(train.PLANS, train.SMOKE, cases), repeats))
+    return list(train.run(_chosen(train, cases, quick), options.repeats, options.memory))
+
+
+def _studio() -> "list[BaseModel]":
+    from spadework.bench.studio import measure
+
+    return [measure()]
 
 
 def _baseline(rows: "Sequence[Any]") -> dict[str, float]:
     """How fast dense multiplies, beside a lone convolution in the same run."""
-    from spadework.bench.engine import SHAPES, gigaflops, multiply_adds
+    from spadework.bench.baseline import gigaflops, multiply_adds
+    from spadework.bench.shapes import SHAPES
 
     shapes = {(shape.name, shape.semantics.semantic_nc): shape for shape in SHAPES.values()}
     lone = gigaflops()

@@ -1,5 +1,6 @@
 """`spadework paint`."""
 
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.cli.judging import SHIPPED, load_reader
+from spadework.cli.loading import Device, Model, Precision, Threads, load
 from spadework.cli.telling import bar, complain, show_table, tell
 
 if TYPE_CHECKING:
+    from spadework.candidates import Reader
     from spadework.engine import Engine, Style
     from spadework.labelmap import LabelMap
+    from spadework.picture import Picture
 
 OTHER_PICTURES = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -23,9 +28,7 @@ def paint(
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="PATH", help="Folder for the pictures, or one .png file.")
     ] = Path("out"),
-    model: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .safetensors file.")
-    ] = "landscape",
+    model: Model = "landscape",
     seed: Annotated[
         int, typer.Option(metavar="N", help="Decides style and detail; the same seed, the same picture.")
     ] = 0,
@@ -38,28 +41,36 @@ def paint(
     upscale: Annotated[
         int, typer.Option(metavar="N", help="Make the picture N times as large as the sketch.")
     ] = 1,
-    candidates: Annotated[int, typer.Option(metavar="N", help="Paint N seeds, from --seed on.")] = 1,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    candidates: Annotated[
+        int, typer.Option(metavar="N", help="Paint N seeds, from --seed on, and keep the best.")
+    ] = 1,
+    keep_all: Annotated[
+        bool, typer.Option("--keep-all", help="Keep every candidate, as PATH/SKETCH/SEED.png.")
+    ] = False,
+    segmenter: Annotated[str, typer.Option(metavar="NAME|PATH", help="What orders candidates.")] = SHIPPED,
+    device: Device = "auto",
+    precision: Precision = "float32",
+    threads: Threads = None,
 ) -> None:
     """Turn sketches into photographs.
 
     A sketch is a PNG of class ids, or one painted in the colours of the palette (see `spadework palettes
-    landscape`). The photograph is as large as the sketch and goes to PATH/SKETCH.png; candidates go to
-    PATH/SKETCH/SEED.png.
+    landscape`). The photograph is as large as the sketch and goes to PATH/SKETCH.png. Of candidates the one
+    goes there that obeys the sketch and is like a photo; the scores of all go to PATH/SKETCH.json.
     """
-    jobs = _jobs(sketches, out, seed, candidates)
+    jobs = _jobs(sketches, out, seed, candidates, keep_all)
     _demand_inputs_safe(jobs, style)
     grid = _size(size)
-    from spadework.engine import Engine
     from spadework.picture import Picture
 
-    engine = Engine.load(model, device)
+    engine = load(model, device, precision, threads)
+    reader = load_reader(segmenter, engine.palette) if candidates > 1 else None
     look = engine.style_of(Picture.read(style), f"photo {style.name}") if style else None
     rows, failed = [], 0
     with bar() as progress:
         for job in progress.track(jobs, description="painting"):
             try:
-                rows += _paint(engine, job, look, grid, upscale)
+                rows += _paint(engine, job, look, grid, upscale, reader)
             except Unreadable as error:
                 failed = complain(str(error))
     if rows:
@@ -74,26 +85,41 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Job:
-    """A sketch and, by seed, where its pictures go."""
+    """A sketch, its seeds, where the picture goes, and the folder of all candidates if they are kept."""
 
     sketch: Path
-    targets: dict[int, Path]
+    seeds: range
+    target: Path
+    folder: Path | None = None
+
+    @property
+    def scores(self) -> Path:
+        """Where the candidates' scores go."""
+        return self.target.with_suffix(".json")
+
+    def targets(self) -> list[Path]:
+        """Every file that is written."""
+        kept = [self.folder / f"{seed}.png" for seed in self.seeds] if self.folder else []
+        return [self.target, *kept, *([self.scores] if len(self.seeds) > 1 else [])]
 
 
-def _jobs(sketches: Sequence[Path], out: Path, seed: int, candidates: int) -> list[Job]:
+def _jobs(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_all: bool) -> list[Job]:
     """Every sketch with its own place below `out`. Raises ValueError where two would share one."""
     if candidates < 1:
         raise ValueError(f"--candidates {candidates}: give 1 or more")
     files = [file for sketch in sketches for file in _files(sketch)]
-    if _is_file_name(out):
-        return [_single(files, out, seed, candidates)]
+    single, seeds = _is_file_name(out), range(seed, seed + candidates)
+    if single and len(files) > 1:
+        raise ValueError(f"-o {out} is one file for {len(files)} sketches: give a folder")
     places: dict[str, Path] = {}
     for file in files:
         if file.stem in places:
             both = f"{places[file.stem]} and {file}"
             raise ValueError(f"{both} would both become {out / file.stem}.png: rename one, or paint it alone")
         places[file.stem] = file
-    return [Job(file, _targets(out / stem, seed, candidates)) for stem, file in places.items()]
+    targets = {file: out if single else out / f"{stem}.png" for stem, file in places.items()}
+    keep = keep_all and candidates > 1
+    return [Job(f, seeds, target, target.with_suffix("") if keep else None) for f, target in targets.items()]
 
 
 def _is_file_name(out: Path) -> bool:
@@ -101,18 +127,6 @@ def _is_file_name(out: Path) -> bool:
     if out.suffix.lower() in OTHER_PICTURES and not out.is_dir():
         raise ValueError(f"-o {out}: only PNG is written: give {out.with_suffix('.png').name}, or a folder")
     return out.suffix.lower() == ".png" and not out.is_dir()
-
-
-def _single(files: Sequence[Path], out: Path, seed: int, candidates: int) -> Job:
-    if len(files) * candidates > 1:
-        raise ValueError(f"-o {out} is one file for {len(files) * candidates} pictures: give a folder")
-    return Job(files[0], {seed: out})
-
-
-def _targets(place: Path, seed: int, candidates: int) -> dict[int, Path]:
-    if candidates == 1:
-        return {seed: place.with_name(f"{place.name}.png")}
-    return {number: place / f"{number}.png" for number in range(seed, seed + candidates)}
 
 
 def _files(sketch: Path) -> list[Path]:
@@ -127,7 +141,7 @@ def _files(sketch: Path) -> list[Path]:
 
 def _demand_inputs_safe(jobs: Sequence[Job], style: Path | None) -> None:
     inputs = {file.resolve(): file for file in [*(job.sketch for job in jobs), *([style] if style else [])]}
-    for target in (target for job in jobs for target in job.targets.values()):
+    for target in (target for job in jobs for target in job.targets()):
         if target.resolve() in inputs:
             raise ValueError(f"{inputs[target.resolve()]} would be overwritten: choose another place with -o")
 
@@ -143,23 +157,50 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
 
 def _paint(
-    engine: "Engine", job: Job, style: "Style | None", size: tuple[int, int] | None, upscale: int
+    engine: "Engine",
+    job: Job,
+    style: "Style | None",
+    size: tuple[int, int] | None,
+    upscale: int,
+    reader: "Reader | None",
 ) -> list[list[str]]:
     """Rows for the table. Raises Unreadable for a bad sketch, ValueError for what no sketch would survive."""
     try:
         sketch = _sketch(engine, job.sketch)
     except ValueError as error:
         raise Unreadable(str(error)) from error
-    rows = []
-    for seed, target in job.targets.items():
-        began = time.perf_counter()
-        picture = engine.paint(sketch, seed, style, size, upscale)
-        spent = time.perf_counter() - began
-        _make_folder(target)
-        picture.save(target)
-        height, width = picture.size
-        rows.append([job.sketch.name, str(seed), target.name, f"{width}x{height}", f"{1000 * spent:.0f}"])
-    return rows
+    began = time.perf_counter()
+    painted = {seed: engine.paint(sketch, seed, style, size, upscale) for seed in job.seeds}
+    spent = time.perf_counter() - began
+    if reader is None:
+        picture, seed = painted[job.seeds[0]], job.seeds[0]
+        _save(picture, job.target)
+    else:
+        picture, seed = _keep_best(job, sketch, painted, reader)
+    height, width = picture.size
+    return [[job.sketch.name, str(seed), job.target.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
+
+
+def _keep_best(
+    job: Job, sketch: "LabelMap", painted: "dict[int, Picture]", reader: "Reader"
+) -> "tuple[Picture, int]":
+    """Writes the best candidate, all if they are kept, and all scores; returns the best and its seed."""
+    from spadework.candidates import ORDER, ordered
+    from spadework.files import atomic_write
+
+    rivals = ordered(sketch, painted, reader)
+    _save(rivals[0].picture, job.target)
+    if job.folder is not None:
+        for rival in rivals:
+            _save(rival.picture, job.folder / f"{rival.seed}.png")
+    told = {"sketch": job.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
+    atomic_write(job.scores, f"{json.dumps(told, indent=1)}\n".encode())
+    return rivals[0].picture, rivals[0].seed
+
+
+def _save(picture: "Picture", target: Path) -> None:
+    _make_folder(target)
+    picture.save(target)
 
 
 def _sketch(engine: "Engine", file: Path) -> "LabelMap":

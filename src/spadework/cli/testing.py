@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spadework.cli.loading import Precision, Threads, use_threads
 from spadework.cli.published import checked, published
 from spadework.cli.telling import bar, show_table, tell
 from spadework.nvlabs.flags import IGNORED, TestFlags
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
 
 
 @published(TestFlags, IGNORED)
-def test(typed: dict[str, Any]) -> None:
+def test(
+    typed: dict[str, Any],
+    precision: Precision = "float32",  # noqa: PT028
+    threads: Threads = None,  # noqa: PT028
+) -> None:
     """Paint a data set with a published checkpoint, as test.py of SPADE does.
 
     The flags are the published ones and mean the same. Pictures and a page of them go to
@@ -27,12 +32,13 @@ def test(typed: dict[str, Any]) -> None:
         raise ValueError(
             "give --name and --dataset_mode: which checkpoint, and coco, ade20k, cityscapes, ..."
         )
-    run = _prepared(flags)
+    use_threads(threads)
+    run = _prepared(flags, precision)
     rows = _paint(run)
     _finish(run, rows, flags)
 
 
-def _prepared(flags: TestFlags) -> "TestRun":
+def _prepared(flags: TestFlags, precision: str) -> "TestRun":
     from spadework.data.published import Sizing
     from spadework.evaluation.testrun import TestRun
     from spadework.nvlabs.flags import chosen
@@ -41,7 +47,7 @@ def _prepared(flags: TestFlags) -> "TestRun":
     settings = chosen(flags, preset(str(flags.dataset_mode)))
     _demand_checkpoint(flags)
     entries = _entries(flags)[: flags.how_many]
-    engine = _engine(flags, settings)
+    engine = _engine(flags, settings, precision)
     sizing = Sizing(settings.preprocess_mode, settings.load_size, settings.crop_size, settings.aspect_ratio)
     folder = (
         Path(flags.results_dir) / Path(str(flags.name)).stem / f"{flags.phase or 'test'}_{flags.which_epoch}"
@@ -87,7 +93,7 @@ def _demand_checkpoint(flags: TestFlags) -> None:
         )
 
 
-def _engine(flags: TestFlags, settings: "Preset") -> "Engine":
+def _engine(flags: TestFlags, settings: "Preset", precision: str) -> "Engine":
     from spadework.engine import Engine, device_of
     from spadework.nvlabs.convert import convert
     from spadework.nvlabs.files import find
@@ -95,13 +101,13 @@ def _engine(flags: TestFlags, settings: "Preset") -> "Engine":
     name = str(flags.name)
     device = "cpu" if flags.gpu_ids.strip().startswith("-") else "auto"
     if _is_ours(name):
-        return Engine.load(name, device)
+        return Engine.load(name, device, precision)
     folder = Path(flags.checkpoints_dir) / name
     stated = {"ngf": flags.ngf, "num_upsampling_layers": flags.num_upsampling_layers, "norm_G": flags.norm_G}
     checkpoint = convert(find(folder, flags.which_epoch), settings, name, stated)
     if flags.use_vae and checkpoint.encoder is None:
         tell("no encoder in the checkpoint: styles come from seed 0")
-    return Engine(checkpoint, device_of(device))
+    return Engine(checkpoint, device_of(device), precision)
 
 
 def _tell_edges(engine: "Engine", entries: "list[Entry]") -> None:

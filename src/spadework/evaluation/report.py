@@ -3,91 +3,243 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+import PIL
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from .. import __version__
+from ..checkpoint import Checkpoint
 from ..data.sample import Sample
-from ..data.transforms import Geometry
 from ..engine import Engine
-from .metrics import FrechetDistance, Lite0Features, lab_mean
+from ..labelmap import LabelMap
+from ..palette import Palette
+from ..training.export import machine
+from . import consistency
+from .measures import MEASURES, Measure, Table, take
+from .metrics import RESAMPLES, bootstrap_error
+from .observing import Instruments, Observer, Shown
+from .protocols import SHAPES, Protocol
+from .segmentation import class_ious
 
-STYLE_PHOTOS = 100
-BATCH = 50
 
-
-class Report(BaseModel):
-    """What was measured, against what. Distances are of EfficientNet-Lite0 features; smaller is better."""
-
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str
-    images: int = Field(description="held-out pairs, each painted once")
-    size: tuple[int, int] = Field(description="H, W of photos (centre crops) and paintings")
-    seed: int = 0
-    fd: float = Field(description="Fréchet distance of paintings to photos, all painted with one seed")
-    fd_own_style: float | None = Field(description="the same, every map painted in its own photo's style")
-    fd_real_halves: float = Field(description="the floor: one half of the photos to the other")
-    style_followed: float | None = Field(
-        description="share of photos whose painting's mean Lab colour is nearer to them than to another photo"
+
+class Figure(_Frozen):
+    """A measured value, its 95 % interval over the maps, and the same measure of real photos."""
+
+    value: float
+    low: float
+    high: float
+    real: float | None
+
+
+class ClassScore(_Frozen):
+    """One class as the segmenter reads it: IoU in paintings and in photos, and its share of the maps."""
+
+    iou: float
+    real: float
+    share: float
+
+
+class Terms(_Frozen):
+    """What figures depend on besides the model: two reports are compared only where all of it is equal."""
+
+    protocol: str = Field(description="the rules by which it was done")
+    reference: str = Field(description="the pairs, and what the distances are taken to")
+    reference_hash: str = Field(description="of all maps and photos as they were compared")
+    images: int = Field(description="pairs; every map is painted")
+    size: tuple[int, int] = Field(description="H, W of photos and paintings")
+    shape: str = Field(description="how the pairs came to that size")
+    seed: int = Field(default=0, description="of the one candidate that all figures but diversity are of")
+    seeds: int = Field(description="pictures per map for diversity: seeds 0, 1, ...")
+    resize: dict[str, str] = Field(description="by network: how pictures come to its size")
+    inception: str | None = Field(description="hash of the weight file")
+    segmenter: str | None = Field(description="what reads the pictures; of a file its name and hash")
+    referee: str | None = Field(description="the segmenter that judges what the first one has ordered")
+    candidates: int = Field(description="pictures that `best` is the best of")
+    intervals: str = Field(
+        default=f"1.96 bootstrap standard errors, {RESAMPLES} resamples of the maps, seed 0",
+        description="how far the intervals reach",
     )
-    seed_difference: float = Field(description="mean absolute difference of two seeds' paintings, 0 to 1")
+
+    def words(self) -> list[tuple[str, str]]:
+        """For people: what is stated, and its value."""
+        given = {name: value for name, value in self if value is not None}
+        given |= {
+            "size": "{1}x{0}".format(*self.size),
+            "resize": "; ".join(map(": ".join, self.resize.items())),
+        }
+        return [(name.replace("_", " "), str(value)) for name, value in given.items()]
+
+
+class Report(_Frozen):
+    """What was measured, against what, with what. No times are in it: the same run gives the same report."""
+
+    model: str
+    images_seen: int
+    terms: Terms
+    departs: str = Field(description="what is not as in the publication that the protocol follows")
+    figures: dict[str, Figure]
+    classes: dict[str, ClassScore]
+    statistics_gap: float | None = Field(description="see consistency.py; None without batch norm")
+    warnings: tuple[str, ...]
+    made_with: dict[str, str]
+
+    def metrics(self) -> dict[str, float | str]:
+        """For a model's card: every figure with what it is beside."""
+        flat: dict[str, float | str] = {name: figure.value for name, figure in self.figures.items()}
+        flat |= {f"{n}_real": f.real for n, f in self.figures.items() if f.real is not None}
+        return flat | {"images": self.terms.images, "seed": self.terms.seed, "protocol": self.terms.protocol}
+
+
+class Names(_Frozen):
+    """What the report calls the things that it was given."""
+
+    data: str
+    inception: str | None = None
+    segmenter: str | None = None
+    referee: str | None = None
 
 
 def evaluate(
-    engine: Engine, pairs: Sequence[Sample], progress: Callable[[int, int], None] = lambda done, total: None
+    checkpoint: Checkpoint,
+    pairs: Sequence[Sample],
+    protocol: Protocol,
+    names: Names,
+    instruments: Instruments,
+    seeds: int | None = None,
+    candidates: int = 1,
+    device: str = "cpu",
+    listener: Callable[[Shown], None] = lambda shown: None,
 ) -> Report:
-    """Paints every map of ``pairs`` at the model's own size and compares with the photos.
+    """Paints every map at the model's own size and compares with the photos; the listener sees each map.
 
-    Raises ValueError for fewer than 2 pairs.
+    ``seeds`` overrides the protocol's. Raises ValueError for fewer than 4 pairs, for instruments that the
+    protocol or the candidates need and that are missing, for a segmenter that judges its own choice, and as
+    `Engine.paint` does.
     """
-    if len(pairs) < 2:
-        raise ValueError(f"{len(pairs)} pairs are too few to measure a distance: give at least 2, better 500")
-    size = engine.card.generator.size
-    has_style = engine.card.encoder is not None
-    photos, first, second, own = [], [], [], []
+    _demand_complete(len(pairs), protocol, instruments, candidates)
+    _demand_independent(names)
+    engine = Engine(checkpoint, device)
+    size = checkpoint.card.generator.size
+    observer = Observer(engine, instruments, seeds or protocol.seeds, candidates)
+    maps: list[LabelMap] = []
     for i in range(len(pairs)):
-        sample = Geometry.center(pairs[i].labels.shape, size)(pairs[i])
-        photos.append(sample.image)
-        first.append(engine.paint(sample.labels, seed=0).pixels)
-        if i < STYLE_PHOTOS:
-            second.append(engine.paint(sample.labels, seed=1).pixels)
-        if has_style:
-            own.append(engine.paint(sample.labels, seed=0, style=engine.style_of(sample.image)).pixels)
-        progress(i + 1, len(pairs))
-    features = Lite0Features()
-    shuffled = np.random.default_rng(0).permutation(len(photos))
-    halves = [[photos[i] for i in half] for half in np.array_split(shuffled, 2)]
+        shown = observer.observe(protocol.shaped(pairs[i], size))
+        maps += [shown.sketch] if len(maps) < consistency.MAPS else []
+        listener(shown)
+    table = observer.table()
+    gap = consistency.statistics_gap(checkpoint, engine, maps)
+    terms = _terms(protocol, names, instruments, observer, len(pairs), size)
     return Report(
-        model=engine.card.name,
-        images=len(photos),
+        model=checkpoint.card.name,
+        images_seen=checkpoint.card.training.images_seen,
+        terms=terms,
+        departs=protocol.departs,
+        figures={m.name: _figure(m, table, len(pairs)) for m in MEASURES if m.measurable(table)},
+        classes=_classes(table, engine.palette),
+        statistics_gap=None if gap is None else round(gap, 4),
+        warnings=tuple(filter(None, [consistency.warning(gap)])),
+        made_with=_made_with(),
+    )
+
+
+def _demand_complete(pairs: int, protocol: Protocol, instruments: Instruments, candidates: int) -> None:
+    if pairs < 4:
+        raise ValueError(f"{pairs} pairs are too few to measure a distance: give at least 4, better 500")
+    if protocol.inception and instruments.inception is None:
+        raise ValueError(
+            f"protocol {protocol.name} is FID, for which the standard Inception weights are needed: give "
+            "--inception pt_inception-2015-12-05-6726825d.pth (nothing is downloaded)"
+        )
+    if candidates > 1 and (instruments.reader is None or instruments.referee is None):
+        raise ValueError(
+            f"{candidates} candidates are ordered by one segmenter and judged by another: give --segmenter "
+            "and --referee"
+        )
+
+
+def _demand_independent(names: Names) -> None:
+    if names.referee is not None and names.referee == names.segmenter:
+        raise ValueError(
+            f"segmenter {names.segmenter} would judge what it has ordered itself: give another --referee"
+        )
+
+
+def _figure(measure: Measure, table: Table, count: int) -> Figure:
+    value = measure.value(table)
+    reach = 1.96 * bootstrap_error(lambda maps: measure.value(take(table, maps)), count)
+    real = None if measure.real is None else round(measure.real(table), measure.digits)
+    low, high = (round(bound, measure.digits) for bound in (value - reach, value + reach))
+    return Figure(value=round(value, measure.digits), low=low, high=high, real=real)
+
+
+def _classes(table: Table, palette: Palette) -> dict[str, ClassScore]:
+    """The classes that are in some map, the most frequent first."""
+    if "read/first" not in table:
+        return {}
+    painted, real = (table[f"read/{role}"].sum(0) for role in ("first", "photo"))
+    shares, ious, of_real = painted.sum(1) / painted.sum(), class_ious(painted), class_ious(real)
+    found = {
+        c.name: ClassScore(iou=_four(ious[i]), real=_four(of_real[i]), share=_four(shares[i]))
+        for i, c in enumerate(palette.classes)
+        if shares[i] > 0
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].share))
+
+
+def _four(value: float) -> float:
+    """Of four digits."""
+    return round(float(value), 4)
+
+
+def _terms(
+    protocol: Protocol,
+    names: Names,
+    instruments: Instruments,
+    observer: Observer,
+    images: int,
+    size: tuple[int, int],
+) -> Terms:
+    nets = {"lite0": instruments.lite0, "inception": instruments.inception}
+    return Terms(
+        protocol=protocol.name,
+        reference=f"{names.data}: {protocol.reference}",
+        reference_hash=observer.reference_hash(),
+        images=images,
         size=size,
-        fd=_distance(features, photos, first),
-        fd_own_style=_distance(features, photos, own) if has_style else None,
-        fd_real_halves=_distance(features, *halves),
-        style_followed=style_followed(photos[:STYLE_PHOTOS], own[:STYLE_PHOTOS]) if has_style else None,
-        seed_difference=_difference(first, second),
+        shape=SHAPES[protocol.shape],
+        seeds=observer.seeds,
+        resize={name: net.resize for name, net in nets.items() if net is not None},
+        inception=names.inception,
+        segmenter=names.segmenter,
+        referee=names.referee,
+        candidates=observer.candidates,
     )
 
 
-def _distance(features: Lite0Features, real: Sequence[NDArray], fake: Sequence[NDArray]) -> float:
-    metric = FrechetDistance(features)
-    for images, are_real in ((real, True), (fake, False)):
-        for start in range(0, len(images), BATCH):
-            metric.add(np.stack(images[start : start + BATCH]), are_real)
-    return round(metric.value(), 2)
+def _made_with() -> dict[str, str]:
+    return {
+        "spadework": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "machine": machine(),
+    }
 
 
-def style_followed(photos: Sequence[NDArray[np.uint8]], paintings: Sequence[NDArray[np.uint8]]) -> float:
-    """Share of paintings whose mean Lab colour is nearer to their own style photo than to the next one."""
-    of_photos, of_paintings = (
-        np.stack([lab_mean(image) for image in images]) for images in (photos, paintings)
-    )
-    own = np.linalg.norm(of_paintings - of_photos, axis=1)
-    other = np.linalg.norm(of_paintings - np.roll(of_photos, 1, axis=0), axis=1)
-    return round(float((own < other).mean()), 3)
+def compare(a: Report, b: Report) -> list[tuple[str, Figure, Figure, bool]]:
+    """The figures that both have: name, a's, b's, and whether their intervals are apart.
 
-
-def _difference(first: Sequence[NDArray], second: Sequence[NDArray]) -> float:
-    """Over as many pictures as both have."""
-    pairs = [np.abs(a.astype(float) - b).mean() for a, b in zip(first, second, strict=False)]
-    return round(float(np.mean(pairs)) / 255, 4)
+    Raises ValueError with the reasons where they were not measured alike.
+    """
+    terms = zip(a.terms, b.terms, strict=True)
+    faults = [f"{name} is {one!r} and {other!r}" for (name, one), (_, other) in terms if one != other]
+    if faults:
+        reasons = "; ".join(faults)
+        raise ValueError(f"these reports cannot be compared: {reasons}: evaluate both models alike")
+    both = [name for name in a.figures if name in b.figures]
+    figures = [(name, a.figures[name], b.figures[name]) for name in both]
+    return [(name, one, other, one.high < other.low or other.high < one.low) for name, one, other in figures]

@@ -219,7 +219,7 @@ class VGG19(nn.Module):
     def from_file(cls, path: str | Path) -> "VGG19":
         """Loads a state dict with torchvision's names (.pth, .safetensors); ValueError if it does not fit."""
         net = cls()
-        state = _load_state(Path(path))
+        state = load_state(path, "a VGG19 state dict")
         wanted = {k: v for k, v in state.items() if k in net.state_dict()}
         missing = sorted(set(net.state_dict()) - set(wanted))
         if missing:
@@ -240,11 +240,11 @@ class VGG19(nn.Module):
         return taps
 
 
-def _load_state(path: Path) -> dict[str, Tensor]:
+def load_state(path: str | Path, what: str) -> dict[str, Tensor]:
+    """The tensors of a state dict file, nothing else is unpickled. Raises ValueError asking for ``what``."""
+    path = Path(path)
     if not path.is_file():
-        raise ValueError(
-            f"no weight file at {path}; give the path of a VGG19 state dict (.pth or .safetensors)"
-        )
+        raise ValueError(f"no weight file at {path}; give the path of {what} (.pth or .safetensors)")
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..contexts import Level, codes_of, nearest
 from .generator import PLANS, Generator
+from .packed import PackedConv, PackedProduct, packed_conv
 from .spade import SPADEResBlock
 from .tables import FoldedSPADE, RowStore
 
@@ -33,34 +34,6 @@ BAND = 256 * 1024
 
 KEPT = 128 * 128
 """Outputs of blocks on grids up to this size are kept for the next picture."""
-
-
-class PackedConv:
-    """A convolution whose weights lie as the CPU's kernel wants them, where PyTorch can do that ahead."""
-
-    def __init__(self, conv: nn.Conv2d, grid_hint: tuple[int, int], dtype: torch.dtype):
-        weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
-        self.weight, self.padding, self.out_channels = weight, conv.kernel_size[0] // 2, len(weight)
-        self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
-        self.packed = self._pack((1, weight.shape[1], *grid_hint))
-
-    def _pack(self, shape: tuple[int, ...]) -> bool:
-        reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # type: ignore[attr-defined]
-        if reorder is None or not torch.backends.mkldnn.is_available():
-            return False
-        pad, one = (self.padding, self.padding), (1, 1)
-        self.weight = reorder(self.weight.to_mkldnn(), pad, one, one, 1, list(shape))
-        return True
-
-    def __call__(self, rows: Tensor, size: tuple[int, int]) -> Tensor:
-        """(P, C_in) on a grid of size (h, w) -> (P, C_out)."""
-        x, pad = rows.view(1, *size, -1).permute(0, 3, 1, 2), [self.padding] * 2
-        if self.packed:
-            pointwise = torch.ops.mkldnn._convolution_pointwise
-            y = pointwise(x, self.weight, self.bias, pad, [1, 1], [1, 1], 1, "none", [], "")
-        else:
-            y = F.conv2d(x, self.weight, self.bias, padding=pad)
-        return y.permute(0, 2, 3, 1).reshape(len(rows), -1)
 
 
 @dataclass
@@ -116,12 +89,15 @@ class PaintedBlock:
         self.codes, self.kernel = codes, block.norm_0.kernel
         self.doubles, self.style = doubles, style
         convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
-        self.conv_0, self.conv_1 = (PackedConv(conv, grid, dtype) for conv in convs)
+        self.conv_0, self.conv_1 = (packed_conv(conv.weight.to(dtype), conv.bias, grid) for conv in convs)
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
         groups = [[FoldedSPADE(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
-        self.shortcut: PackedConv | None = None
+        self.shortcut: PackedProduct | None = None
         if block.learned_shortcut:
-            self.shortcut = PackedConv(block.conv_s, grid, dtype)  # type: ignore[arg-type]
+            weight = block.conv_s.weight.flatten(1).to(dtype)  # type: ignore[operator,union-attr]
+            band = _bands(grid, weight.shape[1], weight.element_size())[0].pixels
+            self.shortcut = PackedProduct(weight, None, band.stop)
+            self.beside = len(weight)
         self.strength = (
             None if block.noise_strength is None else block.noise_strength.detach().flatten().to(dtype)
         )
@@ -134,7 +110,7 @@ class PaintedBlock:
         size, pixels, channels = level.size, level.size[0] * level.size[1], x.shape[1]
         style = None if self.style is None else self.style(z)[0].to(x.dtype).chunk(2)
         through = x.new_empty(pixels, channels)
-        beside = x.new_empty(pixels, channels if self.shortcut is None else self.shortcut.out_channels)
+        beside = x.new_empty(pixels, channels if self.shortcut is None else self.beside)
         for band in _bands(size, channels, x.element_size()):
             features = self._features(x, size, band, style, noise)
             rows, width = outer.of(band), 2 * channels
@@ -143,7 +119,7 @@ class PaintedBlock:
                 beside[band.pixels] = features
             else:
                 _apply(features, rows[:, width:], features, leaky=False)
-                beside[band.pixels] = self.shortcut(features, (band.bottom - band.top, size[1]))
+                beside[band.pixels] = self.shortcut(features)
         middle = self.conv_0(through, size)
         for band in _bands(size, middle.shape[1], x.element_size()):
             _apply(middle[band.pixels], inner.of(band), middle[band.pixels], leaky=True)
@@ -255,7 +231,8 @@ class Painter:
             )
             for (name, doubles), grid in zip(PLANS[config.num_ups].items(), grids, strict=True)
         ]
-        self.conv_img = PackedConv(generator.conv_img, config.size, dtype)
+        image = generator.conv_img
+        self.conv_img = PackedConv(image.weight.to(dtype), image.bias, config.size)
         self._start = generator.start
         self._trail: list[tuple[Tensor, Tensor]] = []  # of the last picture: every block's map and features
         self._given: list[Tensor] = []  # what they depend on beside the map: style and noise

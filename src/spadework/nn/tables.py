@@ -9,6 +9,7 @@ P pixels.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -16,11 +17,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..contexts import name_windows
+from ..contexts import name_windows, windows_at
+from .packed import PackedConv, PackedProduct
 from .spade import SPADE
 
-ROWS = 64
-"""Products of matrices have a multiple of so many rows: none of them takes another way through the kernel."""
+FEW, MANY = 64, 256
+"""Rows that are multiplied at a time, where every context's own are and where the distinct windows' are."""
 
 COLUMNS = 128
 """So many columns of a table are made at a time: their products stay in cache."""
@@ -36,8 +38,8 @@ class FoldedSPADE:
         self.first = first.reshape(-1, shared.out_channels).to(dtype).contiguous()
         self.first_bias = shared.bias.detach().to(dtype)  # type: ignore[union-attr]
         weight, bias = _scale_and_shift(spade)
-        self.weight = weight.permute(2, 3, 1, 0).flatten(0, 1).to(dtype).contiguous()  # (k * k, h, 2C)
-        self.bias = bias.to(dtype)
+        self._weight, self.bias = weight.to(dtype), bias.to(dtype)
+        self._convs: dict[tuple[int, int], PackedConv] = {}
 
     @property
     def width(self) -> int:
@@ -51,36 +53,40 @@ class FoldedSPADE:
         hidden = hidden.add_(self.first_bias).relu_()
         return hidden.masked_fill_((windows[:, len(taps) // 2] == self.outside)[:, None], 0)
 
-    def rows(self, windows: Tensor, taps: Tensor, few: bool) -> Tensor:
-        """Windows (M, k * k) and those around each context (N, k * k) -> (N, 2C).
+    def fill(self, rows: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
+        """Writes rows (N, 2C): windows (M, k * k) and the numbers of those around each context (N, k * k).
 
         ``few`` multiplies every context's own hidden rows, which is faster where windows hardly repeat.
         """
         hidden = self.hidden(windows)
-        return self._gathered(hidden, taps) if few else self._summed(hidden, taps)
+        if few:
+            for part in torch.arange(len(taps)).split(FEW):
+                rows[part[0] : part[-1] + 1] = self._product(hidden[taps[part]].flatten(1))
+            return
+        index = taps * taps.shape[1] + torch.arange(taps.shape[1])
+        for left, product in zip(range(0, self.width, COLUMNS), self._column_products, strict=True):
+            products = product(hidden).view(len(hidden) * taps.shape[1], -1)
+            rows[:, left : left + COLUMNS] = F.embedding_bag(index, products, mode="sum")
 
-    def _gathered(self, hidden: Tensor, taps: Tensor) -> Tensor:
-        patches = hidden[_padded(taps)].flatten(1)
-        return torch.addmm(self.bias, patches, self.weight.flatten(0, 1))[: len(taps)]
+    @cached_property
+    def _product(self) -> PackedProduct:
+        """All taps' hidden rows -> a row of the table."""
+        return PackedProduct(self._weight.permute(0, 2, 3, 1).flatten(1), self.bias, FEW)
 
-    def _summed(self, hidden: Tensor, taps: Tensor) -> Tensor:
-        rows, hidden = hidden.new_empty(len(taps), self.width), _padded(hidden)
-        every = hidden.expand(taps.shape[1], -1, -1)
-        index = taps + torch.arange(taps.shape[1]) * len(hidden)
-        for left in range(0, self.width, COLUMNS):
-            columns = slice(left, left + COLUMNS)
-            products = torch.bmm(every, self.weight[:, :, columns]).flatten(0, 1)
-            sums = F.embedding_bag(index, products, mode="sum")
-            torch.add(sums, self.bias[columns], out=rows[:, columns])
-        return rows
+    @cached_property
+    def _column_products(self) -> list[PackedProduct]:
+        """One hidden row -> its share in COLUMNS of a row, tap by tap; the centre's has the bias."""
+        taps = self._weight.flatten(2).permute(2, 0, 1)  # (k * k, 2C, h)
+        shares = torch.zeros(taps.shape[:2], dtype=taps.dtype)
+        shares[len(taps) // 2] = self.bias
+        parts = zip(taps.split(COLUMNS, 1), shares.split(COLUMNS, 1), strict=True)
+        return [PackedProduct(weight.flatten(0, 1), bias.flatten(), MANY) for weight, bias in parts]
 
     def dense(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
         """The window of every pixel (P, k * k) -> a row for every pixel (P, 2C)."""
-        k = self.kernel
-        hidden = self.hidden(windows).view(1, *size, -1).permute(0, 3, 1, 2)
-        weight = self.weight.view(k, k, *self.weight.shape[1:]).permute(3, 2, 0, 1)
-        made = F.conv2d(hidden, weight, self.bias, padding=k // 2)
-        return made.permute(0, 2, 3, 1).reshape(-1, self.width)
+        if size not in self._convs:
+            self._convs = {size: PackedConv(self._weight, self.bias, size)}
+        return self._convs[size](self.hidden(windows), size)
 
 
 def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
@@ -93,11 +99,6 @@ def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
     scale, scale_0 = gamma * rate[:, None, None, None], (1 + gamma_0) * rate
     shift, shift_0 = beta - scale * mean[:, None, None, None], beta_0 - scale_0 * mean
     return torch.cat([scale, shift]).float(), torch.cat([scale_0, shift_0]).float()
-
-
-def _padded(rows: Tensor) -> Tensor:
-    missing = -len(rows) % ROWS
-    return torch.cat([rows, rows.new_zeros(missing, rows.shape[1])]) if missing else rows
 
 
 class RowStore:
@@ -127,19 +128,17 @@ class RowStore:
         """Symbols around each context (N, side, side) -> their rows (N,), made where missing."""
         self._calls += 1
         keys = _keys(patches)
-        fresh = [i for i, key in enumerate(keys) if key not in self._slots]
-        self._touch(keys)
+        slots = list(map(self._slots.get, keys))
+        fresh = [i for i, slot in enumerate(slots) if slot is None]
+        self._used[[slot for slot in slots if slot is not None]] = self._calls
         if fresh:
             self._make_room(len(fresh))
-            places = [self._free.pop() for _ in fresh]
-            self._slots.update((keys[i], place) for i, place in zip(fresh, places, strict=True))
+            for i in fresh:
+                slots[i] = self._slots[keys[i]] = self._free.pop()
+            places = torch.tensor([slots[i] for i in fresh])
             self._used[places] = self._calls
-            self._fill(torch.tensor(places), patches[fresh], few)
-        return torch.tensor([self._slots[key] for key in keys])
-
-    def _touch(self, keys: list[bytes]) -> None:
-        known = [self._slots[key] for key in keys if key in self._slots]
-        self._used[known] = self._calls
+            self._fill(places, patches if len(fresh) == len(keys) else patches[fresh], few)
+        return torch.tensor(slots)
 
     def _make_room(self, wanted: int) -> None:
         """Frees rows that this call does not need as far as the limit asks, then grows by what is missing."""
@@ -165,11 +164,23 @@ class RowStore:
     def _fill(self, places: Tensor, patches: Tensor, few: bool) -> None:
         """Computes the rows of new contexts."""
         windows, taps = _windows(patches, self.groups[0][0])
+        together = _stretch(places)
         for table, group in zip(self.tables, self.groups, strict=True):
+            rows = table.new_empty(len(places), table.shape[1]) if together is None else table[together]
             left = 0
             for norm in group:
-                table[places, left : left + norm.width] = norm.rows(windows, taps, few)
+                norm.fill(rows[:, left : left + norm.width], windows, taps, few)
                 left += norm.width
+            if together is None:
+                table[places] = rows
+
+
+def _stretch(places: Tensor) -> slice | None:
+    """The places as a slice, if they follow one another."""
+    first, last = int(places[0]), int(places[-1])
+    if last - first != len(places) - 1 or not bool((places.diff() == 1).all()):
+        return None
+    return slice(first, last + 1)
 
 
 def _keys(patches: Tensor) -> list[bytes]:
@@ -180,7 +191,5 @@ def _keys(patches: Tensor) -> list[bytes]:
 
 def _windows(patches: Tensor, norm: FoldedSPADE) -> tuple[Tensor, Tensor]:
     """Patches (N, side, side) -> distinct windows (M, k * k), each patch's by number (N, k * k)."""
-    k = norm.kernel
-    names, where = name_windows(patches, norm.outside + 1, k)
-    windows = patches.unfold(1, k, 1).unfold(2, k, 1).reshape(-1, k * k)[where]
-    return windows, names.flatten(1)
+    names, where = name_windows(patches, norm.outside + 1, norm.kernel)
+    return windows_at(patches, where, norm.kernel), names.flatten(1)

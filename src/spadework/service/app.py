@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -14,9 +15,20 @@ from starlette.exceptions import HTTPException
 
 from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import PNG_SIGNATURE, LabelMap
+from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.limits import Guard, Limits, Refusal
-from spadework.service.schemas import HeldStyle, ModelInfo, PaintQuery, SketchSize, StyleValues
+from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
+from spadework.service.schemas import (
+    HeldStyle,
+    ModelInfo,
+    OpenedMap,
+    PaintQuery,
+    ReadQuery,
+    SeedQuery,
+    SketchSize,
+    StyleValues,
+)
 from spadework.service.styles import Styles, style_from
 from spadework.service.worker import Busy, Stale, Worker
 
@@ -29,8 +41,16 @@ STALE = 204
 log = logging.getLogger("spadework.service")
 
 
-def create_app(engine: Engine, limits: Limits | None = None, token: str | None = None) -> FastAPI:
-    """The service of one engine. With a token every request must carry it."""
+def create_app(
+    engine: Engine,
+    limits: Limits | None = None,
+    token: str | None = None,
+    segmenter: Segmenter | None = None,
+) -> FastAPI:
+    """The service of one engine. With a token every request must carry it.
+
+    `segmenter` finds the classes of photographs, if there is one.
+    """
     limits = limits or Limits()
     worker, styles = Worker(limits.waiting, limits.clients), Styles(limits.styles)
 
@@ -42,14 +62,15 @@ def create_app(engine: Engine, limits: Limits | None = None, token: str | None =
     app = FastAPI(title="spadework", lifespan=life, docs_url=None, redoc_url=None)
     app.add_middleware(Guard, limits=limits, token=token)
     _explain_errors(app)
-    _offer_facts(app, engine)
+    _offer_facts(app, engine, segmenter is not None)
     _offer_painting(app, engine, worker, styles, limits)
-    _offer_styles(app, engine, worker, styles)
+    _offer_labels(app, engine, worker, limits, segmenter)
+    _offer_styles(app, engine, worker, styles, limits)
     return app
 
 
-def _offer_facts(app: FastAPI, engine: Engine) -> None:
-    facts = ModelInfo.of(engine)
+def _offer_facts(app: FastAPI, engine: Engine, segments: bool) -> None:
+    facts = ModelInfo.of(engine, segments)
 
     @app.get("/api/health")
     async def health() -> dict[str, bool]:
@@ -64,28 +85,47 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
     @app.post("/api/paint")
     async def paint(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
         sketch = _sketch(await request.body(), query, engine, limits)
-        style = styles.wanted(query, engine, sketch)
         began = time.perf_counter()
 
-        def work() -> tuple[bytes, dict[str, float]]:
+        def work() -> Response:
             waited = time.perf_counter()
+            style = styles.wanted(query, engine, sketch)
             picture = _painted(engine, sketch, query, style)
             painted = time.perf_counter()
-            png = picture.to_bytes(FAST)
-            spent = {"wait": waited - began, "paint": painted - waited, "png": time.perf_counter() - painted}
-            return png, spent
+            response = _packed(picture, query.form)
+            spent = {"wait": waited - began, "paint": painted - waited, "pack": time.perf_counter() - painted}
+            timing = (f"{name};dur={1000 * seconds:.1f}" for name, seconds in spent.items())
+            response.headers["Server-Timing"] = ", ".join(timing)
+            return response
 
-        png, spent = await asyncio.wrap_future(worker.submit(query.client, work, query.live))
-        timing = ", ".join(f"{name};dur={1000 * seconds:.1f}" for name, seconds in spent.items())
-        return Response(png, media_type="image/png", headers={"Server-Timing": timing})
+        return await asyncio.wrap_future(worker.submit(query.client, work, query.live))
+
+
+def _offer_labels(
+    app: FastAPI, engine: Engine, worker: Worker, limits: Limits, segmenter: Segmenter | None
+) -> None:
+    async def answer(work: Callable[[], Opened]) -> OpenedMap:
+        return OpenedMap.of(await asyncio.wrap_future(worker.submit("labels", work)))
 
     @app.post("/api/labels/read")
-    async def read_labels(request: Request) -> Response:
-        """A label PNG -> raw ids, with their size in the headers."""
-        sketch = _sketch(await request.body(), SketchSize(), engine, limits)
-        height, width = sketch.size
-        size = {"X-Width": str(width), "X-Height": str(height)}
-        return Response(sketch.ids.tobytes(), media_type="application/octet-stream", headers=size)
+    async def read_labels(request: Request, query: Annotated[ReadQuery, Query()]) -> OpenedMap:
+        """A label map of any palette, repaired where it must be -> ids of the model, and a report."""
+        data = await request.body()
+        demand_pixels(data, limits.pixels)
+        source = Palette.load(query.palette) if query.palette else None
+        return await answer(partial(open_map, data, engine.palette, source))
+
+    @app.post("/api/labels/from-photo")
+    async def label_photo(request: Request) -> OpenedMap:
+        """A photograph -> the ids of its classes."""
+        if segmenter is None:
+            raise Refusal(
+                404,
+                f"No segmenter of palette {engine.palette.name} is installed",
+                "Open a label map, or use the photograph's light.",
+            )
+        data = await request.body()
+        return await answer(partial(open_photo, data, engine, segmenter))
 
     @app.post("/api/labels/write")
     async def write_labels(request: Request, size: Annotated[SketchSize, Query()]) -> Response:
@@ -94,7 +134,7 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
         return Response(sketch.to_bytes(), media_type="image/png")
 
 
-def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles) -> None:
+def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, limits: Limits) -> None:
     @app.post("/api/styles")
     async def read_style(
         request: Request, name: Annotated[str, Query(max_length=120)] = "photo"
@@ -104,6 +144,16 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles) 
 
         def work() -> HeldStyle:
             return styles.hold(engine.style_of(Picture.from_bytes(data, name), f"photo {name}"))
+
+        return await asyncio.wrap_future(worker.submit("styles", work))
+
+    @app.post("/api/styles/of-seed")
+    async def settle_seed(request: Request, query: Annotated[SeedQuery, Query()]) -> HeldStyle:
+        """The style that a seed has for a sketch, so that it can stay while the sketch is painted on."""
+        sketch = _sketch(await request.body(), query, engine, limits)
+
+        def work() -> HeldStyle:
+            return styles.hold(engine.sample_style(query.seed, sketch))
 
         return await asyncio.wrap_future(worker.submit("styles", work))
 
@@ -137,6 +187,17 @@ def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style |
     height, width = (max(4, round(side * scale)) for side in sketch.size)
     size = painting_size(sketch.size, engine.card.generator, (height, width))
     return engine.paint(sketch.resize(size), query.seed, style, size)
+
+
+def _packed(picture: Picture, form: str) -> Response:
+    """A PNG, or for a page on this machine plain RGBA with its size in the headers."""
+    if form == "png":
+        return Response(picture.to_bytes(FAST), media_type="image/png")
+    height, width = picture.size
+    opaque = np.full((height, width, 1), 255, np.uint8)
+    pixels = np.concatenate([picture.pixels, opaque], 2).tobytes()
+    size = {"X-Width": str(width), "X-Height": str(height)}
+    return Response(pixels, media_type="application/octet-stream", headers=size)
 
 
 def _explain_errors(app: FastAPI) -> None:

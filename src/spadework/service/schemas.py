@@ -1,12 +1,17 @@
 """What travels over the wire, apart from sketches and pictures."""
 
-from typing import Annotated, Self
+from base64 import b64encode
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from spadework import __version__
 from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import MAX_SIDE, MIN_SIDE
+from spadework.palette import Palette
+
+if TYPE_CHECKING:
+    from spadework.service.opening import Opened
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 StyleName = Annotated[str, Field(pattern=r"^(seed:\d{1,10}|[0-9a-f]{16})$")]
@@ -45,12 +50,13 @@ class ModelInfo(Wire):
     size: tuple[int, int]
     styles: bool
     photo_styles: bool
+    photo_labels: bool
     palette: str
     classes: tuple[ClassInfo, ...]
 
     @classmethod
-    def of(cls, engine: Engine) -> Self:
-        """The facts about a loaded model."""
+    def of(cls, engine: Engine, photo_labels: bool) -> Self:
+        """The facts about a loaded model. `photo_labels`: whether a segmenter stands beside it."""
         card, palette = engine.card, engine.palette
         colors = palette.colors()
         classes = []
@@ -67,6 +73,7 @@ class ModelInfo(Wire):
             size=card.generator.size,
             styles=card.generator.z_dim is not None,
             photo_styles=card.encoder is not None,
+            photo_labels=photo_labels,
             palette=palette.name,
             classes=tuple(classes),
         )
@@ -90,6 +97,40 @@ class HeldStyle(StyleValues):
         return cls(id=id, origin=style.origin, z=tuple(map(float, style.z)))
 
 
+class OpenedMap(Wire):
+    """A map that was opened: `ids` of the model's classes, one byte per pixel, in base64.
+
+    `palette`: what it was read with, one of `palettes`. `report`: sentences to be checked by a person; none
+    if nothing had to be done.
+    """
+
+    width: int
+    height: int
+    ids: str
+    palette: str
+    palettes: tuple[str, ...]
+    report: tuple[str, ...]
+
+    @classmethod
+    def of(cls, opened: "Opened") -> Self:
+        """As it travels."""
+        height, width = opened.sketch.size
+        return cls(
+            width=width,
+            height=height,
+            ids=b64encode(opened.sketch.ids.tobytes()).decode(),
+            palette=opened.palette,
+            palettes=tuple(Palette.names()),
+            report=opened.report,
+        )
+
+
+class ReadQuery(Wire):
+    """How to read a label map: with a shipped palette, or with the one that fits best."""
+
+    palette: str | None = Field(default=None, pattern=r"^[\w-]{1,64}$")
+
+
 class SketchSize(Wire):
     """Of a sketch that comes as raw ids, one byte per pixel; a PNG knows its own."""
 
@@ -97,19 +138,26 @@ class SketchSize(Wire):
     height: Side | None = None
 
 
-class PaintQuery(SketchSize):
+class SeedQuery(SketchSize):
+    """A seed, for a sketch."""
+
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+
+
+class PaintQuery(SeedQuery):
     """How to paint. A live request takes the place of an earlier one of its client that still waits.
 
     `short` is the short side at which the network paints, and the picture then comes back in that size: a
-    quick preview. Without it the picture is as large as the sketch.
+    quick preview. Without it the picture is as large as the sketch. `form`: raw is RGBA, which is larger than
+    PNG but takes no time to pack.
     """
 
     client: str = Field(default="anyone", pattern=r"^[\w-]{1,64}$")
     live: bool = False
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     style: StyleName | None = None
     other: StyleName | None = None
     blend: float = Field(default=0.0, ge=0, le=1)
+    form: Literal["png", "raw"] = "png"
     short: int | None = Field(default=None, ge=32, le=2048)
 
 

@@ -3,9 +3,22 @@
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def apart(work: Callable[[], T]) -> T:
+    """The result of work that is done in a thread of its own, which ends with it.
+
+    OpenMP keeps a pool for every living thread that has computed, and once the pools together are larger than
+    the machine, its threads sleep between any two operations: beside a main thread that has loaded the model,
+    the worker takes half as long again to paint.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 class Stale(Exception):

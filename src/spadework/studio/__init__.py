@@ -8,15 +8,21 @@ from starlette.staticfiles import StaticFiles
 from spadework.engine import Engine
 from spadework.service.app import create_app
 from spadework.service.limits import Limits
+from spadework.service.opening import Segmenter
 from spadework.service.schemas import Example
 
 PAGE = Path(__file__).parent / "page"
 SKETCHES = Path(__file__).parent / "sketches"
 
 
-def create_studio(engine: Engine, limits: Limits | None = None, token: str | None = None) -> FastAPI:
-    """The service of an engine with the page at `/`."""
-    app = create_app(engine, limits, token)
+def create_studio(
+    engine: Engine,
+    limits: Limits | None = None,
+    token: str | None = None,
+    segmenter: Segmenter | None = None,
+) -> FastAPI:
+    """The service of an engine, and of a segmenter if there is one, with the page at `/`."""
+    app = create_app(engine, limits, token, segmenter)
 
     @app.get("/api/examples")
     async def examples() -> list[Example]:

@@ -25,10 +25,11 @@ async function start() {
   const style = new Style();
   style.able = model.styles;
   const palette = new Palette(model.classes);
-  const view = new View(sheet, pixelColors(model.classes));
+  const colors = pixelColors(model.classes);
+  const view = new View(sheet, colors);
   const painter = new Painter(() => sheet.raster, style);
   const shelf = new Shelf(() => sheet.raster, style, model.photo_styles);
-  const files = new Files(sheet, style, shelf, model);
+  const files = new Files(sheet, style, shelf, model, colors);
   const tools = new Tools(sheet, view, palette);
 
   followSheet(sheet, view, palette, painter, shelf);
@@ -73,7 +74,7 @@ async function keep(files, sheet, style, tools, palette) {
     soon();
   };
   sheet.addEventListener("history", touched);
-  style.addEventListener("change", touched);
+  for (const event of ["change", "settled"]) style.addEventListener(event, touched);
   addEventListener("visibilitychange", () => document.visibilityState === "hidden" && void save());
   touched();
 }
@@ -99,10 +100,10 @@ function showPainter(painter, view) {
   const say = (/** @type {string} */ text) => ($("state-text").textContent = text);
   let last = "";
   painter.addEventListener("photograph", (event) => {
-    const { image, preview, ms, engineMs } = /** @type {CustomEvent<Photograph>} */ (event).detail;
+    const { image, preview, ms, stages } = /** @type {CustomEvent<Photograph>} */ (event).detail;
     view.photograph(image, preview);
     last = `${Math.round(ms)} ms`;
-    $("state").title = `${preview ? "Preview" : "Photograph"} after ${last}, of which the model took ${Math.round(engineMs)} ms`;
+    $("state").title = `${preview ? "Preview" : "Photograph"} after ${last}, of which the model took ${Math.round(stages.paint)} ms`;
   });
   painter.addEventListener("state", (event) => {
     const state = /** @type {CustomEvent<string>} */ (event).detail;

@@ -1,8 +1,9 @@
 // In and out: label maps, projects, photographs, the clipboard, examples, new sheets.
 
 import { Problem, ask, query, send } from "./api.js";
-import { $, complain, download, input, make, press } from "./page.js";
-import { photograph } from "./painter.js";
+import { $, attempt, download, input, make, press } from "./page.js";
+import { Opening, readLabels } from "./opening.js";
+import { painted } from "./painter.js";
 import { projectText, readProject } from "./project.js";
 
 /** @typedef {import("./sheet.js").Sheet} Sheet */
@@ -13,33 +14,37 @@ const SHAPES = [["3:2", 384, 256], ["1:1", 256, 256], ["2:1", 512, 256], ["2:3",
 const MOST = 2048 * 2048;
 
 export class Files {
-  /** @param {Sheet} sheet @param {Style} style @param {Shelf} shelf @param {{palette: string, classes: {id: number}[]}} model */
-  constructor(sheet, style, shelf, model) {
+  /** @param {Sheet} sheet @param {Style} style @param {Shelf} shelf @param {any} model @param {Uint32Array} colors */
+  constructor(sheet, style, shelf, model, colors) {
     this.sheet = sheet;
     this.style = style;
-    this.shelf = shelf;
     this.palette = model.palette;
     this.classes = new Set(model.classes.map(({ id }) => id));
     this.name = "sketch";
+    this.opening = new Opening(model, colors, {
+      start: (sketch, name) => this.#begin(sketch, name),
+      takeStyle: (file) => shelf.takePhoto(file),
+    });
     this.#listen();
     this.#offerShapes();
   }
 
   #listen() {
     $("new").onclick = () => dialog("new-dialog").showModal();
-    dialog("new-dialog").onclose = () => dialog("new-dialog").returnValue === "create" && this.#create();
-    $("examples").onclick = () => void this.showExamples();
+    $("new-cancel").onclick = () => dialog("new-dialog").close();
+    $("new-form").onsubmit = () => void attempt(() => this.#create());
+    $("examples").onclick = () => void attempt(() => this.showExamples());
     $("open").onclick = () => input("file").click();
     input("file").onchange = () => {
       const [file] = input("file").files ?? [];
-      if (file) void this.open(file);
+      if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
     const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();
-        void Promise.resolve(job()).catch(complain);
+        void attempt(job);
       };
     }
     this.#listenToDrops();
@@ -56,26 +61,21 @@ export class Files {
       event.preventDefault();
       target.hidden = true;
       const [file] = event.dataTransfer?.files ?? [];
-      if (file) void this.#dropped(file);
+      if (file) void attempt(() => this.open(file, true));
     });
   }
 
-  /** A project or a label map is opened; any other picture is a style. @param {File} file */
-  async #dropped(file) {
-    if (file.name.endsWith(".json")) return this.open(file);
-    if (file.type === "image/png" && (await readLabels(file).then(() => true, () => false))) return this.open(file);
-    return this.shelf.takePhoto(file);
+  /** @param {File} file @param {boolean} [dropped] */
+  async open(file, dropped = false) {
+    if (!file.name.endsWith(".json")) return this.opening.picture(file, dropped);
+    this.openProject(await file.text());
+    this.name = stem(file.name);
   }
 
-  /** @param {Blob & {name: string}} file */
-  async open(file) {
-    try {
-      if (file.name.endsWith(".json")) this.openProject(await file.text());
-      else this.start(await readLabels(file));
-      this.name = file.name.replace(/(\.spadework)?\.\w+$/, "") || "sketch";
-    } catch (problem) {
-      complain(problem);
-    }
+  /** @param {import("./painter.js").Sketch} sketch @param {string} name of its file */
+  #begin(sketch, name) {
+    this.start(sketch);
+    this.name = stem(name);
   }
 
   /** @param {string} text */
@@ -85,10 +85,10 @@ export class Files {
     this.style.set(style);
   }
 
-  /** A new base map. @param {{ids: Uint8Array, width: number, height: number}} map */
+  /** A new sheet, for which the seeds find new styles. @param {{ids: Uint8Array, width: number, height: number, background?: number}} map */
   start(map) {
-    const first = Math.min(...this.classes);
-    this.sheet.replace({ background: first, ...map });
+    this.style.unsettle();
+    this.sheet.replace({ background: Math.min(...this.classes), ...map });
   }
 
   #offerShapes() {
@@ -110,40 +110,37 @@ export class Files {
   #create() {
     const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
     const background = Number(/** @type {HTMLSelectElement} */ (/** @type {unknown} */ ($("new-background"))).value);
-    if (width * height > MOST) return complain(new Problem("That sketch is too large", "Use at most 2048 by 2048 pixels"));
+    if (width * height > MOST) throw new Problem("That sketch is too large", "Use at most 2048 by 2048 pixels");
     this.name = "sketch";
-    this.sheet.replace({ ids: new Uint8Array(width * height).fill(background), width, height, background });
+    this.start({ ids: new Uint8Array(width * height).fill(background), width, height, background });
   }
 
   async showExamples() {
     dialog("examples-dialog").showModal();
     if ($("example-list").children.length) return;
-    try {
-      for (const { name, title, url } of await (await ask("/api/examples")).json()) {
-        const button = make("button", { className: "card" }, make("img", { src: url, alt: "" }), make("span", { textContent: title }));
-        button.onclick = () => {
-          dialog("examples-dialog").close();
-          void this.openExample(name, url).catch(complain);
-        };
-        $("example-list").append(button);
-      }
-    } catch (problem) {
-      complain(problem);
+    for (const { name, title, url } of await (await ask("/api/examples")).json()) {
+      const button = make("button", { className: "card" }, make("img", { src: url, alt: "" }), make("span", { textContent: title }));
+      button.onclick = () => {
+        dialog("examples-dialog").close();
+        void attempt(() => this.openExample(name, url));
+      };
+      $("example-list").append(button);
     }
   }
 
   /** @param {string} name @param {string} url */
   async openExample(name, url) {
     const file = await (await ask(url)).blob();
-    this.start(await readLabels(file));
+    this.start((await readLabels(file)).sketch);
     this.name = name;
   }
 
   /** The photograph in full size, as the server made it: its PNG text says how. */
   async #photo() {
-    const result = await photograph(this.sheet.raster, this.style, { client: "saving" });
-    if (!result) throw new Problem("The painter was busy", "Save it again");
-    return result.bytes;
+    await this.style.settle(this.sheet.raster);
+    const response = await painted(this.sheet.raster, this.style, { client: "saving" });
+    if (!response) throw new Problem("The painter was busy", "Save it again");
+    return response.blob();
   }
 
   async savePhoto() {
@@ -170,12 +167,8 @@ export class Files {
   }
 }
 
-/** Any label map that the server can read. @param {Blob} file */
-async function readLabels(file) {
-  const response = await send("/api/labels/read", file);
-  const [width, height] = ["X-Width", "X-Height"].map((name) => Number(response.headers.get(name)));
-  return { ids: new Uint8Array(await response.arrayBuffer()), width, height };
-}
+/** A file's name without its endings. @param {string} name */
+const stem = (name) => name.replace(/(\.labels|\.spadework)?\.\w+$/, "") || "sketch";
 
 /** @param {string} id */
 const dialog = (id) => /** @type {HTMLDialogElement} */ ($(id));

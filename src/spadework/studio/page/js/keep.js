@@ -1,6 +1,7 @@
 // Every drawing is kept in the browser: a reload, a crash or a closed tab loses nothing.
 
 const DAYS = 60;
+const RELOAD = 1000;  // ms within which a page that reloads gives its place to its successor
 
 /** @returns {Promise<IDBDatabase>} */
 function database() {
@@ -29,7 +30,8 @@ export class Keeper {
   static async open() {
     const base = await database();
     const own = sessionStorage.getItem("sheet");
-    for (const name of [...(own ? [own] : []), ...(await orphans(base))]) {
+    if (own && (await held(own, { signal: AbortSignal.timeout(RELOAD) }))) return new Keeper(base, own);
+    for (const name of await orphans(base)) {
       if (await held(name)) return new Keeper(base, named(name));
     }
     const name = crypto.randomUUID();
@@ -67,12 +69,16 @@ async function orphans(base) {
   return found.filter(({ time }) => time >= limit).map(({ name }) => name);
 }
 
-/** Take the lock of a name for the life of this tab; false if another tab has it. @param {string} name @returns {Promise<boolean>} */
-function held(name) {
+/**
+ * Take the lock of a name for the life of this tab; false if another tab has it.
+ * @param {string} name @param {LockOptions} [options] @returns {Promise<boolean>}
+ */
+function held(name, options = { ifAvailable: true }) {
   return new Promise((done) => {
-    void navigator.locks.request(`spadework-${name}`, { ifAvailable: true }, (lock) => {
+    const kept = navigator.locks.request(`spadework-${name}`, options, (lock) => {
       done(lock !== null);
       return lock && new Promise(() => {});
     });
+    kept.catch(() => done(false));
   });
 }

@@ -63,6 +63,22 @@ export function whenQuiet(work, ms) {
   };
 }
 
+/** As people read it. @param {number} part of 1 */
+export const share = (part) => (part < 0.01 ? "<1%" : `${Math.round(100 * part)}%`);
+
+let jobs = 0;
+
+/** Do what a person asked for. Meanwhile the page says that it is at work; a failure becomes a sentence. @param {() => unknown} job */
+export async function attempt(job) {
+  document.body.dataset.working = String(++jobs);
+  try {
+    await job();
+  } catch (problem) {
+    complain(problem);
+  }
+  if (--jobs === 0) delete document.body.dataset.working;
+}
+
 /** @param {unknown} problem */
 export function complain(problem) {
   const { sentence, remedy } = /** @type {any} */ (problem);

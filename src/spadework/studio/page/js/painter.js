@@ -4,23 +4,45 @@ import { Problem, ask, query, send } from "./api.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
 /** @typedef {import("./style.js").Style} Style */
-/** @typedef {{bytes: Blob, image: ImageBitmap, ms: number, engineMs: number, preview: boolean}} Photograph */
+/** @typedef {{image: ImageBitmap, ms: number, stages: Record<string, number>, preview: boolean}} Photograph `ms` in all, and in stages */
 
 const SLOW = 150;
 const PREVIEW_SIDE = 128;
 const RETRY = 700;
+const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  // where packing costs more than sending
 
-/** @param {Sketch} sketch @param {Style} style @param {Record<string, string | number | boolean | undefined>} how */
-export async function photograph(sketch, style, how) {
-  const began = performance.now();
+/** @typedef {Record<string, string | number | boolean | undefined>} How */
+
+/** A PNG that remembers how it was made, or whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how */
+export async function painted(sketch, style, how) {
   const size = { width: sketch.width, height: sketch.height };
   const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
   const response = await send(path, sketch.ids.slice()).catch((problem) => remembered(problem, style, path, sketch));
-  if (response.status === 204) return null;
-  const bytes = await response.blob();
-  const image = await createImageBitmap(bytes);
-  const engineMs = Number(/paint;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1] ?? 0);
-  return { bytes, image, ms: performance.now() - began, engineMs, preview: "short" in how };
+  return response.status === 204 ? null : response;
+}
+
+/** To be shown. @param {Sketch} sketch @param {Style} style @param {How} how @returns {Promise<Photograph | null>} */
+export async function photograph(sketch, style, how) {
+  const began = performance.now();
+  const response = await painted(sketch, style, NEAR ? { ...how, form: "raw" } : how);
+  if (!response) return null;
+  const answered = performance.now();
+  const image = await createImageBitmap(NEAR ? await pixels(response) : await response.blob());
+  const ended = performance.now();
+  const stages = { ...serverStages(response), show: ended - answered };
+  return { image, ms: ended - began, stages, preview: "short" in how };
+}
+
+/** @param {Response} response */
+async function pixels(response) {
+  const bytes = new Uint8ClampedArray(await response.arrayBuffer());
+  return new ImageData(bytes, Number(response.headers.get("X-Width")));
+}
+
+/** Where the server spent its time, in ms. @param {Response} response @returns {Record<string, number>} */
+function serverStages(response) {
+  const told = (response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)/g);
+  return Object.fromEntries([...told].map(([, name, ms]) => [name, Number(ms)]));
 }
 
 /** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Sketch} sketch */
@@ -49,11 +71,12 @@ export class Painter extends EventTarget {
   /** The drawing or the style is not what it was. */
   changed() {
     this.wanted += 1;
-    if (!this.running) void this.#run();
+    if (this.running) return;
+    this.running = true;
+    queueMicrotask(() => void this.#run());  // a new sheet with a new style is one change
   }
 
   async #run() {
-    this.running = true;
     while (this.painted < this.wanted) {
       this.#be("painting");
       await this.#paintOnce();
@@ -66,6 +89,7 @@ export class Painter extends EventTarget {
     const version = this.wanted;
     const quick = this.fullMs > SLOW && this.previewed < version;
     try {
+      await this.style.settle(this.sketch());
       const how = { client: this.client, live: true, ...(quick ? { short: PREVIEW_SIDE } : {}) };
       const result = await photograph(this.sketch(), this.style, how);
       if (!result) return;

@@ -1,6 +1,6 @@
 // The classes: names, colours, search, number keys, how much of the sheet each covers.
 
-import { $, input, make } from "./page.js";
+import { $, input, make, share } from "./page.js";
 
 /** @typedef {{id: number, name: string, color: string, aliases: string[]}} ClassInfo */
 
@@ -89,8 +89,7 @@ export class Palette extends EventTarget {
     const counts = new Uint32Array(256);
     for (const id of ids) counts[id]++;
     for (const [id, { count }] of this.rows) {
-      const share = (100 * counts[id]) / ids.length;
-      count.textContent = share === 0 ? "" : share < 1 ? "<1%" : `${Math.round(share)}%`;
+      count.textContent = counts[id] ? share(counts[id] / ids.length) : "";
     }
   }
 }

@@ -66,7 +66,7 @@ export class Sheet extends EventTarget {
     this.undone = [];
     this.current = null;
     this.#remember(this.strokes.length);
-    this.#tell();
+    this.dispatchEvent(new Event("history"));
   }
 
   /** Forget the growing stroke. */

@@ -1,9 +1,9 @@
 // The style: seed and dice, moods, photos, a blend of two, four variations.
 
-import { send } from "./api.js";
+import { query, send } from "./api.js";
 import { photograph } from "./painter.js";
-import { $, complain, input, make, press, whenQuiet } from "./page.js";
-import { MAX_SEED, Style, nameOf, randomSeed, titleOf } from "./style.js";
+import { $, attempt, input, make, press, whenQuiet } from "./page.js";
+import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 
 /** @typedef {import("./painter.js").Sketch} Sketch */
 /** @typedef {import("./style.js").Mood} Mood */
@@ -49,11 +49,10 @@ export class Shelf {
     $("photo-style").onclick = () => input("photo-file").click();
     input("photo-file").onchange = () => {
       const [file] = input("photo-file").files ?? [];
-      if (file) void this.takePhoto(file);
+      if (file) void attempt(() => this.takePhoto(file));
       input("photo-file").value = "";
     };
-    $("variations").onclick = () => void this.vary();
-    $("variations-again").onclick = () => void this.vary();
+    $("variations").onclick = $("variations-again").onclick = () => void attempt(() => this.vary());
   }
 
   /** @param {string} slot */
@@ -64,12 +63,13 @@ export class Shelf {
 
   /** @param {Mood} mood */
   #offer(mood) {
-    if (this.buttons.has(nameOf(mood))) return;
+    if (this.buttons.has(keyOf(mood))) return;
     const title = titleOf(mood);
     const face = make("canvas", { width: 96, height: 64, ariaHidden: "true" });
-    const button = make("button", { className: "mood", title }, face, make("span", { textContent: title }));
+    const again = "seed" in mood ? "; choose it again to suit it to the sketch as it is now" : "";
+    const button = make("button", { className: "mood", title: `${title}${again}` }, face, make("span", { textContent: title }));
     button.onclick = () => this.take(mood);
-    this.buttons.set(nameOf(mood), button);
+    this.buttons.set(keyOf(mood), button);
     if ("seed" in mood) $("moods").append(button);
     else $("moods").prepend(button);
   }
@@ -84,10 +84,7 @@ export class Shelf {
   show() {
     const { seed, mood, other, blend, locked } = this.style;
     for (const each of [mood, other]) {
-      if (each && "id" in each && !this.buttons.has(nameOf(each))) {
-        this.moods.unshift(each);
-        this.#offer(each);
-      }
+      if (each && !("seed" in each)) this.#offerPhoto(each);
     }
     input("seed").value = String(seed);
     input("blend").value = String(Math.round(100 * blend));
@@ -97,27 +94,27 @@ export class Shelf {
     press($("slot-b"), this.slot === "b");
     label("slot-a", titleOf(mood));
     label("slot-b", titleOf(other));
-    for (const [name, button] of this.buttons) {
-      press(button, name === nameOf(mood) || (other !== null && name === nameOf(other)));
+    for (const [key, button] of this.buttons) {
+      press(button, key === keyOf(mood) || (other !== null && key === keyOf(other)));
       /** @type {HTMLButtonElement} */ (button).disabled = locked;
     }
   }
 
+  /** @param {Mood} mood */
+  #offerPhoto(mood) {
+    if (this.buttons.has(keyOf(mood))) return;
+    this.moods.unshift(mood);
+    this.#offer(mood);
+  }
+
   /** A photo's style, for the chosen slot. @param {File} file */
   async takePhoto(file) {
-    try {
-      const name = file.name.slice(0, 100);
-      const response = await send(`/api/styles?name=${encodeURIComponent(name)}`, file);
-      const { id, origin, z } = await response.json();
-      const mood = { id, origin, z };
-      if (!this.buttons.has(id)) this.moods.unshift(mood);
-      this.#offer(mood);
-      this.style.set({ locked: false });
-      this.take(mood);
-      this.paintLater();
-    } catch (problem) {
-      complain(problem);
-    }
+    const response = await send(`/api/styles?${query({ name: file.name.slice(0, 100) })}`, file);
+    const mood = await response.json();
+    this.#offerPhoto(mood);
+    this.style.set({ locked: false });
+    this.take(mood);
+    this.paintLater();
   }
 
   get #aspect() { return this.sketch().width / this.sketch().height; }
@@ -129,7 +126,7 @@ export class Shelf {
       const style = Object.assign(new Style(), { seed: "seed" in mood ? mood.seed : 0, mood });
       const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
       if (turn !== this.painting || !small) return;
-      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(nameOf(mood))?.firstChild), small.image, this.#aspect);
+      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(keyOf(mood))?.firstChild), small.image, this.#aspect);
     }
   }
 
@@ -145,7 +142,7 @@ export class Shelf {
       const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
       const button = make("button", { className: "card waiting" }, face, make("span", { textContent: `seed ${seed}` }));
       const { mood, other, blend, locked } = this.style;
-      const keep = locked || "id" in mood;
+      const keep = locked || !("seed" in mood);
       const style = Object.assign(new Style(), { seed, mood: keep ? mood : { seed }, other: keep ? other : null, blend });
       button.onclick = () => {
         this.style.set({ seed, mood: style.mood, other: style.other });
@@ -156,7 +153,7 @@ export class Shelf {
       if (result) cover(face, result.image, this.#aspect);
       button.classList.remove("waiting");
     });
-    await Promise.all(jobs).catch(complain);
+    await Promise.all(jobs);
   }
 }
 

@@ -1,18 +1,28 @@
 // How the photograph looks: a seed's mood or a photo's, or a blend of two.
 
-import { ask } from "./api.js";
+import { ask, query, send } from "./api.js";
 
-/** @typedef {{seed: number} | {id: string, origin: string, z: number[]}} Mood of a seed, or of a photo */
+/** @typedef {{id: string, origin: string, z: number[]}} Held a style, as the server holds it */
+/** @typedef {({seed: number} & Partial<Held>) | Held} Mood of a seed, which becomes a style when it is painted, or of a photo */
+/** @typedef {import("./painter.js").Sketch} Sketch */
 
 export const MAX_SEED = 2 ** 32 - 1;
 
-/** @param {Mood} mood */
-export const nameOf = (mood) => ("seed" in mood ? `seed:${mood.seed}` : mood.id);
+/** For requests. @param {Mood} mood */
+const nameOf = (mood) => mood.id ?? keyOf(mood);
+
+/** The same for a seed, whatever style it has become. @param {Mood} mood */
+export const keyOf = (mood) => ("seed" in mood ? `seed:${mood.seed}` : mood.id);
 
 /** For people. @param {Mood | null} mood */
 export const titleOf = (mood) => (!mood ? "none" : "seed" in mood ? `seed ${mood.seed}` : mood.origin);
 
-/** Fires "change". While `locked`, dice and new sketches leave the mood alone. */
+/**
+ * Fires "change", and "settled" when seeds have become styles.
+ *
+ * What a seed means depends on the sketch, so that snow gets the light of snow. It is decided once for a sheet:
+ * painting on never changes the mood by itself. While `locked`, dice and new sheets leave the mood alone.
+ */
 export class Style extends EventTarget {
   constructor() {
     super();
@@ -34,7 +44,25 @@ export class Style extends EventTarget {
 
   /** Another seed: another mood, or under a lock only other detail. @param {number} seed */
   roll(seed) {
-    this.set(this.locked || "id" in this.mood ? { seed } : { seed, mood: { seed } });
+    this.set(this.locked || !("seed" in this.mood) ? { seed } : { seed, mood: { seed } });
+  }
+
+  /** Seeds become the styles that suit a sketch. @param {Sketch} sketch */
+  async settle({ ids, width, height }) {
+    for (const slot of /** @type {const} */ (["mood", "other"])) {
+      const mood = this[slot];
+      if (!this.able || !mood || mood.id || !("seed" in mood)) continue;
+      const response = await send(`/api/styles/of-seed?${query({ width, height, seed: mood.seed })}`, ids.slice());
+      const held = await response.json();
+      if (this[slot] !== mood) continue;
+      this[slot] = { seed: mood.seed, ...held };
+      this.dispatchEvent(new Event("settled"));
+    }
+  }
+
+  /** Another sheet: seeds become styles anew. */
+  unsettle() {
+    if (!this.locked) this.set({ mood: unsettled(this.mood), other: this.other && unsettled(this.other) });
   }
 
   /** What a request says about it. */
@@ -44,10 +72,10 @@ export class Style extends EventTarget {
     return { seed: this.seed, style: nameOf(this.mood), ...blended };
   }
 
-  /** Give our photo styles to a server that does not know them. */
+  /** Give our styles to a server that does not know them. */
   async bring() {
     for (const mood of [this.mood, this.other]) {
-      if (!mood || "seed" in mood) continue;
+      if (!mood?.z) continue;
       const body = JSON.stringify({ origin: mood.origin, z: mood.z });
       await ask("/api/styles", { method: "PUT", body, headers: { "Content-Type": "application/json" } });
     }
@@ -59,12 +87,16 @@ export class Style extends EventTarget {
   }
 }
 
+/** @param {Mood} mood @returns {Mood} */
+const unsettled = (mood) => ("seed" in mood ? { seed: mood.seed } : mood);
+
 /** @returns {number} */
 export const randomSeed = () => Math.floor(Math.random() * 10000);
 
 /** Whether a mood from a file can be used. @param {any} mood */
 export function isMood(mood) {
-  if (Number.isInteger(mood?.seed)) return mood.seed >= 0 && mood.seed <= MAX_SEED;
+  const seeded = Number.isInteger(mood?.seed) && mood.seed >= 0 && mood.seed <= MAX_SEED;
+  if (mood?.seed !== undefined && !(seeded && mood.id)) return seeded;
   const values = Array.isArray(mood?.z) && mood.z.every(Number.isFinite);
   return values && /^[0-9a-f]{16}$/.test(mood.id) && typeof mood.origin === "string";
 }

@@ -108,17 +108,14 @@ export class View {
   }
 
   #paint() {
-    const { ids, width, height } = this.sheet;
+    const { width, height } = this.sheet;
     const surface = canvas("sketch");
     if (surface.width !== width || surface.height !== height) {
       [surface.width, surface.height] = [width, height];
       if (this.fitted) this.fit();
       else this.#place();
     }
-    const image = new ImageData(width, height);
-    const pixels = new Uint32Array(image.data.buffer);
-    for (let i = 0; i < ids.length; i++) pixels[i] = this.colors[ids[i]];
-    surface.getContext("2d")?.putImageData(image, 0, 0);
+    drawIds(surface, this.sheet.raster, this.colors);
   }
 
   /** @param {ImageBitmap} image @param {boolean} preview */
@@ -133,6 +130,15 @@ export class View {
     surface.dataset.painted = String(Number(surface.dataset.painted ?? 0) + 1);
     surface.dataset.preview = String(preview);
   }
+}
+
+/** A map in its colours. @param {HTMLCanvasElement} surface @param {import("./painter.js").Sketch} sketch @param {Uint32Array} colors */
+export function drawIds(surface, { ids, width, height }, colors) {
+  if (surface.width !== width || surface.height !== height) [surface.width, surface.height] = [width, height];
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let i = 0; i < ids.length; i++) pixels[i] = colors[ids[i]];
+  surface.getContext("2d")?.putImageData(image, 0, 0);
 }
 
 /** @param {{id: number, color: string}[]} classes @returns {Uint32Array} */

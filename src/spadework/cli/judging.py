@@ -1,0 +1,34 @@
+"""Segmenters for the commands that need one."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spadework.candidates import Reader
+    from spadework.palette import Palette
+
+SHIPPED = "segmenter_landscape"
+"""The segmenter that comes with the package."""
+
+
+def load_reader(name_or_path: str, palette: "Palette") -> "Reader":
+    """A shipped segmenter by its name, or any from a file, for sketches in the classes of a palette.
+
+    Raises ValueError where there is none, and where it reads other classes.
+    """
+    from spadework.candidates import demand_classes
+
+    if find_spec("spadework.segmenter") is None:
+        raise ValueError("this version has no segmenter, which tells what a picture shows: update spadework")
+    reader: Reader = import_module("spadework.segmenter").Segmenter.load(name_or_path)
+    demand_classes(reader, palette)
+    return reader
+
+
+def shipped_reader(palette: "Palette") -> "Reader | None":
+    """The shipped segmenter, or None where it is missing or reads other classes."""
+    try:
+        return load_reader(SHIPPED, palette)
+    except ValueError:
+        return None

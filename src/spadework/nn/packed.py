@@ -1,0 +1,127 @@
+"""Convolutions and products of matrices whose weights lie as the CPU's kernels want them.
+
+PyTorch asks oneDNN for a layout at every call and converts the weights where it differs; here that happens
+once. Products are 1x1 convolutions over a fixed number of rows: PyTorch's own float32 products come from a
+library that uses half of what an AMD core can do. And a row's result does not depend on how many are asked.
+
+Shapes: P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class PackedConv:
+    """A convolution for grids of one size, stride 1, same padding; other sizes convert at every call."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, grid: tuple[int, int]):
+        self.weight = weight.detach().contiguous(memory_format=torch.channels_last)
+        self.bias = None if bias is None else bias.detach().to(weight.dtype)
+        self.padding = weight.shape[-1] // 2
+        self.packed = self._pack((1, weight.shape[1], *grid))
+
+    def _pack(self, shape: tuple[int, ...]) -> bool:
+        reorder = getattr(torch._C._nn, "mkldnn_reorder_conv2d_weight", None)  # type: ignore[attr-defined]
+        if reorder is None or not torch.backends.mkldnn.is_available():
+            return False
+        pad, one = (self.padding, self.padding), (1, 1)
+        self.weight = reorder(self.weight.to_mkldnn(), pad, one, one, 1, list(shape))
+        return True
+
+    def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
+        """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
+        x, pad = rows.view(1, *grid, -1).permute(0, 3, 1, 2), [self.padding] * 2
+        if self.packed:
+            pointwise = torch.ops.mkldnn._convolution_pointwise
+            y = pointwise(x, self.weight, self.bias, pad, [1, 1], [1, 1], 1, "none", [], "")
+        else:
+            y = F.conv2d(x, self.weight, self.bias, padding=pad)
+        return y.permute(0, 2, 3, 1).reshape(len(rows), -1)
+
+
+class PackedProduct:
+    """``rows @ weight.T + bias``, ``step`` rows at a time."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, step: int):
+        self.conv, self.step = PackedConv(weight[:, :, None, None], bias, (step, 1)), step
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(N, C_in) -> (N, C_out)."""
+        parts = [part for _, part in self.parts(rows)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def parts(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """Which rows, and their products."""
+        for top in range(0, len(rows), self.step):
+            part = rows[top : top + self.step]
+            few = len(part)
+            if few < self.step:
+                part = F.pad(part, (0, 0, 0, self.step - few))
+            yield slice(top, top + few), self.conv(part, (self.step, 1))[:few]
+
+
+class WinogradConv:
+    """A 3x3 convolution in 4 multiplications per pixel and pair of channels, not 9, exact but for rounding.
+
+    F(2x2, 3x3) of Lavin & Gray 2015 (arXiv 1509.09308): 4x4 pixels become 16 sums, each is multiplied by its
+    own matrix, and sums of these are 2x2 pixels of the result. In float32 it rounds less than the plain sum.
+    """
+
+    TILES = 256
+    """Tiles that are worked on at a time; their sums stay in cache."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, grid: tuple[int, int]):
+        spread = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], dtype=torch.float64)
+        kernels = torch.einsum("iy,ocyx,jx->ijoc", spread, weight.detach().double(), spread).to(weight.dtype)
+        step = min(-(-grid[0] // 2) * -(-grid[1] // 2), self.TILES)
+        self.products = [PackedProduct(kernel, None, step) for kernel in kernels.flatten(0, 1)]
+        self.bias = None if bias is None else bias.detach()
+
+    @staticmethod
+    def pays(weight: Tensor, grid: tuple[int, int]) -> bool:
+        """Whether it is faster than a plain convolution: many channels, few pixels."""
+        channels, pixels = min(weight.shape[:2]), grid[0] * grid[1]
+        return weight.dtype == torch.float32 and channels >= 256 and 2**18 // channels <= pixels <= 64 * 64
+
+    def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
+        """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
+        h, w = grid
+        x = F.pad(rows.view(h, w, -1), (0, 0, 1, 1 + w % 2, 1, 1 + h % 2))
+        step = 2 * max(1, self.TILES // ((w + 1) // 2))
+        bands = [self._band(x[top : top + step + 2]) for top in range(0, h, step)]
+        y = (bands[0] if len(bands) == 1 else torch.cat(bands))[:h, :w]
+        return (y if self.bias is None else y + self.bias).reshape(h * w, -1)
+
+    def _band(self, x: Tensor) -> Tensor:
+        """Rows of pixels with a margin of one (2a + 2, 2b + 2, C_in) -> (2a, 2b, C_out)."""
+        a, b = x.shape[0] // 2 - 1, x.shape[1] // 2 - 1
+        sums = x.new_empty(4, 4, a, b, x.shape[2])
+        for i, across in enumerate(_four(lambda n: x[n : n + 2 * a : 2])):
+            _four(lambda n, across=across: across[:, n : n + 2 * b : 2], sums[i])
+        made = [product(part) for product, part in zip(self.products, sums.view(16, a * b, -1), strict=True)]
+        y = x.new_empty(a, 2, b, 2, made[0].shape[1])
+        rows = [_two(made[n::4]) for n in range(4)]  # of the four columns: the upper and the lower pixel
+        for i in range(2):
+            left, right = _two([column[i] for column in rows])
+            y[:, i, :, 0], y[:, i, :, 1] = left.view(a, b, -1), right.view(a, b, -1)
+        return y.view(2 * a, 2 * b, -1)
+
+
+def _four(at: Callable[[int], Tensor], out: Tensor | None = None) -> list[Tensor]:
+    """Four neighbours -> their four sums."""
+    outs = [None] * 4 if out is None else list(out)
+    sums = ((torch.sub, 0, 2), (torch.add, 1, 2), (torch.sub, 2, 1), (torch.sub, 1, 3))
+    return [add(at(a), at(b), out=into) for (add, a, b), into in zip(sums, outs, strict=True)]
+
+
+def _two(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Four products -> two pixels."""
+    return parts[0] + parts[1] + parts[2], parts[1] - parts[2] - parts[3]
+
+
+def packed_conv(weight: Tensor, bias: Tensor | None, grid: tuple[int, int]) -> PackedConv | WinogradConv:
+    """The faster one for this grid."""
+    return (WinogradConv if WinogradConv.pays(weight, grid) else PackedConv)(weight, bias, grid)

@@ -1,0 +1,146 @@
+"""The generator as an ONNX graph.
+
+Written out by hand: tracing fixes sizes that may vary, and takes a hundred times as long. `export` compares
+the pictures of every file with the generator's own, so the two cannot drift apart unseen.
+
+Shapes: B batch, K semantic channels, C features, (H, W) the picture, (h, w) a grid, Z style.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..nn.generator import PLANS, Generator
+from ..nn.spade import SPADE, SPADEResBlock
+from ..tensors import SemanticsConfig
+from .graph import Graph, array_type, as_array
+
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+LINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+END = 2**31 - 1
+
+
+class GeneratorGraph:
+    """Adds a generator to a graph. `noise`: a field (1, 1, h, w) per block, repeated on larger grids."""
+
+    def __init__(
+        self, graph: Graph, generator: Generator, semantics: SemanticsConfig, noise: Sequence[Tensor] | None
+    ):
+        self.graph, self.generator, self.semantics, self.noise = graph, generator, semantics, noise
+        config = generator.config
+        self.step = 2**config.num_ups
+        maps = ["batch", f"{self.step}*rows", f"{self.step}*columns"]
+        self.labels = graph.input("labels", np.uint8, maps)
+        self.edges = graph.input("edges", np.bool_, maps) if semantics.edges else None
+        self.z = graph.input("z", np.float32, ["batch", config.z_dim]) if config.z_dim else None
+
+    def picture(self) -> str:
+        """(B, 3, H, W) in [-1, 1]."""
+        add, step, x = self.graph.add, self.step, self._start()
+        for i, (name, doubles) in enumerate(PLANS[self.generator.config.num_ups].items()):
+            if doubles:
+                x, step = add("Resize", x, "", self.graph.constant([1, 1, 2, 2]), **NEAREST), step // 2
+            if name in self.generator.styles:
+                x = self._styled(x, self.generator.styles[name])  # type: ignore[arg-type]
+            noise = None if self.noise is None else self._tiled(self.noise[i], step)
+            x = self._block(x, self.generator.blocks[name], step, noise)  # type: ignore[arg-type]
+        return add("Tanh", self._conv(self._leaky(x), self.generator.conv_img))
+
+    def _start(self) -> str:
+        add, config, fc = self.graph.add, self.generator.config, self.generator.fc
+        if self.z is None:
+            return self._conv(self._segmap(self.step), fc)
+        features, channels = self._linear(self.z, fc.weight, fc.bias), config.out_channels[0]  # type: ignore[arg-type]
+        grid = add("Shape", self._every(self.labels, self.step), start=1)
+        if config.start == "point":
+            shape = add("Concat", self.graph.integers(1, 1), grid, axis=0)
+            return add("Expand", self._spread(features), shape)
+        cells = self.graph.integers(-1, channels, *config.start_size(config.size))
+        x = add("Reshape", features, cells)
+        sizes = add("Concat", add("Shape", x, end=2), grid, axis=0)
+        return add("Resize", x, "", "", sizes, **LINEAR)
+
+    def _block(self, x: str, block: SPADEResBlock, step: int, noise: str | None) -> str:
+        add = self.graph.add
+        if block.noise_strength is not None and noise is not None:
+            x = add("Add", x, add("Mul", self.graph.constant(as_array(block.noise_strength)), noise))
+        shortcut = (
+            self._conv(self._spade(x, block.norm_s, step), block.conv_s) if block.learned_shortcut else x
+        )
+        y = self._conv(self._leaky(self._spade(x, block.norm_0, step)), block.conv_0)
+        y = self._conv(self._leaky(self._spade(y, block.norm_1, step)), block.conv_1)
+        return add("Add", shortcut, y)
+
+    def _spade(self, x: str, spade: SPADE, step: int) -> str:
+        add, shared = self.graph.add, spade.mlp_shared[0]
+        hidden = add("Relu", self._conv(self._segmap(step), shared))
+        scale = self._conv(hidden, spade.mlp_gamma, plus=1)
+        return add("Add", add("Mul", self._normed(x, spade), scale), self._conv(hidden, spade.mlp_beta))
+
+    def _normed(self, x: str, spade: SPADE) -> str:
+        norm, channels = spade.param_free_norm, spade.mlp_gamma.out_channels
+        one, zero = (self.graph.constant(np.full(channels, value)) for value in (1, 0))
+        if isinstance(norm, nn.InstanceNorm2d):
+            return self.graph.add("InstanceNormalization", x, one, zero, epsilon=norm.eps)
+        mean, variance = (self.graph.constant(as_array(t)) for t in (norm.running_mean, norm.running_var))
+        return self.graph.add("BatchNormalization", x, one, zero, mean, variance, epsilon=norm.eps)
+
+    def _segmap(self, step: int) -> str:
+        """Every step-th pixel, which is what nearest-neighbour resizing keeps, as channels (B, K, h, w)."""
+        add, integers, number = self.graph.add, self.graph.integers, self.semantics.label_nc
+        ids = add("Cast", self._every(self.labels, step), to=array_type(np.int64))
+        if self.semantics.unknown:
+            ids = add("Where", add("Equal", ids, integers(255)), integers(number), ids)
+        channels = np.arange(number + self.semantics.unknown)[:, None, None]
+        same = add("Equal", add("Unsqueeze", ids, integers(1)), self.graph.constant(channels, np.int64))
+        if self.edges is not None:
+            edges = add("Unsqueeze", self._every(self.edges, step), integers(1))
+            same = add("Concat", same, edges, axis=1)
+        return add("Cast", same, to=array_type(np.float32))
+
+    def _every(self, maps: str, step: int) -> str:
+        """(B, H, W) -> (B, H / step, W / step)."""
+        if step == 1:
+            return maps
+        bounds = (self.graph.integers(n, n) for n in (0, END))
+        return self.graph.add(
+            "Slice", maps, *bounds, self.graph.integers(1, 2), self.graph.integers(step, step)
+        )
+
+    def _tiled(self, field: Tensor, step: int) -> str:
+        """The field (1, 1, h, w), side by side and below each other where the grid is larger."""
+        add, scalar = self.graph.add, lambda n: self.graph.constant(n, np.int64)
+        shape, tiled = add("Shape", self._every(self.labels, step)), self.graph.constant(as_array(field))
+        for axis in (2, 3):
+            places = add("Range", scalar(0), add("Gather", shape, scalar(axis - 1)), scalar(1))
+            tiled = add("Gather", tiled, add("Mod", places, scalar(field.shape[axis])), axis=axis)
+        return tiled
+
+    def _styled(self, x: str, layer: nn.Linear) -> str:
+        assert self.z is not None
+        (scale, shift), (one, zero) = layer.weight.chunk(2), layer.bias.chunk(2)
+        scale, shift = (
+            self._spread(self._linear(self.z, weight, bias))
+            for weight, bias in ((scale, one + 1), (shift, zero))
+        )
+        return self.graph.add("Add", self.graph.add("Mul", x, scale), shift)
+
+    def _spread(self, vectors: str) -> str:
+        """(B, C) -> (B, C, 1, 1)."""
+        return self.graph.add("Unsqueeze", vectors, self.graph.integers(2, 3))
+
+    def _linear(self, x: str, weight: Tensor, bias: Tensor) -> str:
+        weights = (self.graph.constant(as_array(t)) for t in (weight, bias))
+        return self.graph.add("Gemm", x, *weights, transB=1)
+
+    def _conv(self, x: str, conv: nn.Module, plus: float = 0) -> str:
+        """The convolution, `plus` a number that its bias takes in."""
+        assert isinstance(conv, nn.Conv2d)
+        weights = [self.graph.constant(as_array(conv.weight))]
+        if conv.bias is not None:
+            weights.append(self.graph.constant(as_array(conv.bias) + plus))
+        return self.graph.add("Conv", x, *weights, pads=[conv.kernel_size[0] // 2] * 4)
+
+    def _leaky(self, x: str) -> str:
+        return self.graph.add("LeakyRelu", x, alpha=0.2)

@@ -1,0 +1,89 @@
+"""What becomes a sketch: label maps of any kind, with a report that a person can check, and photographs."""
+
+import importlib
+import importlib.util
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spadework import reading
+from spadework.engine import LONGEST, MODELS, Engine
+from spadework.labelmap import MIN_SIDE, LabelMap
+from spadework.palette import Palette
+from spadework.picture import DECODE_ERRORS, Picture
+from spadework.service.limits import Refusal
+from spadework.translation import Translation
+
+
+class Segmenter(Protocol):
+    """What finds the classes of a photograph."""
+
+    def label(self, image: NDArray[np.uint8]) -> LabelMap:
+        """(H, W, 3) uint8 -> the map of its classes, as large."""
+        ...
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A sketch of the model's classes; `palette` names the one it came in. No report: nothing was changed."""
+
+    sketch: LabelMap
+    palette: str
+    report: tuple[str, ...] = ()
+
+
+def open_map(data: bytes, target: Palette, source: Palette | None = None) -> Opened:
+    """A label map in the classes of `target`: from `source`, or from the shipped palette that fits best.
+
+    Raises ValueError, one line with the remedy, for what is no label map.
+    """
+    if source in (None, target):
+        try:
+            return Opened(LabelMap.from_bytes(data, target, "The file"), target.name)
+        except ValueError:
+            pass
+    found = reading.from_bytes(data, source, "The file")
+    palette, lines = found.map.palette, found.report()
+    if palette == target:
+        return Opened(found.map, palette.name, tuple(lines))
+    translation = Translation.between(palette, target)
+    sketch = translation(found.map)
+    return Opened(sketch, palette.name, (*lines, *translation.report(found.map)))
+
+
+def open_photo(data: bytes, engine: Engine, segmenter: Segmenter) -> Opened:
+    """The label map of a photograph, as fine as the model was trained. Raises ValueError."""
+    photo = Picture.from_bytes(data, "The photo")
+    scale = min(min(engine.card.generator.size) / min(photo.size), LONGEST / max(photo.size))
+    height, width = (max(MIN_SIDE, round(side * scale)) for side in photo.size)
+    sketch = segmenter.label(photo.resize((height, width)).pixels)
+    seen = ", ".join(f"{name} {share:.0%}" for name, share in sketch.counts().items() if share >= 0.01)
+    return Opened(sketch, sketch.palette.name, (f"found in the photograph: {seen}",))
+
+
+def demand_pixels(data: bytes, most: int) -> None:
+    """Raises Refusal for a picture of more pixels, before any of them is decoded."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+    except DECODE_ERRORS:
+        return  # whoever reads it explains
+    if width * height > most:
+        raise Refusal(
+            413,
+            f"A picture of {width}x{height} pixels is too large for the studio",
+            f"Use at most {most:,} pixels.",
+        )
+
+
+def find_segmenter(palette: Palette) -> Segmenter | None:
+    """The shipped segmenter of a palette, if there is one."""
+    file: Path = MODELS["landscape"].with_name(f"segmenter_{palette.name}.safetensors")
+    if not file.is_file() or importlib.util.find_spec("spadework.segmenter") is None:
+        return None
+    return importlib.import_module("spadework.segmenter").Segmenter.load(file)

@@ -1,0 +1,116 @@
+// Opening what people have: label maps of any palette, with a report to be checked first, and photographs.
+
+import { Problem, query, send } from "./api.js";
+import { $, attempt, make, share } from "./page.js";
+import { drawIds } from "./view.js";
+
+/** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
+/** @typedef {{sketch: Sketch, palette: string, palettes: string[], report: string[]}} Opened */
+/** @typedef {{id: number, name: string, color: string}} ClassInfo */
+
+/** @param {string} path @param {Blob} file @returns {Promise<Opened>} */
+async function asked(path, file) {
+  const { ids, width, height, ...rest } = await (await send(path, file)).json();
+  return { sketch: { ids: Uint8Array.from(atob(ids), (byte) => byte.charCodeAt(0)), width, height }, ...rest };
+}
+
+/** A label map, with a palette or with the one that fits best. @param {Blob} file @param {string} [palette] */
+export const readLabels = (file, palette) => asked(`/api/labels/read?${query({ palette })}`, file);
+
+/** Shows what was found before it becomes the sheet. */
+export class Opening {
+  /**
+   * @param {{classes: ClassInfo[], photo_styles: boolean, photo_labels: boolean}} model @param {Uint32Array} colors
+   * @param {{start: (sketch: Sketch, name: string) => void, takeStyle: (file: File) => Promise<void>}} uses
+   */
+  constructor(model, colors, uses) {
+    this.model = model;
+    this.colors = colors;
+    this.uses = uses;
+    for (const name of ["map", "photo"]) $(`${name}-cancel`).onclick = () => dialog(name).close();
+    $("photo-labels").hidden = !model.photo_labels;
+    $("photo-light").hidden = !model.photo_styles;
+  }
+
+  /** Any picture: a map is opened, after a look at the report if there is one; a photograph may be two things. @param {File} file @param {boolean} dropped */
+  async picture(file, dropped) {
+    let found;
+    try {
+      found = await readLabels(file);
+    } catch (problem) {
+      const face = problem instanceof Problem && problem.status === 422 && (await createImageBitmap(file).catch(() => null));
+      if (!face) throw problem;
+      const style = dropped && this.model.photo_styles && !this.model.photo_labels;
+      return style ? this.uses.takeStyle(file) : this.#offerPhoto(file, face);
+    }
+    if (found.report.length) this.#check(file, found);
+    else this.uses.start(found.sketch, file.name);
+  }
+
+  /** @param {File} file @param {ImageBitmap} face */
+  #offerPhoto(file, face) {
+    const surface = /** @type {HTMLCanvasElement} */ ($("photo-face"));
+    const scale = Math.min(1, 480 / Math.max(face.width, face.height));
+    [surface.width, surface.height] = [Math.round(face.width * scale), Math.round(face.height * scale)];
+    surface.getContext("2d")?.drawImage(face, 0, 0, surface.width, surface.height);
+    $("photo-light").onclick = () => this.#chosen(() => this.uses.takeStyle(file));
+    $("photo-labels").onclick = () => this.#chosen(async () => this.#check(file, await asked("/api/labels/from-photo", file)));
+    dialog("photo").showModal();
+  }
+
+  /** @param {() => Promise<void>} job */
+  #chosen(job) {
+    dialog("photo").close();
+    void attempt(job);
+  }
+
+  /** The map as it would be, and what was done to it. @param {File} file @param {Opened} found */
+  #check(file, found) {
+    const { sketch, report } = found;
+    drawIds(/** @type {HTMLCanvasElement} */ ($("map-face")), sketch, this.colors);
+    $("map-report").replaceChildren(...report.map(line));
+    $("map-classes").replaceChildren(...this.#shares(sketch));
+    this.#offerPalettes(file, found);
+    $("map-photo").onclick = () => {
+      dialog("map").close();
+      void attempt(async () => this.#offerPhoto(file, await createImageBitmap(file)));
+    };
+    $("map-open").onclick = () => {
+      dialog("map").close();
+      this.uses.start(sketch, file.name);
+    };
+    if (!dialog("map").open) dialog("map").showModal();
+  }
+
+  /** @param {File} file @param {Opened} found */
+  #offerPalettes(file, { palette, palettes }) {
+    const select = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ ($("map-palette")));
+    select.replaceChildren(...palettes.map((name) => make("option", { value: name, textContent: name, selected: name === palette })));
+    select.onchange = () => void attempt(async () => {
+      const chosen = select.value;
+      select.value = palette;  // until it has been read so
+      this.#check(file, await readLabels(file, chosen));
+    });
+  }
+
+  /** @param {Sketch} sketch */
+  #shares({ ids }) {
+    const counts = new Uint32Array(256);
+    for (const id of ids) counts[id]++;
+    const found = this.model.classes.filter(({ id }) => counts[id]).sort((a, b) => counts[b.id] - counts[a.id]);
+    return found.map(({ id, name, color }) => {
+      const swatch = make("i", { className: "swatch" });
+      swatch.style.backgroundColor = color;
+      return make("li", {}, swatch, `${name} `, make("small", { textContent: share(counts[id] / ids.length) }));
+    });
+  }
+}
+
+/** A sentence of a report; the part before the colon says what kind it is. @param {string} text */
+function line(text) {
+  const [, kind, rest] = /^([\w -]+?): (.*)$/s.exec(text) ?? [null, "", text];
+  return make("li", { className: kind.split(" ")[0] }, make("b", { textContent: kind }), ` ${rest}`);
+}
+
+/** @param {string} name @returns {HTMLDialogElement} */
+const dialog = (name) => /** @type {HTMLDialogElement} */ ($(`${name}-dialog`));

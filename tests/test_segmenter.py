@@ -20,7 +20,7 @@ from spadework.modelfile import TrainingRecord
 from spadework.nn.segmenter import FeatureGaussian, SegmenterConfig, SegmenterNet
 from spadework.palette import Category, Palette
 from spadework.picture import Picture
-from spadework.segmenter import SEGMENTERS, Segmenter, SegmenterCard, disobedience
+from spadework.segmenter import SEGMENTERS, Segmenter, SegmenterCard
 
 NETWORK = SegmenterConfig(classes=15, trunk=((4, 3, 2, 2, 1), (8, 3, 2, 2, 1)), width=8)
 
@@ -160,21 +160,6 @@ def test_the_figures_agree_with_counting() -> None:
     assert "val_iou sea" not in figures
     again = reader.with_metrics(figures)
     assert (again.card.metrics["val_images"], reader.card.metrics) == (2, {})
-
-
-def test_disobedience_is_where_sketch_and_reading_differ() -> None:
-    ids = np.array([[0, 0, 255, 1]], np.uint8)
-    predicted = np.array([[0, 3, 3, 1]], np.uint8)
-    overlay, share = disobedience(ids, predicted)
-    assert share == pytest.approx(1 / 3)
-    red = overlay[..., 0].astype(int) - overlay[..., 1] > 50
-    assert red.tolist() == [[False, True, False, False]]
-    over, _ = disobedience(ids, predicted, picture=np.full((1, 4, 3), 10, np.uint8))
-    assert over[0, 0].tolist() == [96, 96, 96]
-    assert disobedience(ids, predicted, unknown=None)[1] == 0.5
-    assert disobedience(np.full((1, 1), 255, np.uint8), np.zeros((1, 1), np.uint8))[1] == 0
-    with pytest.raises(ValueError, match=r"one size"):
-        disobedience(ids, predicted[:, :2])
 
 
 def label(*words: object) -> tuple[int, str, str]:

@@ -31,9 +31,6 @@ SHORT, LONG = 256, 1024
 LEAST = 32
 """No side is read with fewer pixels."""
 
-RED = np.array([220, 38, 38], np.float32)
-"""Where a picture is not what was sketched."""
-
 
 class SegmenterCard(Card):
     """What a segmenter is, what it was made of and what it may be used for."""
@@ -150,27 +147,3 @@ def _network_input(image: NDArray[np.uint8]) -> Tensor:
     resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
     pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
     return pixels.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
-
-
-def disobedience(
-    ids: NDArray[np.uint8],
-    predicted: NDArray[np.uint8],
-    unknown: int | None = 255,
-    picture: NDArray[np.uint8] | None = None,
-) -> tuple[NDArray[np.uint8], float]:
-    """Where a picture is not what was sketched: (overlay (H, W, 3) uint8, share of the sketched pixels).
-
-    `ids` (H, W) were sketched, `predicted` (H, W) were read in the picture. The overlay is red where they
-    differ and elsewhere white, or over `picture` (H, W, 3) a grey copy of it. Pixels sketched as `unknown`
-    ask for nothing. ValueError for unequal sizes.
-    """
-    if ids.shape != predicted.shape or (picture is not None and picture.shape[:2] != ids.shape):
-        shapes = [array.shape for array in (ids, predicted, picture) if array is not None]
-        raise ValueError(f"sketch, labels (and picture) must have one size (H, W), they have {shapes}")
-    asked = np.ones(ids.shape, bool) if unknown is None else ids != unknown
-    wrong = asked & (ids != predicted)
-    base = np.full(ids.shape, 255.0) if picture is None else picture.mean(2) * 0.6 + 90
-    overlay = np.repeat(base[..., None], 3, 2).astype(np.float32)
-    overlay[wrong] = overlay[wrong] * 0.35 + RED * 0.65
-    share = float(wrong.sum() / asked.sum()) if asked.any() else 0.0
-    return np.rint(overlay).astype(np.uint8), share

@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from tiny_model import ENCODER, GENERATOR, SEMANTICS, card, networks, write
 from torch.nn.utils import parametrize
 
-from spadework.checkpoint import FORMAT, ModelCard, fold_spectral_norm, load_checkpoint, save_checkpoint
+from spadework.checkpoint import ModelCard, fold_spectral_norm, load_checkpoint, save_checkpoint
+from spadework.modelfile import FORMAT
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.training.recipes import landscape

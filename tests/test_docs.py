@@ -1,11 +1,11 @@
-"""Pages that are made from the code: cli.md, spoiled.md, and tables of training.md and evaluation.md (docs/).
+"""Pages that are made from the code: cli.md, spoiled.md, tables of training, segmenter and evaluation.
 
 Write them anew with `make docs`, or `python tests/test_docs.py`.
 """
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,9 @@ from spadework.cli import app
 from spadework.evaluation.measures import MEASURES
 from spadework.evaluation.protocols import PROTOCOLS
 from spadework.evaluation.report import Terms
-from spadework.training.recipes import RECIPES, Recipe
+from spadework.training.recipes import RECIPES, SEGMENTERS, Recipe
+from spadework.training.segmenter_recipe import SegmenterRecipe
+from spadework.training.settings import RunSettings
 
 DOCS = Path(__file__).parents[1] / "docs"
 AGAIN = "type: make docs"
@@ -41,15 +43,15 @@ def _stripped(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
 
-def settings_table() -> str:
-    """Every setting of a recipe, what it means and its value in each recipe."""
-    recipes = [make() for make in RECIPES.values()]
+def settings_table(named: Mapping[str, Callable[[], RunSettings]]) -> str:
+    """Every setting of recipes of one kind, what it means and its value in each of them."""
+    recipes = [make() for make in named.values()]
     rows = [
         [f"`{key}`", field.description or "", *(str(getattr(recipe, key)) for recipe in recipes)]
-        for key, field in Recipe.model_fields.items()
+        for key, field in type(recipes[0]).model_fields.items()
         if key != "name"
     ]
-    return table(["setting", "what it is", *RECIPES], rows)
+    return table(["setting", "what it is", *named], rows)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -93,14 +95,14 @@ def remade(page: str, tables: dict[str, str]) -> str:
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page and what it should hold."""
     yield DOCS / "cli.md", cli_page()
-    training, evaluation = ((DOCS / name).read_text() for name in ("training.md", "evaluation.md"))
-    yield DOCS / "training.md", remade(training, {"recipes": settings_table()})
+    for name, named in (("training.md", RECIPES), ("segmenter.md", SEGMENTERS)):
+        yield DOCS / name, remade((DOCS / name).read_text(), {"recipes": settings_table(named)})
     tables = {"measures": measures_table(), "terms": terms_table(), "protocols": protocols_table()}
-    yield DOCS / "evaluation.md", remade(evaluation, tables)
+    yield DOCS / "evaluation.md", remade((DOCS / "evaluation.md").read_text(), tables)
     yield DOCS / "spoiled.md", spoiled.page(AGAIN)
 
 
-@pytest.mark.parametrize("name", ["cli.md", "training.md", "evaluation.md", "spoiled.md"])
+@pytest.mark.parametrize("name", ["cli.md", "training.md", "segmenter.md", "evaluation.md", "spoiled.md"])
 def test_pages_are_up_to_date(name: str) -> None:
     expected = {path.name: text for path, text in pages()}[name]
     assert (DOCS / name).read_text() == expected, f"docs/{name} is behind the code; {AGAIN}"
@@ -117,8 +119,9 @@ def test_every_term_of_a_report_is_explained() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    unexplained = [key for key, field in Recipe.model_fields.items() if not field.description]
-    assert not unexplained, f"give these fields of Recipe a description: {', '.join(unexplained)}"
+    fields = (Recipe.model_fields | SegmenterRecipe.model_fields).items()
+    unexplained = [key for key, field in fields if not field.description]
+    assert not unexplained, f"give these fields a description: {', '.join(unexplained)}"
 
 
 def test_the_contribution_guide_names_things_that_exist() -> None:

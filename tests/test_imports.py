@@ -18,7 +18,7 @@ MODULES = {
 }
 
 THINGS = ["files", "memory", "palette", "picture", "labelmap", "examples", "translation", "reading"]
-MEANING = ["tensors", "contexts", "nn", "losses", "checkpoint", "nvlabs"]
+MEANING = ["tensors", "contexts", "nn", "losses", "modelfile", "checkpoint", "nvlabs", "segmenter"]
 JOURNEYS = ["data", "training", "engine", "candidates", "evaluation", "portable", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]
 ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]
@@ -27,7 +27,7 @@ ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]
 NO_TORCH = {*THINGS, "cli", "__main__"}
 NEVER = {
     "engine": {"training", "losses", "data"},
-    "nn": {*THINGS, "checkpoint"},
+    "nn": {*THINGS, "modelfile", "checkpoint"},
 }
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from spadework.checkpoint import ModelCard, TrainingRecord, save_checkpoint
+from spadework.checkpoint import ModelCard, save_checkpoint
+from spadework.modelfile import TrainingRecord
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.palette import Palette

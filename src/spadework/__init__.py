@@ -7,16 +7,18 @@ if TYPE_CHECKING:
     from spadework.labelmap import LabelMap
     from spadework.palette import Palette
     from spadework.picture import Picture
+    from spadework.segmenter import Segmenter
 
 __version__ = "0.1.0"
 
-__all__ = ["Engine", "LabelMap", "Palette", "Picture", "Style", "__version__"]
+__all__ = ["Engine", "LabelMap", "Palette", "Picture", "Segmenter", "Style", "__version__"]
 
 _HOMES = {
     "Engine": "engine",
     "LabelMap": "labelmap",
     "Palette": "palette",
     "Picture": "picture",
+    "Segmenter": "segmenter",
     "Style": "engine",
 }
 

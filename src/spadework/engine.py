@@ -17,9 +17,10 @@ from spadework import __version__
 from spadework.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from spadework.contexts import symbols_of
 from spadework.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
+from spadework.modelfile import shipped_file
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.painter import Painter, can_paint
-from spadework.palette import Palette, near_misses
+from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.tensors import channel_of_ids, instance_edges, semantics, to_bytes, to_unit
 
@@ -262,18 +263,7 @@ class Engine:
 
 def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model, or the path itself. Raises ValueError for a name that is not shipped."""
-    path = Path(name_or_path)
-    if str(name_or_path) not in MODELS:
-        if path.suffix or path.exists() or len(path.parts) > 1:
-            return path
-        hint = near_misses(str(name_or_path), MODELS)
-        shipped = ", ".join(MODELS)
-        raise ValueError(f"no model '{name_or_path}'.{hint} Shipped: {shipped}; or give a .safetensors file.")
-    if not MODELS[str(name_or_path)].is_file():
-        raise ValueError(
-            f"the shipped model {name_or_path} is missing from this installation: install it again"
-        )
-    return MODELS[str(name_or_path)]
+    return shipped_file(name_or_path, MODELS, "model")
 
 
 def device_of(name: str | None) -> str:

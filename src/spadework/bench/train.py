@@ -13,7 +13,7 @@ from ..data.sample import Batch
 from ..nn.generator import Generator
 from ..tensors import channel_of_ids, instance_edges, semantics
 from ..training.objectives import Inputs
-from ..training.recipes import named
+from ..training.recipes import RECIPES
 from ..training.state import new_state
 from ..training.steps import step_discriminator, step_generator
 from . import maps, peak
@@ -104,7 +104,7 @@ def generator_work(plan: TrainPlan, contexts: bool) -> Work:
 def recipe_work(plan: TrainPlan, contexts: bool) -> Work:
     """A whole step of a recipe on random pictures: contexts found, both networks updated."""
     assert plan.recipe is not None
-    recipe = named(plan.recipe).model_copy(
+    recipe = RECIPES[plan.recipe]().model_copy(
         update={"precision": plan.dtype, "contexts": contexts, "batch_size": plan.batch}
     )
     state = new_state(recipe)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from spadework.data.folder import PairedFolder
     from spadework.data.sample import Sample
     from spadework.nvlabs.files import Published
-    from spadework.training.loop import Progress
-    from spadework.training.recipes import Recipe
+    from spadework.segmenter import Segmenter
+    from spadework.training.journal import Progress
+    from spadework.training.recipes import AnyRecipe, Recipe
     from spadework.training.rundir import RunDir
+    from spadework.training.segmenting import SegmenterState
     from spadework.training.state import TrainState
 
 LINE_EVERY = 30.0
@@ -31,7 +33,7 @@ LINE_EVERY = 30.0
 PREVIEWS = 8
 """So many held-out pairs are painted in every sample grid."""
 
-MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake")
+MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake", "cross_entropy", "accuracy")
 
 OF_THE_DATA = (
     *("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "phase", "label_nc"),
@@ -40,7 +42,8 @@ OF_THE_DATA = (
 """Published flags that say which pairs are seen and how: a resumed run needs them again."""
 
 FREE_ON_RESUME = re.compile(
-    "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+"
+    "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+|"
+    "trunk_lr|warm_up|weight_decay|jitter"
 )
 """Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
 
@@ -80,7 +83,6 @@ def train(
         out = Path(flags.checkpoints_dir) / flags.name
     if out is None:
         raise ValueError("no --out: name the folder of the run, for example --out runs/first")
-    from spadework.training.export import export_model
     from spadework.training.rundir import RunDir
 
     run = RunDir(out)
@@ -95,9 +97,10 @@ def train(
         tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
     model = run.model(state.images_seen)
     where = flags.dataroot or flags.label_dir if flags else data
-    export_model(state, plan.recipe, plan.pairs, model, _data_name(Path(where) if where else None), terms)
+    data_name = _data_name(Path(where) if where else None)
+    trial = _export(state, plan, model, data_name, terms)
     tell(f"model after {state.images_seen:,} images: {model}")
-    tell(f"try it: {command('paint', 'SKETCH.png', '--model', model)}")
+    tell(f"try it: {trial}")
     if unfinished:
         raise typer.Exit(INTERRUPTED)
 
@@ -126,9 +129,9 @@ def _place(flags: TrainFlags | None, data: Path | None) -> list[str]:
 class Plan:
     """What is trained on which pairs, from where: a resumed run, or a new one as `begin` leaves it."""
 
-    recipe: "Recipe"
+    recipe: "AnyRecipe"
     pairs: "Sequence[Sample]"
-    previews: "Sequence[Sample]"
+    held_out: "Sequence[Sample]"
     resume: bool
     begin: "Callable[[TrainState], None]" = lambda state: None
 
@@ -192,17 +195,17 @@ def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str
     return recipe
 
 
-def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "Recipe":
-    from spadework.training.recipes import RECIPES, named
+def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
+    from spadework.training.recipes import RECIPES, SEGMENTERS, named
 
     if name is None:
-        raise ValueError(f"no recipe named: choose one of {', '.join(RECIPES)}")
+        raise ValueError(f"no recipe named: choose one of {', '.join([*RECIPES, *SEGMENTERS])}")
     if run.state.exists():
         raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
     return named(name, changes)
 
 
-def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
     """The run's own recipe; changes that a resumed run can bear are kept in its folder."""
     from spadework.files import atomic_write
     from spadework.training.recipes import changed
@@ -219,8 +222,8 @@ def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "Recipe
     return recipe
 
 
-def _data(recipe: "Recipe", data: Path | None) -> "tuple[Sequence[Sample], Sequence[Sample]]":
-    """Training pairs and pairs for previews, decoded and checked whole before the first step."""
+def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Sequence[Sample]]":
+    """Training pairs and held-out pairs, decoded and checked whole before the first step."""
     from spadework.data.folder import PairedFolder
     from spadework.data.toy import ToyLandscapes
 
@@ -228,12 +231,12 @@ def _data(recipe: "Recipe", data: Path | None) -> "tuple[Sequence[Sample], Seque
         return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
-    pairs = PairedFolder(data, short_side=max(recipe.size))
+    pairs = PairedFolder(data, short_side=recipe.short_side)
     held_out = _val(pairs)
     for folder in [pairs, *held_out]:
         _decode(folder)
         folder.check_ids({*range(recipe.label_nc), *([255] if recipe.unknown else [])})
-    return pairs, [folder[i] for folder in held_out for i in range(min(PREVIEWS, len(folder)))]
+    return pairs, held_out[0] if held_out else ()
 
 
 def _data_name(data: Path | None) -> str:
@@ -259,8 +262,10 @@ def _decode(folder: "PairedFolder") -> None:
         folder.decode(progress=lambda done, total: progress.update(task, completed=done))
 
 
-def _train(plan: Plan, run: "RunDir") -> "TrainState":
-    from spadework.training.loop import train as loop
+def _train(plan: Plan, run: "RunDir") -> "TrainState | SegmenterState":
+    from spadework.training.loop import train as train_painter
+    from spadework.training.recipes import Recipe
+    from spadework.training.segmenting import train_segmenter
 
     with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
         task = progress.add_task(plan.recipe.name, total=plan.recipe.total_images, pace="", losses="")
@@ -274,16 +279,40 @@ def _train(plan: Plan, run: "RunDir") -> "TrainState":
                 tell(f"{step.images_seen:,} of {step.total_images:,} images, {pace}, {losses}")
                 told = time.monotonic()
 
-        return loop(
-            plan.recipe,
-            plan.pairs,
-            run.root,
-            previews=plan.previews,
-            resume=plan.resume,
-            begin=plan.begin,
-            listener=listen,
-            stop=stop,
-        )
+        told_to = {"resume": plan.resume, "listener": listen, "stop": stop}
+        if not isinstance(plan.recipe, Recipe):
+            return train_segmenter(plan.recipe, plan.pairs, run.root, **told_to)
+        previews = [plan.held_out[i] for i in range(min(PREVIEWS, len(plan.held_out)))]
+        told_to |= {"previews": previews, "begin": plan.begin}
+        return train_painter(plan.recipe, plan.pairs, run.root, **told_to)
+
+
+def _export(state: "TrainState | SegmenterState", plan: Plan, model: Path, data_name: str, terms: str) -> str:
+    """Writes the model file; returns the command that tries it."""
+    from spadework.training.export import export_model
+    from spadework.training.recipes import Recipe
+    from spadework.training.segmenting import export_segmenter
+    from spadework.training.state import TrainState
+
+    recipe = plan.recipe
+    if isinstance(state, TrainState) and isinstance(recipe, Recipe):
+        export_model(state, recipe, plan.pairs, model, data_name, terms)
+        return command("paint", "SKETCH.png", "--model", model)
+    assert not isinstance(state, TrainState)
+    assert not isinstance(recipe, Recipe)
+    segmenter = export_segmenter(state, recipe, plan.pairs, model, data_name, terms)
+    if plan.held_out:
+        _measure(segmenter, plan.held_out, model)
+    return command("label", "--from-photo", "PHOTO", "--segmenter", model)
+
+
+def _measure(segmenter: "Segmenter", held_out: "Sequence[Sample]", model: Path) -> None:
+    """Puts the figures of the held-out pairs on the card and tells them."""
+    from spadework.evaluation.photos import measure_segmenter
+
+    figures = measure_segmenter(segmenter, held_out)
+    segmenter.with_metrics(figures).save(model)
+    show_table(["measure", "value"], [[name, str(value)] for name, value in figures.items()])
 
 
 def _pace(step: "Progress") -> str:
@@ -316,8 +345,9 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
 def _list_recipes() -> None:
     """Settings down, recipes across."""
-    from spadework.training.recipes import RECIPES
+    from spadework.training.recipes import RECIPES, SEGMENTERS
 
-    made = [make() for make in RECIPES.values()]
-    keys = [key for key in type(made[0]).model_fields if key != "name"]
-    show_table(["setting", *RECIPES], [[key, *(str(getattr(r, key)) for r in made)] for key in keys])
+    for recipes in (RECIPES, SEGMENTERS):
+        made = [make() for make in recipes.values()]
+        keys = [key for key in type(made[0]).model_fields if key != "name"]
+        show_table(["setting", *recipes], [[key, *(str(getattr(r, key)) for r in made)] for key in keys])

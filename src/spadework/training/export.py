@@ -13,16 +13,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..checkpoint import ModelCard, TrainingRecord, save_checkpoint
+from ..checkpoint import ModelCard, save_checkpoint
 from ..data.sample import Sample
+from ..modelfile import TrainingRecord
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
 from ..nn.prior import StylePrior, StylePriorConfig
 from ..palette import Category, Palette
 from ..tensors import semantics
+from .journal import State
 from .loop import run_batches
 from .objectives import Inputs
 from .recipes import Recipe
+from .settings import RunSettings
 from .state import TrainState
 from .steps import precision
 
@@ -59,19 +62,24 @@ def export_model(
         encoder=recipe.encoder,
         prior=prior and prior.config,
         semantics=recipe.semantics,
-        palette=_palette(recipe),
-        training=TrainingRecord(
-            recipe=recipe.name,
-            data=data_name,
-            terms=terms,
-            images_seen=state.images_seen,
-            seconds=round(state.seconds),
-            machine=machine(),
-        ),
+        palette=palette_of(recipe),
+        training=record_of(state, recipe, data_name, terms),
         licence_weights=terms,
     )
     save_checkpoint(path, card, generator, encoder, prior)
     return card
+
+
+def record_of(state: State, recipe: RunSettings, data_name: str, terms: str) -> TrainingRecord:
+    """What a card says of the training so far."""
+    return TrainingRecord(
+        recipe=recipe.name,
+        data=data_name,
+        terms=terms,
+        images_seen=state.images_seen,
+        seconds=round(state.seconds),
+        machine=machine(),
+    )
 
 
 def machine() -> str:
@@ -80,7 +88,8 @@ def machine() -> str:
     return f"{device}, {torch.get_num_threads()} of {os.cpu_count()} threads, torch {torch.__version__}"
 
 
-def _palette(recipe: Recipe) -> Palette:
+def palette_of(recipe: RunSettings) -> Palette:
+    """The recipe's palette; without one its classes are numbered."""
     if recipe.palette is not None:
         return Palette.load(recipe.palette)
     classes = tuple(Category(id=i, name=f"class {i}") for i in range(recipe.label_nc))

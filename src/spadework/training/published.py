@@ -126,4 +126,4 @@ def recipe_of(flags: TrainFlags, photos: int) -> Recipe:
         "lambda_perceptual": 0.0 if flags.no_vgg_loss else flags.lambda_vgg,
         "lambda_kl": flags.lambda_kld,
     }
-    return checked(values, "these flags")
+    return checked(values, "these flags", Recipe)

@@ -6,54 +6,35 @@ A recipe is flat, so that `--set ngf=32 --set z_dim=64` reaches everything; the 
 import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ..nn.discriminator import BackboneConfig, PatchConfig
 from ..nn.encoder import StyleEncoderConfig
 from ..nn.generator import GeneratorConfig
 from ..nn.spade import Norm
-from ..palette import Palette
 from ..tensors import SemanticsConfig
+from .segmenter_recipe import SegmenterRecipe
+from .settings import RunSettings
 
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Recipe(BaseModel):
-    """One training run, complete. Sizes are (H, W) in pixels, lengths in images."""
+class Recipe(RunSettings):
+    """One training of a painter, complete."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    name: str = Field(min_length=1, description="name of the recipe")
-    # what is seen
-    palette: str | None = Field(
-        None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1"
-    )
-    label_nc: int = Field(ge=1, le=256, description="number of classes")
-    unknown: bool = Field(False, description="id 255 is an unknown class with a channel of its own")
     edges: bool = Field(False, description="one more channel marks the edges of instances")
-    size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
-    flip: bool = Field(True, description="mirror half of the pairs")
-    scale: tuple[float, float] | None = Field(
-        (1.0, 1.2), description="random enlargement before the crop; None: a crop of the photo's own pixels"
-    )
     sketch_share: float = Field(
         0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
     )
-    # how long
-    seed: int = Field(0, ge=0, description="decides the first weights and the order of the photos")
-    batch_size: int = Field(8, ge=1, description="photos per step")
     accumulate: int = Field(
         1, ge=1, description="parts a batch is computed in; gradients are summed over them"
     )
-    total_images: int = Field(ge=1, description="photos seen until the end")
-    save_every: int = Field(5000, ge=1, description="images between saved states")
     sample_every: int = Field(5000, ge=1, description="images between sample grids")
     # optimisation
-    lr: float = Field(2e-4, gt=0, description="learning rate of Adam")
     ttur: bool = Field(
         False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
     )
@@ -61,10 +42,6 @@ class Recipe(BaseModel):
     decay_from: float = Field(
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
-    ema: float = Field(
-        0.999, ge=0, lt=1, description="decay of the moving average of generator and encoder, per step"
-    )
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the arithmetic (autocast)")
     contexts: bool = Field(
         True, description="label contexts in the generator wherever few neighbourhoods are distinct"
     )
@@ -126,13 +103,6 @@ class Recipe(BaseModel):
                 f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}: "
                 "all parts of a batch must be of one size"
             )
-        if self.scale is not None and not 1 <= self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale is {list(self.scale)}: expected [low, high] with 1 <= low <= high")
-        if self.palette is not None and Palette.load(self.palette).label_nc > self.label_nc:
-            raise ValueError(
-                f"palette {self.palette} has {Palette.load(self.palette).label_nc} classes, label_nc is "
-                f"{self.label_nc}: set label_nc to that, or palette=null"
-            )
         if self.z_dim and self.encoder_norm == "instance" and self.encoder_size <= 32:
             raise ValueError(
                 f"encoder_size {self.encoder_size} ends in one pixel, which has no instance norm: "
@@ -170,11 +140,21 @@ class Recipe(BaseModel):
         """The patch discriminator's config."""
         return PatchConfig(in_channels=self.semantics.semantic_nc + 3, ndf=self.ndf, scales=self.scales)
 
+    def demand_networks(self) -> None:
+        """ValueError where the settings make no networks."""
+        _ = self.encoder
+        if min(self.generator.out_channels) < 1:
+            raise ValueError(f"ngf {self.ngf} leaves the last block without channels: use 2 or more")
+
     def over_backbone(self, feature_channels: tuple[int, ...]) -> BackboneConfig:
         """The backbone discriminator's config over features of these widths."""
         return BackboneConfig(
             classes=self.semantics.semantic_nc, feature_channels=feature_channels, widths=self.judge_widths
         )
+
+
+AnyRecipe = Recipe | SegmenterRecipe
+Known = TypeVar("Known", bound=AnyRecipe)
 
 
 def spade_256() -> Recipe:
@@ -249,7 +229,27 @@ def toy() -> Recipe:
     )
 
 
+def segmenter_landscape() -> SegmenterRecipe:
+    """The segmenter that ships: photo -> the 15 landscape classes, about forty minutes on two cores."""
+    return SegmenterRecipe(  # type: ignore[call-arg]
+        name="segmenter_landscape",
+        palette="landscape",
+        label_nc=15,
+        unknown=True,
+        size=(192, 192),
+        scale=(1.0, 1.8),
+        total_images=104_000,
+        batch_size=16,
+        lr=8e-4,
+        ema=0.998,
+    )
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {f.__name__: f for f in (spade_256, landscape, toy)}
+"""Trainings of painters."""
+
+SEGMENTERS: dict[str, Callable[[], SegmenterRecipe]] = {f.__name__: f for f in (segmenter_landscape,)}
+"""Trainings of segmenters."""
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
@@ -257,18 +257,19 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]}? " if close else ""
 
 
-def named(name: str, changes: Sequence[str] = ()) -> Recipe:
+def named(name: str, changes: Sequence[str] = ()) -> AnyRecipe:
     """The recipe of that name with ``key=value`` changes; ValueError with near misses for unknown ones.
 
     Values are JSON where they parse as JSON (``size=[128,128]``, ``widths=null``), else text; a single number
     for ``size`` means a square.
     """
-    if name not in RECIPES:
-        raise ValueError(f"no recipe {name!r}; {_nearest(name, list(RECIPES))}known: {', '.join(RECIPES)}")
-    return changed(RECIPES[name](), changes)
+    known = RECIPES | SEGMENTERS
+    if name not in known:
+        raise ValueError(f"no recipe {name!r}; {_nearest(name, list(known))}known: {', '.join(known)}")
+    return changed(known[name](), changes)
 
 
-def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+def changed(recipe: Known, changes: Sequence[str]) -> Known:
     """The recipe with ``key=value`` changes, validated as a whole."""
     values = recipe.model_dump()
     for change in changes:
@@ -278,22 +279,27 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
         if key not in values:
             raise ValueError(f"no setting {key!r}; {_nearest(key, list(values))}known: {', '.join(values)}")
         values[key] = _parse(key, text)
-    return checked(values, f"recipe {recipe.name}")
+    return checked(values, f"recipe {recipe.name}", type(recipe))
 
 
-def checked(values: Any, what: str) -> Recipe:
-    """The recipe of these values and its networks' configs, or one ValueError that begins with ``what``."""
+def checked(values: Any, what: str, kind: type[Known]) -> Known:
+    """The recipe of these values, its networks' configs too, or one ValueError that begins with ``what``."""
     try:
-        recipe = Recipe.model_validate(values)
-        _ = recipe.generator, recipe.encoder
+        recipe = kind.model_validate(values)
+        recipe.demand_networks()
     except ValidationError as error:
         first = error.errors()[0]
         place = [str(part) for i, part in enumerate(first["loc"]) if i == 0 or isinstance(part, int)]
         where = f"{'.'.join(place)} is {first['input']!r}: " if place else ""
         raise ValueError(f"{what}: {where}{first['msg'].removeprefix('Value error, ')}") from error
-    if min(recipe.generator.out_channels) < 1:
-        raise ValueError(f"{what}: ngf {recipe.ngf} leaves the last block without channels: use 2 or more")
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
     return recipe
+
+
+def kind_of(values: Any) -> type[Recipe] | type[SegmenterRecipe]:
+    """The kind of recipe that a run's config holds."""
+    return SegmenterRecipe if isinstance(values, dict) and "trains" in values else Recipe
 
 
 def _parse(key: str, text: str) -> Any:

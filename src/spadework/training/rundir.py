@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write
-from .recipes import Recipe, checked
+from .recipes import AnyRecipe, checked, kind_of
+from .settings import RunSettings
 
 
 class RunDir:
@@ -27,7 +28,14 @@ class RunDir:
         """Where the exported model after so many images lies."""
         return self.root / f"model-{images_seen:08d}.safetensors"
 
-    def create(self, recipe: Recipe) -> None:
+    def begin(self, recipe: RunSettings, resume: bool) -> None:
+        """Makes the folder, or checks that there is a run to resume; ValueError with the remedy if not."""
+        if resume:
+            self.recipe()
+        else:
+            self.create(recipe)
+
+    def create(self, recipe: RunSettings) -> None:
         """Makes the folder and writes the config; ValueError if a run is already there."""
         if self.state.exists():
             raise ValueError(
@@ -42,7 +50,7 @@ class RunDir:
         (self.root / "stats.jsonl").unlink(missing_ok=True)
         atomic_write(self.root / "config.json", (recipe.model_dump_json(indent=1) + "\n").encode())
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> AnyRecipe:
         """The recipe the run was started with; ValueError when there is none to resume."""
         config = self.root / "config.json"
         if not config.is_file() or not self.state.is_file():
@@ -51,9 +59,10 @@ class RunDir:
                 "start a new run by leaving out --resume"
             )
         try:
-            return checked(json.loads(config.read_text()), str(config))
+            values = json.loads(config.read_text())
         except json.JSONDecodeError as error:
             raise ValueError(f"{config} is damaged ({error}): start a new run with another --out") from error
+        return checked(values, str(config), kind_of(values))
 
     def log(self, record: dict[str, Any]) -> None:
         """Appends one line to stats.jsonl."""

@@ -1,20 +1,17 @@
 """Everything a training run is at one moment, saved and resumed bit for bit."""
 
 import copy
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
 from .objectives import OBJECTIVES, Objective
 from .recipes import Recipe
+from .statefile import read_state, write_state
 
 
 @dataclass
@@ -49,52 +46,16 @@ class TrainState:
 
     def save(self, path: Path) -> None:
         """Writes one .safetensors file, whole or not at all."""
-        tensors = {f"{n}.{k}": v for n, part in self.parts().items() for k, v in part.state_dict().items()}
-        meta: dict[str, Any] = {"step": self.step, "images_seen": self.images_seen, "seconds": self.seconds}
-        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
-            for index, slots in optimizer.state_dict()["state"].items():
-                tensors |= {f"{name}.{index}.{slot}": value for slot, value in slots.items()}
-        tensors["rng"] = torch.get_rng_state()
-        hidden = path.with_name(f".{path.name}.tmp")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, hidden, {"state": json.dumps(meta)})
-        hidden.replace(path)
+        counts = {"step": self.step, "images_seen": self.images_seen, "seconds": self.seconds}
+        write_state(path, counts, self.parts(), self._optimizers())
 
     def load(self, path: Path) -> None:
         """Restores what ``save`` wrote; ValueError if the file is damaged or another recipe's."""
-        meta, tensors = _read(path)
-        for name, part in self.parts().items():
-            prefix = f"{name}."
-            own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            try:
-                part.load_state_dict(own)
-            except RuntimeError as error:
-                raise ValueError(
-                    f"{path} does not fit this recipe ({name}: {str(error).splitlines()[1].strip()}); "
-                    "resume it without those --set that shape a network"
-                ) from error
-        for name, optimizer in (("optimizer_g", self.optimizer_g), ("optimizer_d", self.optimizer_d)):
-            _restore_optimizer(optimizer, name, tensors)
-        torch.set_rng_state(tensors["rng"])
-        self.step, self.images_seen, self.seconds = meta["step"], meta["images_seen"], meta["seconds"]
+        counts = read_state(path, self.parts(), self._optimizers())
+        self.step, self.images_seen, self.seconds = (counts[k] for k in ("step", "images_seen", "seconds"))
 
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    try:
-        with safe_open(path, "pt") as file:
-            meta = json.loads(file.metadata()["state"])
-            return meta, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-    except (SafetensorError, TypeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged or no training state ({error}); start a new run") from error
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, name: str, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        owner, _, rest = key.partition(".")
-        if owner == name:
-            index, slot = rest.split(".")
-            state.setdefault(int(index), {})[slot] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
 
 
 def new_state(recipe: Recipe) -> TrainState:

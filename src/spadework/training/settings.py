@@ -1,0 +1,53 @@
+"""What every training needs to know, whatever it trains."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..palette import Palette
+
+
+class RunSettings(BaseModel):
+    """The settings that all recipes share. Sizes are (H, W) in pixels, lengths in images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(min_length=1, description="name of the recipe")
+    # what is seen
+    palette: str | None = Field(
+        None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1"
+    )
+    label_nc: int = Field(ge=1, le=256, description="number of classes")
+    unknown: bool = Field(
+        False, description="id 255 is unknown: a channel of its own for painters, ignored by segmenters"
+    )
+    size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
+    flip: bool = Field(True, description="mirror half of the pairs")
+    scale: tuple[float, float] | None = Field(
+        (1.0, 1.2), description="random enlargement before the crop; None: a crop of the photo's own pixels"
+    )
+    # how long
+    seed: int = Field(0, ge=0, description="decides the first weights and the order of the photos")
+    batch_size: int = Field(8, ge=1, description="photos per step")
+    total_images: int = Field(ge=1, description="photos seen until the end")
+    save_every: int = Field(5000, ge=1, description="images between saved states")
+    # optimisation
+    lr: float = Field(2e-4, gt=0, description="learning rate of Adam")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of what learns, per step")
+    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the arithmetic (autocast)")
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the short side at which photos are kept."""
+        return max(self.size)
+
+    @model_validator(mode="after")
+    def _legal(self) -> Self:
+        if self.scale is not None and not 1 <= self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale is {list(self.scale)}: expected [low, high] with 1 <= low <= high")
+        if self.palette is not None and Palette.load(self.palette).label_nc > self.label_nc:
+            raise ValueError(
+                f"palette {self.palette} has {Palette.load(self.palette).label_nc} classes, label_nc is "
+                f"{self.label_nc}: set label_nc to that, or palette=null"
+            )
+        return self

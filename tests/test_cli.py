@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 import spadework
 from spadework.checkpoint import load_checkpoint, save_checkpoint
-from spadework.cli import app, judging, painting
+from spadework.cli import app, painting
 from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.palette import Palette
@@ -131,10 +131,9 @@ def test_the_best_candidate_is_kept_and_all_scores(
     assert Picture.read(f"all/a/{best['seed']}.png") == Picture.read("all/a.png")
 
 
-def test_candidates_need_a_segmenter(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "find_spec", lambda name: None)
-    line = refused("paint", sketch(tmp_path / "a.png"), "--candidates", 2, "--model", model)
-    assert "no segmenter, which tells what a picture shows" in line
+def test_candidates_need_a_segmenter(tmp_path: Path, model: Path) -> None:
+    words = ["paint", sketch(tmp_path / "a.png"), "--candidates", 2, "--model", model]
+    assert "no segmenter 'segmenter_sea'" in refused(*words, "--segmenter", "segmenter_sea")
     assert files(tmp_path) == ["a.png"]
 
 

@@ -1,7 +1,5 @@
 """Segmenters for the commands that need one."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,10 +16,9 @@ def load_reader(name_or_path: str, palette: "Palette") -> "Reader":
     Raises ValueError where there is none, and where it reads other classes.
     """
     from spadework.candidates import demand_classes
+    from spadework.segmenter import Segmenter
 
-    if find_spec("spadework.segmenter") is None:
-        raise ValueError("this version has no segmenter, which tells what a picture shows: update spadework")
-    reader: Reader = import_module("spadework.segmenter").Segmenter.load(name_or_path)
+    reader = Segmenter.load(name_or_path)
     demand_classes(reader, palette)
     return reader
 

@@ -1,18 +1,15 @@
 """What becomes a sketch: label maps of any kind, with a report that a person can check, and photographs."""
 
-import importlib
-import importlib.util
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spadework import reading
-from spadework.engine import LONGEST, MODELS, Engine
+from spadework import reading, segmenter
+from spadework.engine import LONGEST, Engine
 from spadework.labelmap import MIN_SIDE, LabelMap
 from spadework.palette import Palette
 from spadework.picture import DECODE_ERRORS, Picture
@@ -56,12 +53,12 @@ def open_map(data: bytes, target: Palette, source: Palette | None = None) -> Ope
     return Opened(sketch, palette.name, (*lines, *translation.report(found.map)))
 
 
-def open_photo(data: bytes, engine: Engine, segmenter: Segmenter) -> Opened:
+def open_photo(data: bytes, engine: Engine, reader: Segmenter) -> Opened:
     """The label map of a photograph, as fine as the model was trained. Raises ValueError."""
     photo = Picture.from_bytes(data, "The photo")
     scale = min(min(engine.card.generator.size) / min(photo.size), LONGEST / max(photo.size))
     height, width = (max(MIN_SIDE, round(side * scale)) for side in photo.size)
-    sketch = segmenter.label(photo.resize((height, width)).pixels)
+    sketch = reader.label(photo.resize((height, width)).pixels)
     seen = ", ".join(f"{name} {share:.0%}" for name, share in sketch.counts().items() if share >= 0.01)
     return Opened(sketch, sketch.palette.name, (f"found in the photograph: {seen}",))
 
@@ -83,7 +80,5 @@ def demand_pixels(data: bytes, most: int) -> None:
 
 def find_segmenter(palette: Palette) -> Segmenter | None:
     """The shipped segmenter of a palette, if there is one."""
-    file: Path = MODELS["landscape"].with_name(f"segmenter_{palette.name}.safetensors")
-    if not file.is_file() or importlib.util.find_spec("spadework.segmenter") is None:
-        return None
-    return importlib.import_module("spadework.segmenter").Segmenter.load(file)
+    name = f"segmenter_{palette.name}"
+    return segmenter.Segmenter.load(name) if name in segmenter.SEGMENTERS else None

@@ -60,3 +60,9 @@ def test_products_of_any_number_of_rows(count: int) -> None:
     torch.testing.assert_close(product(rows), F.linear(rows, weight, bias), rtol=0, atol=1e-5)
     alone = torch.cat([product(row[None]) for row in rows])
     assert torch.equal(product(rows), alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_weights_are_read_back(dtype: torch.dtype) -> None:
+    weight = drawn(128, 64, 3, 3).to(dtype)
+    assert torch.equal(PackedConv(weight, None, (16, 16)).unpacked(), weight)

@@ -187,3 +187,19 @@ def test_without_the_kernels_own_layout(monkeypatch: pytest.MonkeyPatch) -> None
     painter = Painter(net)
     assert not painter.conv_img.packed
     check(net, painter, blocks())
+
+
+def test_tables_and_dense_rows_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = generator()
+    painter = Painter(net)
+    for few, share in (
+        (16, 1.0),
+        (0, -1.0),
+        (10**6, 1.0),
+        (0, -1.0),
+        (16, 1.0),
+    ):  # every form from every other
+        monkeypatch.setattr(module, "FEW", few)
+        monkeypatch.setattr(module, "MOST_DISTINCT", share)
+        painter.forget()
+        check(net, painter, blocks())

@@ -67,7 +67,9 @@ def _only(shape: str, dtype: str, version: str) -> Subject:
         subject.dense = subject.published  # type: ignore[assignment]
     if version != "published":
         subject.published = None
-    if version != "engine":
+    if version == "engine":
+        subject.dense = None  # type: ignore[assignment]
+    else:
         subject.painter = None  # type: ignore[assignment]
     return subject
 

@@ -59,7 +59,8 @@ class Subject:
         rng, config = torch.Generator().manual_seed(seed), self.shape.generator
         z = torch.randn(1, config.z_dim, generator=rng) if config.z_dim else None
         size = (one[0].shape[1], one[0].shape[2])
-        return z, self.dense.draw_noise(1, size, rng) if config.noise else None
+        fields = [torch.randn(1, 1, h, w, generator=rng) for h, w in config.grids(size)]
+        return z, fields if config.noise else None
 
     def plain(self, one: Map, seed: int = 0) -> Tensor:
         """The better of eager and compiled, from ids, as a program that has a map would call it."""

@@ -92,6 +92,21 @@ class GeneratorConfig(BaseModel):
         return grids
 
 
+def first_features(
+    config: GeneratorConfig, fc: nn.Module, segmap: Tensor | Contexts, z: Tensor | None
+) -> Tensor:
+    """The start grid (B, C, h, w): from the style, its grid stretched to other sizes, or from the map."""
+    size = config.start_size((segmap.shape[2], segmap.shape[3]))
+    if z is None:
+        dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
+        return fc(F.interpolate(dense, size=size, mode="nearest"))
+    if config.start == "point":
+        return fc(z)[:, :, None, None].expand(-1, -1, *size)
+    trained = config.start_size(config.size)
+    x = fc(z).view(len(z), -1, *trained)
+    return x if size == trained else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
 class Generator(nn.Module):
     """Paints (B, 3, H, W) in [-1, 1] from a label map and a style."""
 
@@ -122,16 +137,8 @@ class Generator(nn.Module):
         return [*first, *self.styles.values()]  # type: ignore[list-item]
 
     def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
-        """The first features (B, C, h, w): from the style, its grid stretched to other sizes, or the map."""
-        size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
-        if z is None:
-            dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
-            return self.fc(F.interpolate(dense, size=size, mode="nearest"))
-        if self.config.start == "point":
-            return self.fc(z)[:, :, None, None].expand(-1, -1, *size)
-        trained = self.config.start_size(self.config.size)
-        x = self.fc(z).view(len(z), -1, *trained)
-        return x if size == trained else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        """The first features (B, C, h, w), see `first_features`."""
+        return first_features(self.config, self.fc, segmap, z)
 
     def draw_noise(
         self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None

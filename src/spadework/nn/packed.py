@@ -35,6 +35,10 @@ class PackedConv:
         self.weight = reorder(self.weight.to_mkldnn(), pad, one, one, 1, list(shape))
         return True
 
+    def unpacked(self) -> Tensor:
+        """The weight (C_out, C_in, k, k) as it was given."""
+        return self.weight.to_dense() if self.packed else self.weight
+
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
         x, pad = rows.view(1, *grid, -1).permute(0, 3, 1, 2), [self.padding] * 2

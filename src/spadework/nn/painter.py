@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contexts import Level, codes_of, nearest
-from .generator import PLANS, Generator
+from .generator import PLANS, Generator, first_features
 from .packed import PackedConv, PackedProduct, packed_conv
 from .spade import SPADEResBlock
 from .tables import FoldedSPADE, RowStore
@@ -233,7 +233,7 @@ class Painter:
         ]
         image = generator.conv_img
         self.conv_img = PackedConv(image.weight.to(dtype), image.bias, config.size)
-        self._start, self._given_dtype = generator.start, generator.fc.weight.dtype
+        self._fc = generator.fc
         self._trail: list[tuple[Tensor, Tensor]] = []  # of the last picture: every block's map and features
         self._given: list[Tensor] = []  # what they depend on beside the map: style and noise
 
@@ -267,10 +267,10 @@ class Painter:
         """The start grid's features, (p, C)."""
         shape = (1, self.config.semantic_nc, *symbols.shape[1:])
         if z is None:
-            segmap = self.codes[symbols].permute(0, 3, 1, 2).to(self._given_dtype)
+            segmap = self.codes[symbols].permute(0, 3, 1, 2).to(self._fc.weight.dtype)
         else:
             segmap = self.codes.new_zeros(()).expand(shape)  # only its shape is asked for
-        x = self._start(segmap, z)
+        x = first_features(self.config, self._fc, segmap, z)
         return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(self.dtype)
 
     def _known(self, levels: list[Grid], z: Tensor | None, noise: list[Tensor] | None) -> int:

@@ -38,7 +38,8 @@ class FoldedSPADE:
         self.first = first.reshape(-1, shared.out_channels).to(dtype).contiguous()
         self.first_bias = shared.bias.detach().to(dtype)  # type: ignore[union-attr]
         weight, bias = _scale_and_shift(spade)
-        self._weight, self.bias = weight.to(dtype), bias.to(dtype)
+        self._unpacked: Tensor | None = weight.to(dtype)  # until it is packed in one of the three ways below
+        self.bias = bias.to(dtype)
         self._convs: dict[tuple[int, int], PackedConv] = {}
 
     @property
@@ -71,12 +72,12 @@ class FoldedSPADE:
     @cached_property
     def _product(self) -> PackedProduct:
         """All taps' hidden rows -> a row of the table."""
-        return PackedProduct(self._weight.permute(0, 2, 3, 1).flatten(1), self.bias, FEW)
+        return PackedProduct(self._weight().permute(0, 2, 3, 1).flatten(1), self.bias, FEW)
 
     @cached_property
     def _column_products(self) -> list[PackedProduct]:
         """One hidden row -> its share in COLUMNS of a row, tap by tap; the centre's has the bias."""
-        taps = self._weight.flatten(2).permute(2, 0, 1)  # (k * k, 2C, h)
+        taps = self._weight().flatten(2).permute(2, 0, 1)  # (k * k, 2C, h)
         shares = torch.zeros(taps.shape[:2], dtype=taps.dtype)
         shares[len(taps) // 2] = self.bias
         parts = zip(taps.split(COLUMNS, 1), shares.split(COLUMNS, 1), strict=True)
@@ -85,8 +86,22 @@ class FoldedSPADE:
     def dense(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
         """The window of every pixel (P, k * k) -> a row for every pixel (P, 2C)."""
         if size not in self._convs:
-            self._convs = {size: PackedConv(self._weight, self.bias, size)}
+            self._convs = {size: PackedConv(self._weight(), self.bias, size)}
         return self._convs[size](self.hidden(windows), size)
+
+    def _weight(self) -> Tensor:
+        """The second convolution (2C, h, k, k). Once packed it is read back, so nothing is kept twice."""
+        k, made = self.kernel, vars(self)
+        if self._unpacked is not None:
+            weight, self._unpacked = self._unpacked, None
+            return weight
+        if self._convs:
+            return next(iter(self._convs.values())).unpacked()
+        if "_product" in made:
+            return self._product.conv.unpacked().view(self.width, k, k, -1).permute(0, 3, 1, 2)
+        parts = [product.conv.unpacked() for product in self._column_products]
+        taps = torch.cat([part.view(k * k, -1, part.shape[1]) for part in parts], 1)
+        return taps.permute(1, 2, 0).unflatten(2, (k, k))
 
 
 def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,156 @@
+"""What `spadework train` is to do: which recipe on which pairs, anew or from where it stopped."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spadework.cli.telling import bar, show_table, tell
+from spadework.nvlabs.flags import TrainFlags
+
+if TYPE_CHECKING:
+    from spadework.data.folder import PairedFolder
+    from spadework.data.sample import Sample
+    from spadework.nvlabs.files import Published
+    from spadework.training.recipes import AnyRecipe, Recipe
+    from spadework.training.rundir import RunDir
+    from spadework.training.state import TrainState
+
+FREE_ON_RESUME = re.compile(
+    "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+|"
+    "trunk_lr|warm_up|weight_decay|jitter"
+)
+"""Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained on which pairs, from where: a resumed run, or a new one as `begin` leaves it."""
+
+    recipe: "AnyRecipe"
+    pairs: "Sequence[Sample]"
+    held_out: "Sequence[Sample]"
+    resume: bool
+    begin: "Callable[[TrainState], None]" = lambda state: None
+
+
+def plan_of_recipe(
+    name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], resume: bool
+) -> Plan:
+    recipe = _resumed(name, run, changes) if resume else _fresh(name, run, changes)
+    return Plan(recipe, *_data(recipe, data), resume)
+
+
+def plan_of_flags(
+    flags: TrainFlags,
+    name: str | None,
+    data: Path | None,
+    run: "RunDir",
+    changes: Sequence[str],
+    resume: bool,
+) -> Plan:
+    from spadework.training.published import begin_with, from_weights, pairs_of
+
+    if name is not None or data is not None:
+        raise ValueError("--dataset_mode takes the place of RECIPE and --data: leave them out")
+    pairs = pairs_of(flags)
+    if resume or (flags.continue_train and run.state.exists()):
+        return Plan(_resumed(None, run, changes), pairs, (), resume=True)
+    if not flags.continue_train:
+        return Plan(_mapped(flags, len(pairs), run, changes), pairs, (), resume=False)
+    weights = _published_weights(run.root, flags.which_epoch)
+
+    def begin(state: "TrainState") -> None:
+        fresh = begin_with(state, weights)
+        lacking = "".join(f"; no {kind} there, it starts anew" for kind in fresh)
+        tell(f"first weights: {weights.origin}{lacking}")
+
+    recipe = _mapped(from_weights(flags, weights), len(pairs), run, changes)
+    return Plan(recipe, pairs, (), resume=False, begin=begin)
+
+
+def _published_weights(folder: Path, which: str) -> "Published":
+    from spadework.nvlabs.files import find
+
+    if not list(folder.glob("*_net_G.pth")):
+        raise ValueError(
+            f"nothing to go on with in {folder}: expected state.safetensors of a run, or {which}_net_G.pth "
+            "of a published checkpoint; start anew by leaving out --continue_train"
+        )
+    return find(folder, which)
+
+
+def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+    from spadework.training.published import recipe_of
+    from spadework.training.recipes import changed
+
+    if run.state.exists():
+        raise ValueError(
+            f"{run.root} already holds a run: go on with --continue_train, or choose another --name"
+        )
+    recipe = changed(recipe_of(flags, photos), changes)
+    show_table(["setting", "from the flags"], [[key, str(value)] for key, value in recipe])
+    return recipe
+
+
+def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
+    from spadework.training.recipes import RECIPES, SEGMENTERS, named
+
+    if name is None:
+        raise ValueError(f"no recipe named: choose one of {', '.join([*RECIPES, *SEGMENTERS])}")
+    if run.state.exists():
+        raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
+    return named(name, changes)
+
+
+def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
+    """The run's own recipe; changes that a resumed run can bear are kept in its folder."""
+    from spadework.files import atomic_write
+    from spadework.training.recipes import changed
+
+    recipe = run.recipe()
+    if name not in (None, recipe.name):
+        raise ValueError(f"{run.root} was started with recipe {recipe.name}, not {name}: leave the name out")
+    for key in (change.partition("=")[0] for change in changes):
+        if key in type(recipe).model_fields and not FREE_ON_RESUME.fullmatch(key):
+            raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
+    if changes:
+        recipe = changed(recipe, changes)
+        atomic_write(run.root / "config.json", f"{recipe.model_dump_json(indent=1)}\n".encode())
+    return recipe
+
+
+def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Sequence[Sample]]":
+    """Training pairs and held-out pairs, decoded and checked whole before the first step."""
+    from spadework.data.folder import PairedFolder
+    from spadework.data.toy import ToyLandscapes
+
+    if data is None and recipe.name == "toy":
+        return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()
+    if data is None:
+        raise ValueError("no --data: give the folder that holds images/ and labels/")
+    pairs = PairedFolder(data, short_side=recipe.short_side)
+    held_out = _val(pairs)
+    for folder in [pairs, *held_out]:
+        _decode(folder)
+        folder.check_ids({*range(recipe.label_nc), *([255] if recipe.unknown else [])})
+    return pairs, held_out[0] if held_out else ()
+
+
+def _val(pairs: "PairedFolder") -> "list[PairedFolder]":
+    """The val split beside a train split, if there is one."""
+    if pairs.split != "train":
+        return []
+    try:
+        return [type(pairs)(pairs.root, "val", pairs.short_side)]
+    except ValueError as error:
+        if "no split" in str(error):
+            return []
+        raise
+
+
+def _decode(folder: "PairedFolder") -> None:
+    with bar() as progress:
+        task = progress.add_task(f"reading {folder.root} {folder.split}".strip(), total=len(folder))
+        folder.decode(progress=lambda done, total: progress.update(task, completed=done))

@@ -39,7 +39,7 @@ def test_painting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["train-tiny", "train-step-toy"])
 def test_training(name: str) -> None:
     (case,) = figures("train", "--case", name)["cases"]
-    assert case["grad_rel_diff"] < 1e-4
+    assert case["grad_rel_diff"] is None if "step" in name else case["grad_rel_diff"] < 1e-4
     assert case["images_per_s"] > 0
     assert case["dense_images_per_s"] > 0
 

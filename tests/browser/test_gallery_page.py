@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from galleries import written
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def test_a_picture_is_enlarged_and_its_neighbours_follow_the_arrows(page: Page) 
     first.focus()
     page.keyboard.press("Enter")
     large = page.locator("dialog")
-    assert large.is_visible()
-    assert large.locator("span").inner_text() == "map 0: sketch"
+    expect(large).to_be_visible()
+    expect(large.locator("span")).to_have_text("map 0: sketch")
     page.keyboard.press("ArrowRight")
-    assert large.locator("span").inner_text() == "map 0: seed 0"
-    assert large.locator("img").evaluate("image => image.naturalWidth") == 8
+    expect(large.locator("span")).to_have_text("map 0: seed 0")
+    expect(large.locator("img")).to_have_js_property("naturalWidth", 8)
     page.keyboard.press("Escape")
-    assert not large.is_visible()
+    expect(large).not_to_be_visible()
     assert page.evaluate("document.activeElement.querySelector('img').alt") == "map 0: seed 0"

@@ -12,9 +12,12 @@ pytest.importorskip("playwright", reason="browser tests: playwright is not insta
 from driving import Server, Studio
 from playwright.sync_api import Browser
 
+from spadework.engine import Engine
 from spadework.labelmap import LabelMap
 from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.segmenter import Segmenter
+from spadework.service.opening import open_photo
 
 OpenStudio = Callable[..., Studio]
 NAMELESS, PALE = (Path(__file__).parent / "access.js").read_text().split("// ----\n")
@@ -111,19 +114,41 @@ def test_a_photo_gives_its_style_and_two_blend(studio: Studio, tmp_path: Path) -
     assert studio.page.locator(".mood").first.is_disabled()
 
 
-def test_a_photo_dropped_on_the_page_is_a_style(studio: Studio, tmp_path: Path) -> None:
-    data = list(photo_file(tmp_path / "dusk.png").read_bytes())
+def drop(studio: Studio, photo: Path) -> None:
+    """Drops the file on the page, which asks what to do with it."""
     studio.js(
         """((data) => {
           const transfer = new DataTransfer();
           transfer.items.add(new File([Uint8Array.from(data)], 'dropped.jpg', {type: 'image/jpeg'}));
           dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, cancelable: true}));
         })(a)""",
-        data,
+        list(photo.read_bytes()),
     )
+    studio.page.locator("#photo-dialog").wait_for()
+    studio.settle()
+    studio.trouble[:] = [line for line in studio.trouble if "422" not in line]  # it was no label map
+
+
+def test_a_photo_dropped_on_the_page_is_a_style(studio: Studio, tmp_path: Path) -> None:
+    ids = studio.ids
+    drop(studio, photo_file(tmp_path / "dusk.png"))
+    studio.page.click("#photo-light")
     studio.settle()
     assert studio.js("studio.style.mood.origin") == "photo dropped.jpg"
-    studio.trouble[:] = [line for line in studio.trouble if "422" not in line]  # it was no label map
+    assert (studio.ids == ids).all()
+
+
+def test_a_photo_dropped_on_the_page_is_a_sketch(studio: Studio, tmp_path: Path) -> None:
+    photo = photo_file(tmp_path / "dusk.png")
+    drop(studio, photo)
+    studio.page.click("#photo-labels")
+    studio.page.locator("#map-dialog").wait_for()
+    assert "found in the photograph" in studio.page.locator("#map-report").inner_text()
+    studio.page.click("#map-open")
+    studio.until("!document.getElementById('map-dialog').open")
+    studio.settle()
+    read = open_photo(photo.read_bytes(), Engine.load("landscape", "cpu"), Segmenter.load()).sketch
+    assert (studio.ids == read.ids).all()
 
 
 def test_four_variations_at_once(studio: Studio) -> None:

@@ -50,4 +50,4 @@ def test_a_picture_is_enlarged_and_its_neighbours_follow_the_arrows(page: Page) 
     expect(large.locator("img")).to_have_js_property("naturalWidth", 8)
     page.keyboard.press("Escape")
     expect(large).not_to_be_visible()
-    assert page.evaluate("document.activeElement.querySelector('img').alt") == "map 0: seed 0"
+    page.wait_for_function("document.activeElement.querySelector('img')?.alt === 'map 0: seed 0'")

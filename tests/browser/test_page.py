@@ -4,6 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
+
+pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
+from playwright.sync_api import expect
 
 from spadework.evaluation.page import write_page
 from spadework.evaluation.testrun import Row
@@ -25,15 +29,15 @@ def test_pictures_open_large_and_close(browser: "Browser", tmp_path: Path) -> No
     page.locator(".row a").first.focus()
     page.keyboard.press("Enter")
     shown = page.locator("dialog p")
-    assert shown.inner_text() == "one: label map"
+    expect(shown).to_have_text("one: label map")
     page.keyboard.press("ArrowRight")
-    assert shown.inner_text() == "one: painted"
+    expect(shown).to_have_text("one: painted")
     assert page.locator("dialog img").bounding_box()["width"] > 1000  # type: ignore[index]
     page.keyboard.press("Escape")
-    assert not page.locator("dialog").is_visible()
-    assert page.evaluate("document.activeElement.href").endswith("painted.png")
+    expect(page.locator("dialog")).not_to_be_visible()
+    page.wait_for_function("document.activeElement.href?.endsWith('painted.png')")
     page.locator(".row a").first.click()
     page.locator("dialog").click()
-    assert not page.locator("dialog").is_visible()
+    expect(page.locator("dialog")).not_to_be_visible()
     assert faults == []
     page.close()

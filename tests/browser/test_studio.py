@@ -10,7 +10,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Server, Studio
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from spadework.engine import Engine
 from spadework.labelmap import LabelMap
@@ -33,13 +33,13 @@ def photo_file(path: Path) -> Path:
 
 def test_the_first_minute(studio: Studio) -> None:
     hint = studio.page.locator("#hint")
-    assert hint.is_visible()
+    expect(hint).to_be_visible()
     assert "photograph follows" in hint.inner_text()
     assert studio.photo.std() > 20
     panes = studio.page.locator("#panes").bounding_box()
     studio.drag((100, 50), (140, 60))
     studio.settle()
-    assert hint.is_hidden()
+    expect(hint).to_be_hidden()
     assert studio.page.locator("#panes").bounding_box() == panes
     assert studio.page.locator("#state-text").inner_text().endswith(" ms")
 
@@ -158,7 +158,7 @@ def test_four_variations_at_once(studio: Studio) -> None:
     assert len({cards.nth(n).evaluate("(face) => face.toDataURL()") for n in range(4)}) == 4
     seed = studio.page.locator("#variation-list .card").nth(1).inner_text().split()[-1]
     studio.page.locator("#variation-list .card").nth(1).click()
-    assert studio.page.input_value("#seed") == seed
+    expect(studio.page.locator("#seed")).to_have_value(seed)
     studio.settle()
 
 
@@ -212,7 +212,7 @@ def test_a_map_of_another_palette_is_checked_first(studio: Studio, tmp_path: Pat
     studio.settle()
     report = studio.page.locator("#map-report")
     assert "river -> water" in report.inner_text()
-    assert studio.page.input_value("#map-palette") == "gaugan2"
+    expect(studio.page.locator("#map-palette")).to_have_value("gaugan2")
     assert "water" in studio.page.locator("#map-classes").inner_text()
     assert (studio.ids == before).all()
     assert studio.js(PALE) == []
@@ -220,13 +220,13 @@ def test_a_map_of_another_palette_is_checked_first(studio: Studio, tmp_path: Pat
     studio.settle()
     assert (studio.ids[20:] == studio.id_of("water")).all()
     assert (studio.ids[:20] == studio.id_of("sky")).all()
-    assert studio.page.locator("#map-dialog").is_hidden()
+    expect(studio.page.locator("#map-dialog")).to_be_hidden()
 
 
 def test_an_opened_photograph_may_be_a_style(studio: Studio, tmp_path: Path) -> None:
     studio.page.set_input_files("#file", photo_file(tmp_path / "dusk.png"))
     studio.settle()
-    assert studio.page.locator("#photo-dialog").is_visible()
+    expect(studio.page.locator("#photo-dialog")).to_be_visible()
     studio.page.click("#photo-light")
     studio.settle()
     assert studio.js("studio.style.mood.origin") == "photo dusk.png"
@@ -270,7 +270,7 @@ def test_a_new_sheet_and_an_example(studio: Studio) -> None:
     studio.page.select_option("#new-background", label="sea")
     studio.page.click("#new-create")
     studio.settle()
-    assert studio.page.locator("#new-dialog").is_hidden()
+    expect(studio.page.locator("#new-dialog")).to_be_hidden()
     assert (studio.ids == np.full((256, 512), studio.id_of("sea"))).all()
     studio.page.click("#examples")
     studio.page.locator(".card", has_text="Desert").click()
@@ -311,7 +311,7 @@ def test_a_reload_restores_everything(studio: Studio) -> None:
     studio.page.reload()
     studio.ready()
     assert (studio.ids == ids).all()
-    assert studio.page.input_value("#seed") == "42"
+    expect(studio.page.locator("#seed")).to_have_value("42")
     studio.page.keyboard.press("Control+z")
     assert (studio.ids != ids).any()
 
@@ -356,7 +356,7 @@ def test_the_server_may_die_while_one_paints(open_studio: OpenStudio, tmp_path: 
         studio.settle()
         assert studio.js("document.getElementById('photo').dataset.painted") != before
         studio.until("document.getElementById('state').dataset.state === 'done'")
-        assert studio.page.locator("#toast").is_hidden()
+        expect(studio.page.locator("#toast")).to_be_hidden()
     finally:
         again.kill()
     own = "Failed to load resource"  # the browser's note of a request that failed
@@ -403,7 +403,7 @@ def test_access_for_everybody(open_studio: OpenStudio, scheme: str) -> None:
             assert studio.js(ring, radio) != "none", studio.js("document.activeElement.outerHTML")
     assert {"new", "view-side", "tool-brush", "size", "only", "search", "class", "sketch", "seed"} <= seen
     studio.page.click("#help")
-    assert studio.page.locator("#help-dialog").is_visible()
+    expect(studio.page.locator("#help-dialog")).to_be_visible()
     studio.until(f"{PALE}.length === 0")
     studio.page.keyboard.press("Escape")
     studio.page.click("#theme")

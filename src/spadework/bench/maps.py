@@ -22,6 +22,13 @@ def data_folder() -> Path | None:
     return Path(os.environ["SPADEWORK_DATA"]) if "SPADEWORK_DATA" in os.environ else None
 
 
+def _archive(name: str) -> Path | None:
+    """A file of that folder, if it is there."""
+    folder = data_folder()
+    path = folder and folder / name
+    return path if path and path.is_file() else None
+
+
 def sketches(size: tuple[int, int]) -> list[Map]:
     """The example sketches at (H, W)."""
     return [(torch.from_numpy(ids)[None], None) for ids in examples.sketches(size).values()]
@@ -39,13 +46,6 @@ def relabelled(size: tuple[int, int], config: SemanticsConfig) -> list[Map]:
     return [(torch.from_numpy(examples.spread(ids.numpy(), known)), instances) for ids, instances in found]
 
 
-def blocks(size: tuple[int, int], classes: int, side: int = 16) -> Map:
-    """Squares of random classes."""
-    coarse = np.random.default_rng(0).integers(0, classes, (-(-size[0] // side), -(-size[1] // side)))
-    ids = coarse.repeat(side, 0).repeat(side, 1)[: size[0], : size[1]].astype(np.uint8)
-    return torch.from_numpy(ids)[None], None
-
-
 def noise(size: tuple[int, int], classes: int) -> list[Map]:
     """A random class at every pixel: no neighbourhood comes twice."""
     ids = np.random.default_rng(0).integers(0, classes, size).astype(np.uint8)
@@ -54,9 +54,8 @@ def noise(size: tuple[int, int], classes: int) -> list[Map]:
 
 def coco(size: tuple[int, int]) -> list[Map]:
     """The COCO-Stuff val maps with instances in $SPADEWORK_DATA/samples; nothing without them."""
-    folder = data_folder()
-    path = folder and folder / "samples" / "coco_stuff.tar"
-    if path is None or not path.is_file():
+    path = _archive("samples/coco_stuff.tar")
+    if path is None:
         return []
     with tarfile.open(path) as tar:
         names = sorted(name for name in tar.getnames() if "/val_label/" in name and name.endswith(".png"))
@@ -67,9 +66,8 @@ def coco(size: tuple[int, int]) -> list[Map]:
 
 def landscapes(size: tuple[int, int], count: int = 20) -> list[Map]:
     """The first validation maps in $SPADEWORK_DATA/landscapes; nothing without them."""
-    folder = data_folder()
-    path = folder and folder / "landscapes" / "landscapes-val.tar"
-    if path is None or not path.is_file():
+    path = _archive("landscapes/landscapes-val.tar")
+    if path is None:
         return []
     with tarfile.open(path) as tar:
         names = sorted(name for name in tar.getnames() if "labels/" in name and name.endswith(".png"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.judging import SHIPPED, load_reader, shipped_reader
+from spadework.cli.loading import Device
 from spadework.cli.telling import bar, show_table, tell
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def evaluate(
     referee: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="A second segmenter, to judge those candidates.")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure a model on held-out pairs.
 

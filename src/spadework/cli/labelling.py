@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spadework.cli.judging import SHIPPED
 from spadework.cli.telling import show_table, swatch, tell
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def label(
     ] = None,
     segmenter: Annotated[
         str, typer.Option(metavar="NAME", help="What reads a photograph: a shipped segmenter, or a file.")
-    ] = "segmenter_landscape",
+    ] = SHIPPED,
     palette: Annotated[
         str | None, typer.Option(metavar="NAME", help="Its palette; else the one that fits best.")
     ] = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from spadework.cli.judging import shipped_reader
 from spadework.cli.loading import Device, Model, Precision, Threads, load
 from spadework.cli.telling import tell
 
@@ -23,13 +24,12 @@ def studio(
 
     Everything stays on this machine.
     """
-    from spadework.service.opening import find_segmenter
     from spadework.service.worker import apart
     from spadework.studio import create_studio
     from spadework.studio.running import place, run
 
     engine = apart(lambda: load(model, device, precision, threads))
-    segmenter = apart(lambda: find_segmenter(engine.palette))
+    segmenter = apart(lambda: shipped_reader(engine.palette))
     at = place(host, port)
     app = create_studio(engine, token=at.token, segmenter=segmenter)
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")

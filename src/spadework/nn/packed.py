@@ -7,7 +7,7 @@ library that uses half of what an AMD core can do. And a row's result does not d
 Shapes: P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -58,17 +58,14 @@ class PackedProduct:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(N, C_in) -> (N, C_out)."""
-        parts = [part for _, part in self.parts(rows)]
+        parts = [self._few(part) for part in rows.split(self.step)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def parts(self, rows: Tensor) -> Iterator[tuple[slice, Tensor]]:
-        """Which rows, and their products."""
-        for top in range(0, len(rows), self.step):
-            part = rows[top : top + self.step]
-            few = len(part)
-            if few < self.step:
-                part = F.pad(part, (0, 0, 0, self.step - few))
-            yield slice(top, top + few), self.conv(part, (self.step, 1))[:few]
+    def _few(self, rows: Tensor) -> Tensor:
+        """At most ``step`` rows."""
+        missing = self.step - len(rows)
+        whole = F.pad(rows, (0, 0, 0, missing)) if missing else rows
+        return self.conv(whole, (self.step, 1))[: len(rows)]
 
 
 class WinogradConv:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spadework import reading, segmenter
+from spadework import reading
 from spadework.engine import LONGEST, Engine
 from spadework.labelmap import MIN_SIDE, LabelMap
 from spadework.palette import Palette
@@ -53,12 +53,12 @@ def open_map(data: bytes, target: Palette, source: Palette | None = None) -> Ope
     return Opened(sketch, palette.name, (*lines, *translation.report(found.map)))
 
 
-def open_photo(data: bytes, engine: Engine, reader: Segmenter) -> Opened:
+def open_photo(data: bytes, engine: Engine, segmenter: Segmenter) -> Opened:
     """The label map of a photograph, as fine as the model was trained. Raises ValueError."""
     photo = Picture.from_bytes(data, "The photo")
     scale = min(min(engine.card.generator.size) / min(photo.size), LONGEST / max(photo.size))
     height, width = (max(MIN_SIDE, round(side * scale)) for side in photo.size)
-    sketch = reader.label(photo.resize((height, width)).pixels)
+    sketch = segmenter.label(photo.resize((height, width)).pixels)
     seen = ", ".join(f"{name} {share:.0%}" for name, share in sketch.counts().items() if share >= 0.01)
     return Opened(sketch, sketch.palette.name, (f"found in the photograph: {seen}",))
 
@@ -76,9 +76,3 @@ def demand_pixels(data: bytes, most: int) -> None:
             f"A picture of {width}x{height} pixels is too large for the studio",
             f"Use at most {most:,} pixels.",
         )
-
-
-def find_segmenter(palette: Palette) -> Segmenter | None:
-    """The shipped segmenter of a palette, if there is one."""
-    name = f"segmenter_{palette.name}"
-    return segmenter.Segmenter.load(name) if name in segmenter.SEGMENTERS else None

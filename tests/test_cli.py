@@ -422,6 +422,21 @@ def test_train_on_a_folder_with_a_val_split(tmp_path: Path) -> None:
     assert Picture.read("run/samples/00000002.png").size[0] == 2 * 64
 
 
+def test_a_model_is_trained_on(tmp_path: Path) -> None:
+    assert run("train", *TOY, "total_images=4", "--out", "first").exit_code == 0
+    first = "first/model-00000004.safetensors"
+    result = run("train", *TOY, "total_images=8", "--out", "second", "--from", first)
+    assert result.exit_code == 0, result.output
+    config = json.loads(Path("second/config.json").read_text())
+    assert (config["warm_up"], config["total_images"]) == (2000, 8)
+    assert load_checkpoint("second/model-00000008.safetensors").card.training.images_seen == 8
+    assert len(Path("second/stats.jsonl").read_text().splitlines()) == 2
+    assert "has seen 4 images" in refused("train", *TOY, "total_images=4", "--out", "third", "--from", first)
+    assert "leave out --resume" in refused("train", "--out", "second", "--resume", "--from", first)
+    assert "a painter" in refused("train", "segmenter_landscape", "--out", "third", "--from", first)
+    assert "no model 'landscap'" in refused("train", *TOY, "--out", "third", "--from", "landscap")
+
+
 def test_settings_may_be_spread_over_the_line() -> None:
     words = ["--set", "total_images=2", "lr=0.002", "--out", "run", "--set=batch_size=1", "seed=3"]
     result = run("train", *words, "toy", "--set", "ngf=1", "hidden=2")

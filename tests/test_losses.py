@@ -132,6 +132,35 @@ def test_pixel_labels_is_the_weighted_cross_entropy() -> None:
     assert float(losses.pixel_labels(logits, labels, weights)) == pytest.approx(expected, abs=WITHIN)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradients_of_pixel_losses_are_those_of_cross_entropy(layout: torch.memory_format) -> None:
+    """Over more pixels than are computed at a time, with ids that have no weight."""
+    logits = some(2, 5, 130, 130, seed=5).contiguous(memory_format=layout).requires_grad_()
+    labels = torch.randint(0, 6, (2, 130, 130), generator=torch.Generator().manual_seed(6), dtype=torch.uint8)
+    weights = torch.tensor([0.5, 2.0, 0.0, 1.5])
+    of_pixel = torch.cat([weights, torch.zeros(2)])[labels.long()].double()
+    log_p = torch.log_softmax(logits, 1)
+    expected = {
+        losses.pixel_labels(logits, labels, weights): (
+            -log_p.gather(1, labels.long().clamp(max=4)[:, None])[:, 0] * of_pixel
+        ).mean(),
+        losses.pixel_fake(logits): -log_p[:, 4].mean(),
+    }
+    for ours, plain in expected.items():
+        gradient, wanted = (torch.autograd.grad(3 * x, logits, retain_graph=True)[0] for x in (ours, plain))
+        torch.testing.assert_close(gradient, wanted, rtol=1e-12, atol=1e-18)
+
+
+def test_pixel_losses_of_half_precise_logits_are_summed_in_float32() -> None:
+    exact = some(1, 4, 40, 40, seed=7)
+    logits = exact.bfloat16().requires_grad_()
+    loss = losses.pixel_fake(logits)
+    assert loss.dtype == torch.float32
+    exactly = losses.pixel_fake(logits.detach().double())
+    assert float(loss.detach()) == pytest.approx(float(exactly), abs=1e-6)
+    assert torch.autograd.grad(loss, logits)[0].dtype == torch.bfloat16
+
+
 def test_pixel_fake_is_the_cross_entropy_to_the_last_class() -> None:
     logits = some(2, 5, 3, 4, seed=1)
     expected = -log_softmax(logits.numpy())[:, -1].mean()

@@ -117,9 +117,29 @@ def test_patch_scores_depend_on_the_labels_and_pixels_do_not() -> None:
 
 def test_a_patch_head_is_two_convolutions_of_features_and_mean_labels() -> None:
     head = oracles.randomize(BackboneDiscriminator(BACKBONE).heads[0]).eval()
-    x, segmap = some(2, 3, 4, 4), some(2, 4, 16, 16)
-    means = oracles.array(segmap).reshape(2, 4, 4, 4, 4, 4).mean((3, 5))
-    y = np.concatenate([oracles.array(x), means], 1)
+    x, means = some(2, 3, 4, 4), some(2, 4, 4, 4)
+    y = np.concatenate([oracles.array(x), oracles.array(means)], 1)
     y = oracles.leaky(oracles.conv(y, oracles.weight_of(head.conv_0), oracles.array(head.conv_0.bias), pad=1))
     y = oracles.conv(y, oracles.weight_of(head.conv_1), oracles.array(head.conv_1.bias), pad=1)
-    assert apart(head(x, segmap), y) < 1e-11
+    assert apart(head(x, means), y) < 1e-11
+
+
+def test_every_patch_head_sees_the_mean_labels_of_its_grid() -> None:
+    network = oracles.randomize(BackboneDiscriminator(BACKBONE)).eval()
+    seen: list[Tensor] = []
+    for head in network.heads:
+        head.register_forward_pre_hook(lambda module, given: seen.append(given[1]))
+    segmap = some(2, 4, 64, 64)
+    network(segmap, some(2, 3, 64, 64), pyramid(2, 64))
+    for labels, stride in zip(seen, (4, 8, 16, 32), strict=True):
+        n = 64 // stride
+        means = oracles.array(segmap).reshape(2, 4, n, stride, n, stride).mean((3, 5))
+        assert apart(labels, means) < 1e-12
+
+
+def test_maps_given_once_stand_for_photos_and_for_paintings() -> None:
+    network = oracles.randomize(BackboneDiscriminator(BACKBONE)).eval()
+    segmap, image, features = some(2, 4, 32, 32), some(4, 3, 32, 32), pyramid(4, 32)
+    once, twice = (network(maps, image, features) for maps in (segmap, torch.cat([segmap, segmap])))
+    assert torch.equal(once.logits, twice.logits)
+    assert all(torch.equal(a, b) for a, b in zip(once.scores, twice.scores, strict=True))

@@ -24,6 +24,10 @@ FREE_ON_RESUME = re.compile(
 """Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
 
 
+WARM_UP = 2000
+"""Images for which a fine-tuned generator waits, more or less, for its new discriminator."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is trained on which pairs, from where: a resumed run, or a new one as `begin` leaves it."""
@@ -36,10 +40,36 @@ class Plan:
 
 
 def plan_of_recipe(
-    name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], resume: bool
+    name: str | None,
+    data: Path | None,
+    run: "RunDir",
+    changes: Sequence[str],
+    resume: bool,
+    model: str | None = None,
 ) -> Plan:
+    if model is not None:
+        return _tuning(name, data, run, changes, model)
     recipe = _resumed(name, run, changes) if resume else _fresh(name, run, changes)
     return Plan(recipe, *_data(recipe, data), resume)
+
+
+def _tuning(name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], model: str) -> Plan:
+    """A new run that begins with a model's generator and encoder."""
+    from spadework.checkpoint import load_checkpoint
+    from spadework.engine import model_file
+    from spadework.training.recipes import Recipe
+    from spadework.training.starting import begin_from, demand_fit
+
+    recipe = _fresh(name, run, changes)
+    if not isinstance(recipe, Recipe):
+        raise ValueError(f"--from begins with a painter, and {recipe.name} trains a segmenter: leave it out")
+    if "warm_up" not in {change.partition("=")[0] for change in changes}:
+        recipe = recipe.model_copy(update={"warm_up": WARM_UP})
+    first = load_checkpoint(model_file(model))
+    demand_fit(recipe, first)
+    return Plan(
+        recipe, *_data(recipe, data), resume=False, begin=lambda state: begin_from(state, recipe, first)
+    )
 
 
 def plan_of_flags(

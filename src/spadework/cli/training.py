@@ -52,6 +52,14 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE ...", help="Change settings of the recipe."),
     ] = None,
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Begin with a model's weights: a shipped one's name, or a file.",
+        ),
+    ] = None,
     terms: Annotated[
         str, typer.Option(metavar="TEXT", help="What the data's terms allow; it goes on the model's card.")
     ] = "unstated",
@@ -64,7 +72,7 @@ def train(
 
     Ctrl-C saves the state and the model so far; --resume goes on as if nothing had happened. With
     --dataset_mode the flags of SPADE's train.py take the place of RECIPE and --data; the recipe that they
-    make is printed.
+    make is printed. --from fine-tunes a model; its discriminator was not kept, so a new one learns first.
     """
     if show:
         return _list_recipes()
@@ -76,20 +84,22 @@ def train(
     from spadework.training.rundir import RunDir
 
     run = RunDir(out)
+    if first is not None and (resume or flags):
+        raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")
     if flags:
         plan = plan_of_flags(flags, recipe, data, run, changes or [], resume)
     else:
-        plan = plan_of_recipe(recipe, data, run, changes or [], resume)
+        plan = plan_of_recipe(recipe, data, run, changes or [], resume, first)
     state = _train(plan, run)
     unfinished = state.images_seen < plan.recipe.total_images
     if unfinished:
         again = command("train", *_place(flags, data), "--out", out, "--resume")
         tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
-    model = run.model(state.images_seen)
+    exported = run.model(state.images_seen)
     where = flags.dataroot or flags.label_dir if flags else data
     data_name = _data_name(Path(where) if where else None)
-    trial = _export(state, plan, model, data_name, terms)
-    tell(f"model after {state.images_seen:,} images: {model}")
+    trial = _export(state, plan, exported, data_name, terms)
+    tell(f"model after {state.images_seen:,} images: {exported}")
     tell(f"try it: {trial}")
     if unfinished:
         raise typer.Exit(INTERRUPTED)

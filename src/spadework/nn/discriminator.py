@@ -85,15 +85,18 @@ class Judgement(NamedTuple):
 
 
 class PatchHead(nn.Module):
-    """Scores a level's features beside the labels averaged to its grid (Projected GANs, 2111.01007)."""
+    """Scores features (B, C, h, w) of a level beside its labels' means (Projected GANs, 2111.01007).
+
+    The labels (b, K, h, w) may be fewer than the features: each stands for B / b of them, in turns.
+    """
 
     def __init__(self, channels: int, semantic_nc: int):
         super().__init__()
         self.conv_0 = spectral_norm(nn.Conv2d(channels + semantic_nc, channels, 3, padding=1))
         self.conv_1 = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
-    def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
-        labels = F.adaptive_avg_pool2d(segmap, (x.shape[2], x.shape[3])).to(x.dtype)
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        labels = labels.to(x.dtype).repeat(len(x) // len(labels), 1, 1, 1)
         return self.conv_1(F.leaky_relu(self.conv_0(torch.cat([x, labels], 1)), 0.2))
 
 
@@ -123,9 +126,15 @@ class BackboneDiscriminator(nn.Module):
         self.heads = nn.ModuleList(PatchHead(w, config.classes) for w in widths[1:])
 
     def forward(self, segmap: Tensor, image: Tensor, features: list[Tensor]) -> Judgement:
-        """Labels (B, N, H, W), picture (B, 3, H, W), its frozen features, finest first -> Judgement."""
+        """Labels (b, N, H, W), pictures (B, 3, H, W), their frozen features, finest first -> Judgement.
+
+        Of a batch that holds photos and then paintings of the same b maps, the maps are given once.
+        """
         levels = [lateral(f) for lateral, f in zip(self.laterals, features, strict=True)]
-        scores = [head(F.leaky_relu(x, 0.2), segmap) for head, x in zip(self.heads, levels[1:], strict=True)]
+        scores, labels = [], segmap
+        for head, x in zip(self.heads, levels[1:], strict=True):
+            labels = F.adaptive_avg_pool2d(labels, (x.shape[2], x.shape[3]))
+            scores.append(head(F.leaky_relu(x, 0.2), labels))
         x = levels[-1]
         finer = [self.stem(image), *levels[:-1]]
         for convs, lateral in zip(reversed(self.decoder), reversed(finer), strict=True):

@@ -161,9 +161,9 @@ class Generator(nn.Module):
             z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
         x = self.start(segmap, z if self.config.z_dim is not None else None)
         for i, (name, doubles) in enumerate(PLANS[self.config.num_ups].items()):
-            x = upsample(x) if doubles else x
             if name in self.styles:
                 scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
-                x = x * (1 + scale) + shift
+                x = torch.addcmul(shift, x, 1 + scale)
+            x = upsample(x) if doubles else x
             x = self.blocks[name](x, segmap, noise[i] if noise else None)
         return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

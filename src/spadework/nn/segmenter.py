@@ -71,11 +71,8 @@ class _Depthwise(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         channels, kernel = self.weight.shape[0], self.weight.shape[-1]
         x, pad = pad_same(x, kernel) if self.stride > 1 else (x, kernel // 2)
-        weight = self.weight.to(x.dtype)
-        flipped = weight.flip(2, 3)
-        return F.relu6(
-            FixedConvolution.apply(x, weight, flipped, self.bias.to(x.dtype), self.stride, pad, channels)
-        )
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return FixedConvolution.apply(x, weight, weight.flip(2, 3), bias, self.stride, pad, channels, True)
 
 
 class _Block(nn.Module):

@@ -73,6 +73,24 @@ def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.conv2d(rows.T[None, :, :, None], weight[:, :, None, None], bias)[0, :, :, 0].T
 
 
+class _AddNoise(torch.autograd.Function):
+    """x (B, C, H, W) + strength (C, 1, 1) * noise (B, 1, H, W), in one pass each way."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, strength: Tensor, noise: Tensor) -> Tensor:
+        noise = noise.to(x.dtype)
+        ctx.save_for_backward(noise)
+        return torch.addcmul(x, noise, strength.to(x.dtype))
+
+    @staticmethod
+    def backward(ctx, *grads: Tensor):
+        (noise,), (grad,) = ctx.saved_tensors, grads
+        rows = grad.permute(0, 2, 3, 1).flatten(1, 2)  # (B, P, C), a view in channels_last
+        sums = torch.bmm(noise.flatten(2), rows)
+        strength = sums.sum((0, 1), dtype=torch.promote_types(grad.dtype, torch.float32))
+        return grad, strength[:, None, None], None
+
+
 class SPADEResBlock(nn.Module):
     """Residual block whose norms are SPADE; the shortcut is learned when the width changes.
 
@@ -105,7 +123,7 @@ class SPADEResBlock(nn.Module):
     def forward(self, x: Tensor, segmap: Tensor | Contexts, noise: Tensor | None = None) -> Tensor:
         """(B, C_in, H, W), (B, K, any, any)[, noise (B, 1, H, W)] -> (B, C_out, H, W)."""
         if self.noise_strength is not None and noise is not None:
-            x = x + self.noise_strength.to(x.dtype) * noise.to(x.dtype)
+            x = _AddNoise.apply(x, self.noise_strength, noise)
         shortcut = self.conv_s(self.norm_s(x, segmap)) if self.learned_shortcut else x
         x = self.conv_0(F.leaky_relu(self.norm_0(x, segmap), 0.2))
         x = self.conv_1(F.leaky_relu(self.norm_1(x, segmap), 0.2))

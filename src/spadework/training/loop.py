@@ -105,10 +105,11 @@ def _split(batch: Batch, parts: int) -> list[Batch]:
 
 
 def _set_learning_rates(state: TrainState, recipe: Recipe) -> None:
-    """Constant until ``decay_from``, then linear to zero."""
-    done = state.images_seen / recipe.total_images
+    """Constant until ``decay_from``, then linear to zero; the generator's rises over ``warm_up`` before."""
+    done, here = state.images_seen / recipe.total_images, state.step * recipe.batch_size
     factor = 1.0 if done < recipe.decay_from else (1 - done) / (1 - recipe.decay_from)
     g, d = (0.5, 2.0) if recipe.ttur else (1.0, 1.0)
-    for optimizer, scale in ((state.optimizer_g, g), (state.optimizer_d, d)):
+    rise = min(1.0, here / recipe.warm_up) if recipe.warm_up else 1.0
+    for optimizer, scale in ((state.optimizer_g, g * rise), (state.optimizer_d, d)):
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr * scale * factor

@@ -137,7 +137,7 @@ class BackboneObjective:
             target = self.features(inputs.image)
         features = self.features(fake)
         judged = self.discriminator(inputs.segmap, fake, features)
-        pixel = losses.pixel_labels(judged.logits.float(), inputs.channels, self._weights(inputs.channels))
+        pixel = losses.pixel_labels(judged.logits, inputs.channels, self._weights(inputs.channels))
         return {
             "g_pixel": r.lambda_pixel * pixel,
             "g_gan": r.lambda_gan * losses.hinge_g([s.float() for s in judged.scores]),
@@ -150,15 +150,14 @@ class BackboneObjective:
         both = torch.cat([inputs.image, fake.to(inputs.image.dtype)])
         with torch.no_grad():
             features = self.features(both)
-        judged = self.discriminator(torch.cat([inputs.segmap, inputs.segmap]), both, features)
-        count = len(fake)
-        logits = judged.logits.float()
-        scores = [s.float() for s in judged.scores]
-        d_real, d_fake = losses.hinge_d([s[:count] for s in scores], [s[count:] for s in scores])
+        judged = self.discriminator(inputs.segmap, both, features)
+        real, painted = judged.logits.chunk(2)
+        scores = [s.float().chunk(2) for s in judged.scores]
+        d_real, d_fake = losses.hinge_d([real for real, _ in scores], [fake for _, fake in scores])
         weights = self._weights(inputs.channels)
         return {
-            "d_pixel_real": losses.pixel_labels(logits[:count], inputs.channels, weights),
-            "d_pixel_fake": losses.pixel_fake(logits[count:]),
+            "d_pixel_real": losses.pixel_labels(real, inputs.channels, weights),
+            "d_pixel_fake": losses.pixel_fake(painted),
             "d_real": d_real,
             "d_fake": d_fake,
         }

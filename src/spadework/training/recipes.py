@@ -42,6 +42,9 @@ class Recipe(RunSettings):
     decay_from: float = Field(
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
+    warm_up: int = Field(
+        0, ge=0, description="images over which the generator's lr rises, while the judge learns at full lr"
+    )
     contexts: bool = Field(
         True, description="label contexts in the generator wherever few neighbourhoods are distinct"
     )

@@ -1,0 +1,106 @@
+"""A run that begins with a model: the same pictures at first, its counts go on, and it can be resumed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small import PHOTOS, differing, run, small, snapshot
+from torch import nn
+
+from spadework.checkpoint import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.training import export
+from spadework.training.export import export_model
+from spadework.training.loop import _set_learning_rates
+from spadework.training.starting import begin_from, demand_fit
+from spadework.training.state import TrainState, new_state
+
+SETTINGS = ("encoder_norm=batch", "style_blocks=true", "init_gain=null", "warm_up=16")
+RECIPE = small(*SETTINGS, "total_images=40")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """What twelve images of training left."""
+    root = tmp_path_factory.mktemp("first")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "STATISTICS_IMAGES", 16)
+        patch.setattr(export, "STYLE_IMAGES", 16)
+        recipe = small(*SETTINGS, "total_images=12")
+        export_model(run(recipe, root), recipe, PHOTOS, root / "model.safetensors")
+    return converged(load_checkpoint(root / "model.safetensors"))
+
+
+def converged(model: Checkpoint) -> Checkpoint:
+    """Its spectral norms 1: after so short a training the estimates that were divided by are not exact."""
+    for net in (model.generator, model.encoder):
+        assert net is not None
+        for name, part in net.named_modules():
+            if isinstance(part, nn.Conv2d) and "mlp" not in name and name != "conv_img":
+                part.weight.div_(torch.linalg.matrix_norm(part.weight.flatten(1), 2))
+    return model
+
+
+@pytest.fixture
+def state(model: Checkpoint) -> TrainState:
+    state = new_state(RECIPE)
+    begin_from(state, RECIPE, model)
+    return state
+
+
+def test_it_paints_and_encodes_as_the_model_does(model: Checkpoint, state: TrainState) -> None:
+    torch.manual_seed(0)
+    segmap, image = torch.rand(2, 16, 32, 32), torch.rand(2, 3, 64, 64) * 2 - 1
+    z, noise = torch.randn(2, 4), model.generator.draw_noise(2, (32, 32))
+    for painter in (state.painter, state.average):
+        painter.eval()
+        picture = painter["generator"](segmap, z, noise)
+        torch.testing.assert_close(picture, model.generator(segmap, z, noise), rtol=1e-3, atol=1e-3)
+        assert model.encoder is not None
+        for ours, its in zip(painter["encoder"](image), model.encoder(image), strict=True):
+            torch.testing.assert_close(ours, its, rtol=1e-4, atol=1e-5)
+
+
+def test_spectral_norms_start_converged(state: TrainState) -> None:
+    """Another power iteration changes nothing, so training does not begin with a jump."""
+    folded = fold_spectral_norm(state.generator).state_dict()
+    state.generator.train()
+    again = fold_spectral_norm(state.generator).state_dict()
+    for name, weight in folded.items():
+        torch.testing.assert_close(again[name], weight, rtol=1e-4, atol=1e-5)
+
+
+def test_images_and_seconds_go_on_from_the_card(model: Checkpoint, tmp_path: Path) -> None:
+    def begin(state: TrainState) -> None:
+        begin_from(state, RECIPE, model)
+
+    whole = snapshot(run(RECIPE, tmp_path / "whole", begin=begin))
+    run(RECIPE, tmp_path / "parts", steps=3, begin=begin)
+    state = run(RECIPE, tmp_path / "parts", resume=True)
+    assert (state.step, state.images_seen) == (7, 40)
+    assert state.seconds > model.card.training.seconds
+    assert differing(whole, snapshot(state)) == []
+
+
+def test_the_generator_waits_for_its_new_judge(state: TrainState) -> None:
+    rates = []
+    for state.step in (0, 2, 4, 6):
+        _set_learning_rates(state, RECIPE)
+        rates.append([o.param_groups[0]["lr"] / RECIPE.lr for o in (state.optimizer_g, state.optimizer_d)])
+    assert rates == [[0, 2], [0.25, 2], [0.5, 2], [0.5, 2]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (("ngf=4",), "another generator than model toy has (ngf 4, not 2)"),
+        (("z_dim=null",), "another generator"),
+        (("encoder_ngf=4",), "another encoder than model toy has (ngf 4, not 2)"),
+        (("total_images=12",), "has seen 12 images"),
+    ],
+)
+def test_another_network_or_nothing_left_to_do_is_refused(
+    model: Checkpoint, changes: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(ValueError, match="--set") as refused:
+        demand_fit(small(*SETTINGS, "total_images=40", *changes), model)
+    assert words in str(refused.value)

@@ -103,7 +103,8 @@ def test_edges_and_the_unknown_class_of_real_ids_equal_dense():
     instances = noise(2, 12, 16, classes=2, seed=3).int()
     segmap = semantics(labels, config, instances, torch.float64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contexts, "MOST_DISTINCT", 1.0)
+        patch.setattr(contexts, "DEAREST", 10.0)
+        patch.setattr(contexts, "SMALLEST", 1)
         made = Contexts.of(segmap, channel_of_ids(labels, config), [(12, 16)], segmap[:, -1] > 0)
     spade = SPADE(2, config.semantic_nc, hidden=4, norm="instance").double()
     x = torch.randn(2, 2, 12, 16, dtype=torch.float64)
@@ -282,7 +283,8 @@ def generator(z_dim: int | None, size: tuple[int, int], **options: object) -> Ge
 def test_the_generator_paints_and_learns_the_same(
     monkeypatch: pytest.MonkeyPatch, z_dim: int | None, kernel: int
 ):
-    monkeypatch.setattr(contexts, "MOST_DISTINCT", 1.0)
+    monkeypatch.setattr(contexts, "DEAREST", 10.0)
+    monkeypatch.setattr(contexts, "SMALLEST", 1)
     net = generator(z_dim, (32, 64), kernel=kernel)
     twin = copy.deepcopy(net)  # spectral norm moves at every call
     channels, size = noise(2, 64, 32), (64, 32)  # another shape than it was trained at
@@ -304,9 +306,9 @@ def test_busy_maps_stay_dense_and_plain_ones_do_not():
     assert set(Contexts.of(one_hot(plain, 4), plain, sizes).levels) == set(sizes)
     plain[0, :32] = busy[0, :32]
     mixed = Contexts.of(one_hot(plain, 4), plain, sizes)
-    assert mixed.levels == {}  # more than MOST_DISTINCT even so
-    share = forced(plain, 4, (64, 64)).levels[64, 64].distinct
-    assert contexts.MOST_DISTINCT < share < 0.6
+    assert set(mixed.levels) == {(64, 64)}
+    costs = [forced(plain, 4, size).levels[size].cost for size in sizes]
+    assert costs[1] < contexts.DEAREST < costs[0]
     assert mixed.shape == (1, 4, 64, 64)
     assert len(mixed) == 1
 

@@ -2,10 +2,13 @@
 
 Two convolutions of kernel k over a label map see, for one pixel, only its neighbourhood of side 2k - 1 (5x5
 at kernel 3). A map has few distinct ones, so their gamma and beta become the rows of a table, and a pixel
-looks its row up. What lies outside the picture is a symbol of its own: zero for the first convolution, and a
-zero hidden row for the second, just as zero padding has it.
+looks its row up. Of k x k windows there are even fewer: the hidden layer is computed once per distinct
+window, multiplied with the second convolution's weights tap by tap, and a row is the sum of the products of
+the windows around a pixel. What lies outside the picture is a symbol of its own: zero for the first
+convolution, and a zero hidden row for the second, just as zero padding has it.
 
-Shapes: B batch, K semantic channels, h hidden width, C features, P = B*H*W pixels row by row, N contexts.
+Shapes: B batch, K semantic channels, h hidden width, C features, P = B*H*W pixels row by row, N contexts,
+M distinct windows.
 """
 
 from collections.abc import Iterable
@@ -16,8 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Above this share of distinct neighbourhoods the tables cost as much as the convolutions that they replace.
-MOST_DISTINCT = 0.4
+DEAREST = 0.7
+"""Tables that cost a larger share of the convolutions that they replace are not made."""
+
+SMALLEST = 32
+"""Nor are those of grids with fewer rows or columns: their neighbourhoods hardly repeat."""
+
+_ADDING = 0.25  # what a row costs that is summed from its taps' products, beside a window that is multiplied
 _LOOKUP_LIMIT = 2**22
 _KEY_LIMIT = 2**62
 _PIECE = 512  # pixels that one partial sum of the backward runs over
@@ -73,15 +81,16 @@ def windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """Places that each take one of ``count`` rows. index: (P,) number of the row."""
+    """Places that each take the sum of ``per`` of ``count`` rows. index: (P * per,) numbers of the rows."""
 
     index: Tensor
     count: int
+    per: int = 1
 
     @cached_property
     def _pieces(self) -> tuple[Tensor, Tensor, Tensor]:
         """Places sorted by row, where each piece of _PIECE starts, and each row's first piece."""
-        order = torch.argsort(self.index, stable=True)
+        order = torch.argsort(self.index, stable=True) // self.per
         counts = torch.bincount(self.index, minlength=self.count)
         pieces = (counts + _PIECE - 1) // _PIECE
         first = pieces.cumsum(0) - pieces
@@ -106,16 +115,16 @@ class Lookup:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(count, C) -> (P, C)."""
-        return _Take.apply(rows, self)
+        return _SumRows.apply(rows, self)
 
 
-class _Take(torch.autograd.Function):
-    """Rows by number; their gradients are sums over the places."""
+class _SumRows(torch.autograd.Function):
+    """Sums of rows by number; the rows' gradients are sums over the places."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, lookup: Lookup) -> Tensor:
         ctx.lookup = lookup
-        return rows.index_select(0, lookup.index)
+        return F.embedding_bag(lookup.index.view(-1, lookup.per), rows, mode="sum")
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
@@ -152,19 +161,27 @@ class Level:
         """Share of pixels that a table needs: N / P."""
         return len(self.patches) / len(self.index)
 
+    @property
+    def cost(self) -> float:
+        """What its tables cost in training, about, as a share of the convolutions over all pixels."""
+        windows, _, _ = self._windows
+        return (len(windows) + _ADDING * len(self.patches)) / len(self.index)
+
     @cached_property
     def pixels(self) -> Lookup:
         """Which context each pixel has."""
         return Lookup(self.index, len(self.patches))
 
     def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """mlp_shared (h, K, k, k) around each context -> (N, k * k * h), tap by tap; zero outside the map.
-
-        It is computed once per distinct k x k window, of which there are even fewer.
-        """
-        channels, inside, taps = self._windows
+        """mlp_shared (h, K, k, k) at the centre of each distinct window -> (M, h); zero outside the map."""
+        channels, inside, _ = self._windows
         hidden = F.relu(F.linear(channels.to(weight.dtype), weight.permute(0, 2, 3, 1).flatten(1), bias))
-        return taps(hidden * inside.to(hidden.dtype)).view(len(self.patches), -1)
+        return hidden * inside.to(hidden.dtype)
+
+    def sum_taps(self, products: Tensor) -> Tensor:
+        """Every window's hidden row times every tap's weight (M, k * k * C) -> rows of the table (N, C)."""
+        _, _, taps = self._windows
+        return taps(products.view(taps.count, -1))
 
     @cached_property
     def _windows(self) -> tuple[Tensor, Tensor, Lookup]:
@@ -172,8 +189,10 @@ class Level:
         kernel = (self.patches.shape[1] + 1) // 2
         names, where = name_windows(self.patches, len(self.codes), kernel)
         windows = windows_at(self.patches, where, kernel)
-        inside = windows[:, kernel**2 // 2, None] != len(self.codes) - 1
-        return self.codes[windows].flatten(1), inside, Lookup(names.flatten(), len(windows))
+        taps = kernel**2
+        inside = windows[:, taps // 2, None] != len(self.codes) - 1
+        index = names.flatten(1) * taps + torch.arange(taps, device=names.device)
+        return self.codes[windows].flatten(1), inside, Lookup(index.flatten(), len(windows) * taps, taps)
 
     def modulate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """(B, C, H, W) times its context's row of ``scale`` plus its row of ``shift``, both (N, C)."""
@@ -218,17 +237,16 @@ class Contexts:
         edges: Tensor | None = None,
         kernel: int = 3,
     ) -> "Contexts":
-        """Contexts of every grid in ``sizes`` (h, w) where at most MOST_DISTINCT of the pixels are distinct.
+        """Contexts of every grid in ``sizes`` (h, w) where they pay, see DEAREST and SMALLEST.
 
         segmap (B, K, H, W) and its ids as channel numbers (B, H, W)[, edge bits (B, H, W), the last channel].
         """
         symbols = symbols_of(channels, segmap.shape[1], edges)
         codes = codes_of(segmap.shape[1], edges is not None).to(channels.device)
         levels = {}
-        for size in set(sizes):
-            resized = nearest(symbols, size)
-            level = Level.of(resized, codes, kernel)
-            if level.distinct <= MOST_DISTINCT:
+        for size in {size for size in sizes if min(size) >= SMALLEST}:
+            level = Level.of(nearest(symbols, size), codes, kernel)
+            if level.cost <= DEAREST:
                 levels[size] = level
         return cls(segmap, levels)
 

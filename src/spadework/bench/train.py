@@ -88,9 +88,9 @@ def generator_work(plan: TrainPlan, contexts: bool) -> Work:
     segmap = semantics(labels, shape.semantics, instances)
     given: Tensor | Contexts = segmap
     if contexts:
-        grids = [grid for grid in shape.generator.grids(size) if min(grid) >= 32]
+        channels, grids = channel_of_ids(labels, shape.semantics), shape.generator.grids(size)
         edges = instance_edges(instances) if shape.semantics.edges else None
-        given = Contexts.of(segmap, channel_of_ids(labels, shape.semantics), grids, edges)
+        given = Contexts.of(segmap, channels, grids, edges)
     z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
     noise = net.draw_noise(plan.batch, size) if shape.generator.noise else None
 

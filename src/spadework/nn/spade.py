@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contexts import Contexts, Level
+from .packed import product
 from .spectral import spectral_norm
 
 Norm = Literal["batch", "instance", "syncbatch"]
@@ -61,16 +62,10 @@ class SPADE(nn.Module):
         """1 + gamma and beta of every label context, (N, C) each: the two convolutions, once per context."""
         shared: nn.Conv2d = self.mlp_shared[0]  # type: ignore[assignment]
         hidden = level.hidden(shared.weight, shared.bias)  # type: ignore[arg-type]
-        convs = (self.mlp_gamma, self.mlp_beta)
-        gamma, beta = (_product(hidden, m.weight.permute(0, 2, 3, 1).flatten(1), m.bias) for m in convs)
-        return 1 + gamma, beta
-
-
-def _product(rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``F.linear``; in float32 as a 1x1 convolution, on an AMD core twice as fast as PyTorch's product."""
-    if torch.is_autocast_enabled(rows.device.type) or rows.device.type != "cpu":
-        return F.linear(rows, weight, bias)
-    return F.conv2d(rows.T[None, :, :, None], weight[:, :, None, None], bias)[0, :, :, 0].T
+        weight = torch.cat([self.mlp_gamma.weight, self.mlp_beta.weight])  # (2C, h, k, k)
+        products = product(hidden, weight.permute(2, 3, 0, 1).flatten(0, 2))
+        gamma, beta = level.sum_taps(products).chunk(2, 1)
+        return 1 + self.mlp_gamma.bias + gamma, self.mlp_beta.bias + beta  # type: ignore[operator]
 
 
 class _AddNoise(torch.autograd.Function):

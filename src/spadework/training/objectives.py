@@ -42,8 +42,8 @@ class Inputs:
         channels = channel_of_ids(batch.labels, recipe.semantics)
         edges = segmap[:, -1] > 0 if recipe.edges else None
         size = (batch.image.shape[2], batch.image.shape[3])
-        sizes = [grid for grid in recipe.generator.grids(size) if min(grid) >= 32]
-        contexts = Contexts.of(segmap, channels, sizes if recipe.contexts else [], edges, recipe.kernel)
+        grids = recipe.generator.grids(size) if recipe.contexts else []
+        contexts = Contexts.of(segmap, channels, grids, edges, recipe.kernel)
         return cls(channels, segmap, batch.image, contexts)
 
 

@@ -163,7 +163,10 @@ def test_precision_and_threads(tmp_path: Path, model: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["--precision", "half"], "choose one of float32, bfloat16"), (["--threads", 0], "give 1 or more")],
+    [
+        (["--precision", "half"], "choose one of auto, float32, bfloat16"),
+        (["--threads", 0], "give 1 or more"),
+    ],
 )
 @pytest.mark.parametrize("command", ["paint", "studio", "test"])
 def test_a_precision_that_there_is_not(

@@ -15,7 +15,17 @@ from tiny_model import GENERATOR, card, networks, write
 import spadework
 from spadework import engine as engine_module
 from spadework.checkpoint import Checkpoint, fold_spectral_norm, save_checkpoint
-from spadework.engine import LONGEST, MAX_SEED, MODELS, MOST_PIXELS, Engine, Style, noise_of, painting_size
+from spadework.engine import (
+    LONGEST,
+    MAX_SEED,
+    MODELS,
+    MOST_PIXELS,
+    Engine,
+    Style,
+    noise_of,
+    painting_size,
+    precision_of,
+)
 from spadework.labelmap import LabelMap
 from spadework.nn.prior import StylePrior, StylePriorConfig
 from spadework.palette import Palette
@@ -330,11 +340,24 @@ def test_instances_become_edges() -> None:
 # ---- speed
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_auto_takes_the_precision_that_the_processor_computes_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: native)
+    path = write(tmp_path / "tiny.safetensors")
+    by_itself = Engine.load(path, "cpu", "auto").paint(sketch())
+    pictures = {name: Engine.load(path, "cpu", name).paint(sketch()) for name in ("bfloat16", "float32")}
+    assert by_itself == pictures["bfloat16" if native else "float32"]
+    assert pictures["bfloat16"] != pictures["float32"]
+    assert precision_of("auto", "cuda") == torch.float32
+
+
 def test_bfloat16_is_near_and_other_precisions_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "tiny.safetensors")
     exact, near = (Engine.load(path, "cpu", precision) for precision in ("float32", "bfloat16"))
     assert 0 < difference(exact.paint(sketch()), near.paint(sketch())) < 2
-    with pytest.raises(ValueError, match="no precision 'half': choose one of float32, bfloat16"):
+    with pytest.raises(ValueError, match="no precision 'half': choose one of auto, float32, bfloat16"):
         Engine.load(path, "cpu", "half")
 
 

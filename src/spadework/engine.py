@@ -107,7 +107,7 @@ class Engine:
         self, checkpoint: Checkpoint, device: str | torch.device = "cpu", precision: str = "float32"
     ) -> None:
         self._device = torch.device(device)
-        self._precision = _known_precision(precision)
+        self._precision = precision_of(precision, self._device.type)
         generator = checkpoint.generator.to(self._device)
         self._network: Generator | Painter = generator
         if can_paint(generator):
@@ -129,7 +129,7 @@ class Engine:
 
         `device` is "cpu", "cuda" or "mps"; None or "auto" takes the best there is. Raises ValueError, one
         line with the remedy, for an unknown name, a file that is no model, and a device that is not there.
-        `precision` is one of PRECISIONS.
+        `precision` is one of PRECISIONS, or "auto": bfloat16 on a CPU that computes in it, else float32.
         """
         return cls(load_checkpoint(model_file(name_or_path)), device_of(device), precision)
 
@@ -287,10 +287,14 @@ def noise_of(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> list[
     return [torch.randn(1, 1, h, w, generator=rng) for h, w in config.grids(size)] if config.noise else None
 
 
-def _known_precision(name: str) -> torch.dtype:
-    if name not in PRECISIONS:
-        raise ValueError(f"no precision {name!r}: choose one of {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
+def precision_of(name: str, device: str) -> torch.dtype:
+    """The precision of a name in PRECISIONS; "auto" takes what paints faster. Raises ValueError."""
+    if name not in ("auto", *PRECISIONS):
+        raise ValueError(f"no precision {name!r}: choose one of auto, {', '.join(PRECISIONS)}")
+    if name != "auto":
+        return PRECISIONS[name]
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name in torch 2.13
+    return torch.bfloat16 if device == "cpu" and native() else torch.float32
 
 
 def _random(seed: int, stream: int = 0) -> torch.Generator:

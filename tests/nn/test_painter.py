@@ -136,6 +136,36 @@ def test_a_picture_does_not_depend_on_what_was_painted_before() -> None:
     assert torch.equal(painter(blocks(seed=5), z, fields), alone)
 
 
+def test_pictures_of_two_sizes_in_turns_repeat_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a preview before every picture has it."""
+    net, made = generator(), []
+    call = module.PaintedBlock.__call__
+    monkeypatch.setattr(
+        module.PaintedBlock,
+        "__call__",
+        lambda s, x, level, *more: made.append(level.size) or call(s, x, level, *more),
+    )
+    painter, sizes = Painter(net), (SIZE, (64, 128))
+    for size in sizes:
+        check(net, painter, blocks(size))
+    made.clear()
+    for size in sizes:
+        check(net, painter, blocks(size))
+    assert made == []  # every grid is small enough to be kept
+    check(net, painter, blocks((32, 32)))
+    made.clear()
+    check(net, painter, blocks(SIZE))
+    assert len(made) == len(painter.blocks)  # the size that was painted longest ago is forgotten
+
+
+def test_slots_of_another_size_do_not_outlive_rows_that_left() -> None:
+    net = generator()
+    painter = Painter(net, cache_bytes=100_000)
+    for seed in range(6):
+        for size in (SIZE, (64, 128)):
+            check(net, painter, blocks(size, seed=seed % 2))
+
+
 def test_a_new_style_computes_no_table_and_a_stroke_only_its_neighbourhood(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

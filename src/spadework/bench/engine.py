@@ -81,11 +81,17 @@ PLANS = [
     *(Plan("engine-coco", "coco", dtype, maps.coco) for dtype in BOTH),
     *(Plan("engine-landscape-wide", "wide", dtype, maps.scenes) for dtype in BOTH),
     Plan("worst-noise", "wide", "float32", lambda size: maps.noise(size, 15)),
-    Plan("restyle-landscape-wide", "wide", "float32", maps.scenes, "restyle", most=10),
-    Plan("repaint-landscape-wide", "wide", "float32", maps.scenes, "repaint", most=10, strokes=2),
+    *(Plan("restyle-landscape-wide", "wide", dtype, maps.scenes, "restyle", most=10) for dtype in BOTH),
+    *(
+        Plan("repaint-landscape-wide", "wide", dtype, maps.scenes, "repaint", most=10, strokes=2)
+        for dtype in BOTH
+    ),
     *(Plan("engine-landscape", "landscape", dtype, maps.scenes) for dtype in BOTH),
-    Plan("restyle-landscape", "landscape", "float32", maps.scenes, "restyle", most=10),
-    Plan("repaint-landscape", "landscape", "float32", maps.scenes, "repaint", most=10, strokes=10),
+    *(Plan("restyle-landscape", "landscape", dtype, maps.scenes, "restyle", most=10) for dtype in BOTH),
+    *(
+        Plan("repaint-landscape", "landscape", dtype, maps.scenes, "repaint", most=10, strokes=10)
+        for dtype in BOTH
+    ),
     *(Plan(f"engine-{name}", name, dtype, _of(name)) for name in ("ade20k", "cityscapes") for dtype in BOTH),
 ]
 SMOKE = [

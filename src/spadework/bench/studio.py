@@ -186,6 +186,6 @@ def timed(page: "Page", engine: Engine, strokes: int) -> StudioCase:
 def measure(strokes: int = 100, model: str = "landscape") -> StudioCase:
     """A studio of its own and its first example. Raises ValueError without a browser or playwright."""
     browser_file()
-    engine = Engine.load(model, "cpu")
+    engine = Engine.load(model, "cpu", "auto")
     with Server(model=model) as server, _page(server.url) as page:
         return timed(page, engine, strokes)

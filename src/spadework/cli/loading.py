@@ -12,7 +12,8 @@ Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mp
 Precision = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="float32, or bfloat16: faster on most CPUs, off by about a grey level."
+        metavar="NAME",
+        help="float32; bfloat16: faster on most CPUs, off by about a grey level; auto: the faster one.",
     ),
 ]
 Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads; default: PyTorch's choice.")]

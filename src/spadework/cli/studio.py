@@ -17,7 +17,7 @@ def studio(
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
     device: Device = "auto",
-    precision: Precision = "float32",
+    precision: Precision = "auto",
     threads: Threads = None,
 ) -> None:
     """Paint in the browser; the photograph follows the brush.

@@ -9,6 +9,7 @@ Shapes: C features, P = h*w pixels of a grid row by row; features are (P, C), th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,9 @@ BAND = 256 * 1024
 
 KEPT = 128 * 128
 """Outputs of blocks on grids up to this size are kept for the next picture."""
+
+SIZES = 2
+"""Of pictures of so many sizes it is kept what the next may use: previews alternate with whole pictures."""
 
 
 @dataclass
@@ -73,6 +77,37 @@ def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
         F.leaky_relu_(out, 0.2)
 
 
+Kept = TypeVar("Kept")
+
+
+class Recent(dict[tuple[int, int], Kept]):
+    """What is kept by size, of the SIZES that were painted last."""
+
+    def keep(self, size: tuple[int, int], value: Kept) -> None:
+        """As the newest; the oldest beyond SIZES leave."""
+        self.pop(size, None)
+        self[size] = value
+        while len(self) > SIZES:
+            del self[next(iter(self))]
+
+
+@dataclass
+class Slots:
+    """The table row of every pixel of a map, which holds until rows have left the store."""
+
+    symbols: Tensor
+    of_pixels: Tensor
+    left: int
+
+
+@dataclass
+class Trail:
+    """Of a picture: every block's map and features, and what they depend on beside: style and noise."""
+
+    steps: list[tuple[Tensor, Tensor]]
+    given: list[Tensor]
+
+
 class PaintedBlock:
     """One SPADE residual block, its upsampling, style and noise."""
 
@@ -102,7 +137,7 @@ class PaintedBlock:
             None if block.noise_strength is None else block.noise_strength.detach().flatten().to(dtype)
         )
         self.store = RowStore(groups, limit)
-        self._seen: tuple[Tensor, Tensor] | None = None  # the last map that had tables, and its pixels' slots
+        self._seen = Recent[Slots]()  # by size, of the last map that had tables
 
     def __call__(self, x: Tensor, level: "Grid", z: Tensor | None, noise: Tensor | None) -> Tensor:
         """Features (p, C_in) of the grid before, style (1, Z), noise (P,) -> (P, C_out)."""
@@ -127,7 +162,7 @@ class PaintedBlock:
 
     def forget(self) -> None:
         """Drops its table rows."""
-        self._seen = None
+        self._seen.clear()
         self.store.clear()
 
     def _features(
@@ -163,15 +198,15 @@ class PaintedBlock:
 
     def _slots(self, level: "Grid") -> Tensor | None:
         """The table row of every pixel; None where contexts do not pay."""
-        if self._seen is not None and torch.equal(self._seen[0], level.symbols):
-            return self._seen[1]
+        seen = self._seen.get(level.size)
+        if seen and seen.left == self.store.left and torch.equal(seen.symbols, level.symbols):
+            return seen.of_pixels
         few = level.symbols.numel() <= FEW
         if not few and level.contexts.distinct > MOST_DISTINCT:
             return None
-        self._seen = None
-        rows = self.store.slots(level.contexts.patches, few)
-        self._seen = level.symbols, rows[level.contexts.index]
-        return self._seen[1]
+        of_pixels = self.store.slots(level.contexts.patches, few)[level.contexts.index]
+        self._seen.keep(level.size, Slots(level.symbols, of_pixels, self.store.left))
+        return of_pixels
 
 
 def _pixel_windows(symbols: Tensor, kernel: int, outside: int) -> Tensor:
@@ -234,8 +269,7 @@ class Painter:
         image = generator.conv_img
         self.conv_img = PackedConv(image.weight.to(dtype), image.bias, config.size)
         self._fc = generator.fc
-        self._trail: list[tuple[Tensor, Tensor]] = []  # of the last picture: every block's map and features
-        self._given: list[Tensor] = []  # what they depend on beside the map: style and noise
+        self._trails = Recent[Trail]()
 
     @torch.inference_mode()
     def __call__(self, symbols: Tensor, z: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
@@ -245,14 +279,15 @@ class Painter:
         for grid in self.config.grids(size):
             grids.setdefault(grid, Grid(nearest(symbols, grid), self.codes, self.config.kernel))
         levels = [grids[grid] for grid in self.config.grids(size)]
-        done = self._known(levels, z, noise)
-        x = self._trail[-1][1] if done else self._first(symbols, z)
+        steps = self._known(size, levels, z, noise)
+        done = len(steps)
+        x = steps[-1][1] if done else self._first(symbols, z)
         for i, (block, level) in enumerate(zip(self.blocks, levels, strict=True)):
             if i < done:
                 continue
             x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
-            if level.symbols.numel() <= KEPT and len(self._trail) == i:
-                self._trail.append((level.symbols, x))
+            if level.symbols.numel() <= KEPT and len(steps) == i:
+                steps.append((level.symbols, x))
         y = self.conv_img(F.leaky_relu(x, 0.2), size)
         y = y.to(torch.promote_types(y.dtype, torch.float32))
         return torch.tanh(y).view(1, *size, 3).permute(0, 3, 1, 2)
@@ -261,7 +296,7 @@ class Painter:
         """Drops all that is kept from earlier pictures."""
         for block in self.blocks:
             block.forget()
-        self._trail, self._given = [], []
+        self._trails.clear()
 
     def _first(self, symbols: Tensor, z: Tensor | None) -> Tensor:
         """The start grid's features, (p, C)."""
@@ -273,12 +308,16 @@ class Painter:
         x = first_features(self.config, self._fc, segmap, z)
         return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(self.dtype)
 
-    def _known(self, levels: list[Grid], z: Tensor | None, noise: list[Tensor] | None) -> int:
-        """How many blocks would do again exactly what they did for the last picture; forgets the others."""
+    def _known(
+        self, size: tuple[int, int], levels: list[Grid], z: Tensor | None, noise: list[Tensor] | None
+    ) -> list[tuple[Tensor, Tensor]]:
+        """The steps that the last picture of this size took and this one would repeat; more may be added."""
         given = [*([] if z is None else [z]), *(noise or [])]
-        same = len(given) == len(self._given) and all(map(torch.equal, given, self._given))
+        last = self._trails.get(size, Trail([], []))
+        same = len(given) == len(last.given) and all(map(torch.equal, given, last.given))
         done = 0
-        while same and done < len(self._trail) and torch.equal(self._trail[done][0], levels[done].symbols):
+        while same and done < len(last.steps) and torch.equal(last.steps[done][0], levels[done].symbols):
             done += 1
-        self._trail, self._given = self._trail[:done], given
-        return done
+        steps = last.steps[:done]
+        self._trails.keep(size, Trail(steps, given))
+        return steps

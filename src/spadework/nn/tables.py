@@ -138,6 +138,7 @@ class RowStore:
         self._used = np.zeros(0, np.int64)  # by slot: the last call that needed it
         self._free: list[int] = []
         self._calls = 0
+        self.left = 0  # rows that had to leave: what a slot holds may have changed since
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -167,6 +168,7 @@ class RowStore:
                 if used < self._calls:
                     del self._slots[key]
                     self._free.append(slot)
+                    self.left += 1
         if len(self._free) < wanted:
             self._grow(len(self) + wanted)
 

@@ -13,10 +13,12 @@ from spadework.data.toy import ToyLandscapes
 from spadework.nn.spectral import spectral_norm
 from spadework.training.loop import _set_learning_rates
 from spadework.training.objectives import Inputs
+from spadework.training.recipes import Recipe
 from spadework.training.state import TrainState, new_state, update_average
 from spadework.training.steps import step_discriminator, step_generator
 
-INSTANCE = small("size=64", "norm=instance")  # no statistics that mix the pictures of a batch
+# no statistics that mix the pictures of a batch, and all losses are means
+INSTANCE = small("size=64", "norm=instance", "lambda_kl=0")
 PICTURES = ToyLandscapes(4, (64, 64), seed=5)
 
 
@@ -25,9 +27,9 @@ def halves() -> list[Inputs]:
     return [Inputs.of(batch[:2], INSTANCE), Inputs.of(batch[2:], INSTANCE)]
 
 
-def frozen_state() -> TrainState:
+def frozen_state(recipe: Recipe = INSTANCE) -> TrainState:
     """A state whose optimisers leave the weights alone, so that gradients can be compared."""
-    state = new_state(INSTANCE)
+    state = new_state(recipe)
     for optimizer in (state.optimizer_g, state.optimizer_d):
         optimizer.step = lambda closure=None: None  # type: ignore[method-assign]
     return state
@@ -63,6 +65,23 @@ def test_accumulated_gradients_are_the_mean_of_the_parts():
         assert value == pytest.approx((seen[0][name] + seen[1][name]) / 2, rel=1e-5)
     for name, value in losses_d.items():
         assert value == pytest.approx((seen[2][name] + seen[3][name]) / 2, rel=1e-5)
+
+
+def test_kl_of_the_parts_adds_up_to_that_of_the_batch():
+    weights = ("lambda_gan=0", "lambda_feat=0", "lambda_color=0", "lambda_kl=0.3")
+    recipe, batch = (
+        small("size=64", "norm=instance", "encoder_norm=instance", *weights),
+        collate(list(PICTURES)),
+    )
+    whole, in_parts = frozen_state(recipe), frozen_state(recipe)
+    for state, parts in ((whole, [batch]), (in_parts, [batch[:2], batch[2:]])):
+        losses, _ = step_generator(state, recipe, [Inputs.of(part, recipe) for part in parts])
+        state.seconds = losses["kl"]
+    assert in_parts.seconds == pytest.approx(whole.seconds, rel=1e-6)
+    of_encoder = [gradients(state.painter["encoder"]) for state in (whole, in_parts)]
+    assert max(float(g.abs().max()) for g in of_encoder[0]) > 0
+    for one, two in zip(*of_encoder, strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-2, atol=1e-6)  # spectral norm moves at every part
 
 
 def test_a_step_moves_only_its_own_networks():

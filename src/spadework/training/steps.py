@@ -35,7 +35,8 @@ def step_generator(
     for inputs in parts:
         with precision(recipe, inputs.image):
             fake, terms = paint(state, inputs)
-            terms = {k: recipe.lambda_kl * v for k, v in terms.items()}
+            # summed over a batch as published, where all else is a mean: a sum over the parts too
+            terms = {k: recipe.lambda_kl * len(parts) * v for k, v in terms.items()}
             terms |= state.objective.generator_losses(inputs, fake)
         _total(terms, len(parts)).backward()
         seen.append(terms)

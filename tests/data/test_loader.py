@@ -1,14 +1,16 @@
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import islice
+from threading import current_thread
 from threading import enumerate as threads
 
 import numpy as np
 import pytest
 import torch
 
+from spadework.data import loader, sketching, transforms
 from spadework.data.loader import BatchPlan, batches
-from spadework.data.sample import Batch, Sample
+from spadework.data.sample import Batch, Sample, collate
 from spadework.data.toy import ToyLandscapes
 
 TOY = ToyLandscapes(10, (40, 48))
@@ -43,6 +45,17 @@ def test_a_resumed_stream_is_bit_identical(share):
 def test_workers_and_prefetch_change_nothing():
     one, many = take(6, workers=1, prefetch=0), take(6, workers=3, prefetch=7)
     assert all(equal(a, b) for a, b in zip(one, many, strict=True))
+
+
+def test_threads_that_read_ahead_leave_torch_to_the_consumer(monkeypatch: pytest.MonkeyPatch):
+    """Two OpenMP pools in one process slow each other down."""
+    stacked: list[str] = []
+    monkeypatch.setattr(
+        loader, "collate", lambda samples: stacked.append(current_thread().name) or collate(samples)
+    )
+    take(4, workers=2)
+    assert set(stacked) == {current_thread().name}
+    assert "torch" not in vars(sketching) | vars(transforms)
 
 
 def test_another_seed_is_another_stream():

@@ -39,9 +39,13 @@ class BatchPlan:
 
     def batch(self, k: int) -> Batch:
         """Batch number `k`; bit-identical whenever and in whatever order it is asked for."""
+        return collate(self.samples(k))
+
+    def samples(self, k: int) -> list[Sample]:
+        """What batch `k` holds, still in numpy."""
         style = np.random.default_rng((self.seed, _STYLE, k))
         sketched = bool(style.random() < self.sketch_share)
-        return collate([self.sample(k, i, sketched) for i in range(self.batch_size)])
+        return [self.sample(k, i, sketched) for i in range(self.batch_size)]
 
     def sample(self, k: int, i: int, sketched: bool) -> Sample:
         """Sample `i` of batch `k`, cropped to `size`, its map simplified when `sketched`."""
@@ -93,12 +97,15 @@ def batches(
 
 
 def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Generator[Batch, None, None]:
+    """The threads compute without torch: with an OpenMP pool of their own beside the consumer's, the threads of
+    both would sleep between any two operations, and a training step would take half as long again.
+    """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
-    waiting: deque[Future[Batch]] = deque()
+    waiting: deque[Future[list[Sample]]] = deque()
     try:
         for k in count(start):
-            waiting.append(pool.submit(plan.batch, k))
+            waiting.append(pool.submit(plan.samples, k))
             if len(waiting) > prefetch:
-                yield waiting.popleft().result()
+                yield collate(waiting.popleft().result())
     finally:
         pool.shutdown(cancel_futures=True)

@@ -47,7 +47,8 @@ def test_winograd_rounds_no_more_than_the_plain_sum() -> None:
 
 
 def test_winograd_is_for_many_channels_in_float32() -> None:
-    assert isinstance(packed_conv(drawn(1024, 1024, 3, 3), None, (16, 16)), WinogradConv)
+    assert isinstance(packed_conv(drawn(1024, 1024, 3, 3), None, (32, 32)), WinogradConv)
+    assert isinstance(packed_conv(drawn(1024, 1024, 3, 3), None, (16, 16)), PackedConv)
     for weight, grid in ((drawn(64, 64, 3, 3), (256, 256)), (drawn(512, 512, 3, 3).bfloat16(), (32, 32))):
         assert isinstance(packed_conv(weight, None, grid), PackedConv)
 

@@ -97,8 +97,8 @@ def batches(
 
 
 def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Generator[Batch, None, None]:
-    """The threads compute without torch: with OpenMP pools of their own beside the consumer's, all threads would
-    sleep between any two operations, and a training step would take half as long again.
+    """The threads compute without torch: with OpenMP pools of their own beside the consumer's, all threads
+    would sleep between any two operations, and a training step would take half as long again.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
     waiting: deque[Future[list[Sample]]] = deque()

@@ -219,27 +219,10 @@ def test_the_sum_by_context_equals_a_loop(counts: tuple[int, ...]):
 
 def test_bfloat16_sums_do_not_stall():
     level = level_of_sizes(500, 20_000)
-    assert level.pixels.sum(torch.ones(20_500, 2, dtype=torch.bfloat16)).tolist() == [
+    assert level.pixels.sum(torch.ones(20_500, 2, dtype=torch.bfloat16), torch.float32).tolist() == [
         [500] * 2,
         [20_000] * 2,
     ]
-
-
-@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
-def test_modulate_takes_any_memory_layout(memory: torch.memory_format):
-    level = forced(noise(2, 6, 7), 4, (6, 7)).levels[6, 7]
-    scale, shift = (torch.randn(len(level.patches), 3, dtype=torch.float64, requires_grad=True) for _ in "ab")
-    x = torch.randn(2, 3, 6, 7, dtype=torch.float64).contiguous(memory_format=memory).requires_grad_()
-    picked = [t[level.index].view(2, 6, 7, 3).permute(0, 3, 1, 2) for t in (scale, shift)]
-    for loss in (
-        torch.sum,
-        lambda y: (y * x.detach().sin()).sum(),
-        lambda y: y.transpose(2, 3).square().sum(),
-    ):
-        ours = torch.autograd.grad(loss(level.modulate(x, scale, shift)), [x, scale, shift])
-        theirs = torch.autograd.grad(loss(x * picked[0] + picked[1]), [x, scale, shift], retain_graph=True)
-        for a, b in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(a, b, **EXACT)
 
 
 def test_bfloat16_is_as_near_as_the_dense_layer():

@@ -36,12 +36,12 @@ def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
     if bound > _LOOKUP_LIMIT:
         distinct, numbers = torch.unique(keys, return_inverse=True)
         return numbers, len(distinct)
-    present = torch.zeros(bound, dtype=torch.bool, device=keys.device)
-    present[keys.reshape(-1)] = True
+    flat = keys.reshape(-1)
+    present = torch.zeros(bound, dtype=torch.bool, device=keys.device).index_fill_(0, flat, True)
     distinct = present.nonzero()[:, 0]
     table = torch.empty(bound, dtype=torch.long, device=keys.device)
     table[distinct] = torch.arange(len(distinct), device=keys.device)
-    return table[keys], len(distinct)
+    return table.index_select(0, flat).view_as(keys), len(distinct)
 
 
 def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, int]:
@@ -51,7 +51,7 @@ def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, 
     for shift in range(1, side):
         if bound * count >= _KEY_LIMIT:
             keys, bound = _renumber(keys, bound)
-        keys, bound = keys * count + names.narrow(dim, shift, length), bound * count
+        keys, bound = torch.add(names.narrow(dim, shift, length), keys, alpha=count), bound * count
     return _renumber(keys, bound)
 
 
@@ -65,7 +65,7 @@ def name_windows(symbols: Tensor, count: int, side: int) -> tuple[Tensor, Tensor
     names, count = _name_runs(rows, count, 1, side)
     flat = names.reshape(-1)
     where = flat.new_empty(count)
-    where[flat] = torch.arange(len(flat), device=flat.device)
+    where.scatter_(0, flat, torch.arange(len(flat), device=flat.device))
     return names, where
 
 
@@ -89,29 +89,41 @@ class Lookup:
 
     @cached_property
     def _pieces(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Places sorted by row, where each piece of _PIECE starts, and each row's first piece."""
-        order = torch.argsort(self.index, stable=True) // self.per
-        counts = torch.bincount(self.index, minlength=self.count)
-        pieces = (counts + _PIECE - 1) // _PIECE
-        first = pieces.cumsum(0) - pieces
-        owner = torch.repeat_interleave(torch.arange(len(counts), device=first.device), pieces)
-        nth = torch.arange(len(owner), device=first.device) - first[owner]
-        starts = (counts.cumsum(0) - counts)[owner] + nth * _PIECE
-        return order, starts, first
+        """Places in pieces of one row and at most _PIECE places: every row's first, then what is over.
 
-    def sum(self, values: Tensor) -> Tensor:
-        """(P, C) -> (count, C): the sum over the places of each row.
-
-        Bags over sorted places are a forward kernel and much faster than scattering. Sums run over pieces
-        first, so that a row that half of the places take is shared by all threads and adds up precisely.
+        Returns the places piece after piece, where in them each piece starts, and the row of each one over.
         """
-        order, starts, first = self._pieces
-        partial = F.embedding_bag(order, values, starts, mode="sum")
-        if len(starts) == len(first):
-            return partial
-        every = torch.arange(len(starts), device=values.device)
-        partial = partial.float() if values.dtype == torch.bfloat16 else partial
-        return F.embedding_bag(every, partial, first, mode="sum")
+        small = torch.int16 if self.count < 2**15 else torch.int32  # these sort faster
+        order = torch.argsort(self.index.to(small), stable=True)
+        counts = torch.bincount(self.index, minlength=self.count)
+        starts, ends = counts.cumsum(0) - counts, counts.cumsum(0)
+        firsts, more = counts.clamp(max=_PIECE), (counts - 1).clamp(min=0) // _PIECE
+        owners = torch.repeat_interleave(more)
+        if len(owners):
+            long = more.nonzero()[:, 0]
+            cuts, stops = (starts[long] + _PIECE).tolist(), ends[long].tolist()
+            kept = zip([0, *stops], [*cuts, len(order)], strict=True)
+            over = zip(cuts, stops, strict=True)
+            order = torch.cat([order[a:b] for a, b in (*kept, *over)])
+        nth = torch.arange(len(owners), device=order.device) - (more.cumsum(0) - more)[owners]
+        lengths = torch.cat([firsts, (counts[owners] - (nth + 1) * _PIECE).clamp(max=_PIECE)])
+        return order // self.per, lengths.cumsum(0) - lengths, owners
+
+    def sum(self, values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """(P, C) -> (count, C) in ``dtype`` or that of the values: the sum over the places of each row.
+
+        Bags over sorted places are a forward kernel and much faster than scattering. Rows that many places
+        take are summed in pieces, so that all threads share them and they add up precisely.
+        """
+        order, starts, owners = self._pieces
+        pieces = F.embedding_bag(order, values, starts, mode="sum")
+        sums = pieces[: self.count].to(dtype or values.dtype)
+        if len(owners):
+            rows, which = torch.unique_consecutive(owners, return_inverse=True)
+            precise = torch.promote_types(pieces.dtype, torch.float32)
+            totals = pieces[rows].to(precise).index_add_(0, which, pieces[self.count :].to(precise))
+            sums[rows] = totals.to(sums.dtype)
+        return sums
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(count, C) -> (P, C)."""
@@ -193,30 +205,6 @@ class Level:
         inside = windows[:, taps // 2, None] != len(self.codes) - 1
         index = names.flatten(1) * taps + torch.arange(taps, device=names.device)
         return self.codes[windows].flatten(1), inside, Lookup(index.flatten(), len(windows) * taps, taps)
-
-    def modulate(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """(B, C, H, W) times its context's row of ``scale`` plus its row of ``shift``, both (N, C)."""
-        rows = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-        y = _Modulate.apply(rows, scale, shift, self)
-        return y.view(x.shape[0], *self.size, x.shape[1]).permute(0, 3, 1, 2)
-
-
-class _Modulate(torch.autograd.Function):
-    """y[p] = x[p] * scale[index[p]] + shift[index[p]]; the tables' gradients are sums per context."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, scale: Tensor, shift: Tensor, level: Level) -> Tensor:
-        scale, shift = scale.to(x.dtype), shift.to(x.dtype)
-        scales = scale.index_select(0, level.index)
-        ctx.save_for_backward(x, scales)
-        ctx.level = level
-        return torch.addcmul(shift.index_select(0, level.index), x, scales)
-
-    @staticmethod
-    def backward(ctx, *grads: Tensor):
-        x, scales = ctx.saved_tensors
-        grad = grads[0]
-        return grad * scales, ctx.level.pixels.sum(grad * x), ctx.level.pixels.sum(grad), None
 
 
 class Contexts:

@@ -83,36 +83,34 @@ def class_weights(labels: Tensor, classes: int, cap: float = 4.0) -> Tensor:
     return torch.where(present, inverse, torch.zeros_like(count)).clamp(max=cap)
 
 
-_PIXELS = 2**14
+_PIXELS = 2**16
 """Pixels whose probabilities stay in cache."""
 
 
 class _PixelCrossEntropy(torch.autograd.Function):
-    """Cross-entropy of every pixel times its weight; its gradient is made while the rows are in cache."""
+    """Mean cross-entropy of the pixels times their weights; its gradient is made while rows are in cache."""
 
     @staticmethod
     def forward(ctx, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         b, classes, h, w = logits.shape
         rows = logits.permute(0, 2, 3, 1).reshape(-1, classes)
         exact = torch.promote_types(rows.dtype, torch.float32)
-        entropy, grad = rows.new_empty(len(rows), dtype=exact), torch.empty_like(rows)
+        entropy, grad = rows.new_zeros((), dtype=exact), torch.empty_like(rows)
         wanted, weight = targets.reshape(-1, 1), weights.reshape(-1, 1).to(exact)
         for start in range(0, len(rows), _PIXELS):
             part = slice(start, start + _PIXELS)
             log_p = F.log_softmax(rows[part].to(exact), 1)
-            entropy[part] = (log_p.gather(1, wanted[part]) * -weight[part])[:, 0]
+            entropy -= (log_p.gather(1, wanted[part]) * weight[part]).sum()
             grad[part] = log_p.exp_().mul_(weight[part]).scatter_add_(1, wanted[part], -weight[part])
         ctx.save_for_backward(grad.view(b, h, w, classes))
-        return entropy.view(b, h, w)
+        return entropy / len(rows)
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
         (grad,) = ctx.saved_tensors
-        return (
-            torch.mul(grad, grads[0][..., None], out=torch.empty_like(grad)).permute(0, 3, 1, 2),
-            None,
-            None,
-        )
+        b, h, w, _ = grad.shape
+        # a number, as a tensor of another precision would convert all of the gradient
+        return (grad * (float(grads[0]) / (b * h * w))).permute(0, 3, 1, 2), None, None
 
 
 def pixel_labels(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -123,11 +121,11 @@ def pixel_labels(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     ids = labels.long()
     full = torch.zeros(max(256, logits.shape[1]), device=logits.device)
     full[: len(weights)] = weights
-    return _PixelCrossEntropy.apply(logits, ids.clamp(max=logits.shape[1] - 1), full[ids]).mean()
+    return _PixelCrossEntropy.apply(logits, ids.clamp(max=logits.shape[1] - 1), full[ids])
 
 
 def pixel_fake(logits: Tensor) -> Tensor:
     """Cross-entropy of every pixel of (B, N+1, H, W) logits to the last class, "fake" (OASIS, eq. 1)."""
     fake = logits.shape[1] - 1
     every = torch.ones((), device=logits.device).expand(len(logits), *logits.shape[2:])
-    return _PixelCrossEntropy.apply(logits, (every * fake).long(), every).mean()
+    return _PixelCrossEntropy.apply(logits, (every * fake).long(), every)

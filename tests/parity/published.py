@@ -261,9 +261,9 @@ def compute_training(reference: Reference) -> Iterator[Computed]:
         computed: Computed = {}
         for i in range(len({name.split(".")[0] for name in reference.tensors if name.startswith("batch")})):
             parts = [inputs_of(reference, recipe, i)]
-            terms, fakes = step_generator(state, recipe, parts)
-            terms |= step_discriminator(state, recipe, parts, fakes=None)
-            computed[f"fake{i}"] = fakes[0]
+            terms, paintings = step_generator(state, recipe, parts)
+            terms |= step_discriminator(state, recipe, parts, paintings=None)
+            computed[f"fake{i}"] = paintings[0].image
             computed |= {
                 f"loss{i}.{k}": torch.tensor(terms[v], dtype=torch.float64) for k, v in LOSSES.items()
             }

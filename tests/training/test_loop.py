@@ -184,9 +184,9 @@ def test_an_infinite_gradient_never_reaches_the_file(tmp_path: Path, monkeypatch
     before = RunDir(tmp_path).state.read_bytes()
     whole = PatchObjective.discriminator_losses
 
-    def broken(self: PatchObjective, inputs: Any, fake: Tensor) -> Any:
+    def broken(self: PatchObjective, inputs: Any, painting: Any) -> Any:
         weight = next(self.discriminator.parameters())
-        return whole(self, inputs, fake) | {"d_root": (weight - weight.detach()).sum().sqrt()}
+        return whole(self, inputs, painting) | {"d_root": (weight - weight.detach()).sum().sqrt()}
 
     monkeypatch.setattr(PatchObjective, "discriminator_losses", broken)
     with pytest.raises(

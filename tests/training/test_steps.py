@@ -95,7 +95,7 @@ def test_a_step_moves_only_its_own_networks():
     assert moved(state.painter, painter)
     assert not moved(state.objective.discriminator, judge)
     assert all(p.requires_grad and p.grad is None for p in state.objective.discriminator.parameters())
-    assert not any(fake.requires_grad for fake in fakes)
+    assert not any(fake.image.requires_grad for fake in fakes)
     painter = copy.deepcopy(state.painter)
     step_discriminator(state, INSTANCE, parts, None)  # paints anew
     assert moved(state.objective.discriminator, judge)

@@ -120,8 +120,8 @@ def recipe_work(plan: TrainPlan, contexts: bool) -> Work:
 
     def step() -> Tensor:
         parts = [Inputs.of(batch, recipe)]
-        _, fakes = step_generator(state, recipe, parts)
-        step_discriminator(state, recipe, parts, None if recipe.judge == "patch" else fakes)
+        _, paintings = step_generator(state, recipe, parts)
+        step_discriminator(state, recipe, parts, None if recipe.judge == "patch" else paintings)
         return _gradient(state.generator)
 
     return step

@@ -96,7 +96,8 @@ class PatchHead(nn.Module):
         self.conv_1 = spectral_norm(nn.Conv2d(channels, 1, 3, padding=1))
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        labels = labels.to(x.dtype).repeat(len(x) // len(labels), 1, 1, 1)
+        labels = labels.to(x.dtype, memory_format=torch.channels_last)
+        labels = torch.cat([labels] * (len(x) // len(labels)))
         return self.conv_1(F.leaky_relu(self.conv_0(torch.cat([x, labels], 1)), 0.2))
 
 

@@ -3,6 +3,7 @@
 Shapes: B batch, K semantic channels, C features, (H, W) the layer's grid.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contexts import Contexts, Level
+from .fused import modulate
 from .packed import product
 from .spectral import spectral_norm
 
@@ -50,22 +52,40 @@ class SPADE(nn.Module):
     def forward(self, x: Tensor, segmap: Tensor | Contexts) -> Tensor:
         """(B, C, H, W) and a label map (B, K, any, any), resized by nearest neighbour -> (B, C, H, W)."""
         if isinstance(segmap, Contexts):
-            level = segmap.levels.get((x.shape[2], x.shape[3]))
-            if level is not None:
-                return level.modulate(self.param_free_norm(x), *self.tables(level))
-            segmap = segmap.segmap
+            return spades([self], x, segmap, [1.0])[0]
         hidden = self.mlp_shared(F.interpolate(segmap, size=x.shape[2:], mode="nearest"))
         gamma, beta = self.mlp_gamma(hidden), self.mlp_beta(hidden)
         return self.param_free_norm(x) * (1 + gamma) + beta
 
-    def tables(self, level: Level) -> tuple[Tensor, Tensor]:
-        """1 + gamma and beta of every label context, (N, C) each: the two convolutions, once per context."""
+    def table(self, level: Level) -> tuple[Tensor, Tensor]:
+        """1 + gamma and beta of every label context: rows (N, 2C), and biases (2C,) to add to each."""
         shared: nn.Conv2d = self.mlp_shared[0]  # type: ignore[assignment]
         hidden = level.hidden(shared.weight, shared.bias)  # type: ignore[arg-type]
         weight = torch.cat([self.mlp_gamma.weight, self.mlp_beta.weight])  # (2C, h, k, k)
         products = product(hidden, weight.permute(2, 3, 0, 1).flatten(0, 2))
-        gamma, beta = level.sum_taps(products).chunk(2, 1)
-        return 1 + self.mlp_gamma.bias + gamma, self.mlp_beta.bias + beta  # type: ignore[operator]
+        biases = torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])  # type: ignore[operator,list-item]
+        return level.sum_taps(products), biases
+
+
+def spades(
+    norms: Sequence[SPADE], x: Tensor, segmap: Tensor | Contexts, slopes: Sequence[float]
+) -> list[Tensor]:
+    """Every norm's SPADE of the same x, then leaky ReLU of its slope (1: none): (B, C, H, W) each.
+
+    On label contexts in one go, see ``fused``.
+    """
+    level = None
+    if isinstance(segmap, Contexts):
+        level = segmap.levels.get((x.shape[2], x.shape[3]))
+        segmap = segmap.segmap
+    if level is None:
+        outs = [norm(x, segmap) for norm in norms]
+        return [y if slope == 1 else F.leaky_relu(y, slope) for y, slope in zip(outs, slopes, strict=True)]
+    tables, plain = [norm.table(level) for norm in norms], [norm.param_free_norm for norm in norms]
+    if all(type(norm) is nn.BatchNorm2d and norm.training for norm in plain):
+        return modulate(x, level, tables, slopes, plain)
+    each = zip(plain, tables, slopes, strict=True)
+    return [modulate(norm(x), level, [table], [slope])[0] for norm, table, slope in each]
 
 
 class _AddNoise(torch.autograd.Function):
@@ -119,7 +139,10 @@ class SPADEResBlock(nn.Module):
         """(B, C_in, H, W), (B, K, any, any)[, noise (B, 1, H, W)] -> (B, C_out, H, W)."""
         if self.noise_strength is not None and noise is not None:
             x = _AddNoise.apply(x, self.noise_strength, noise)
-        shortcut = self.conv_s(self.norm_s(x, segmap)) if self.learned_shortcut else x
-        x = self.conv_0(F.leaky_relu(self.norm_0(x, segmap), 0.2))
-        x = self.conv_1(F.leaky_relu(self.norm_1(x, segmap), 0.2))
-        return shortcut + x
+        if self.learned_shortcut:
+            x, beside = spades([self.norm_0, self.norm_s], x, segmap, [0.2, 1.0])
+            beside = self.conv_s(beside)
+        else:
+            beside, (x,) = x, spades([self.norm_0], x, segmap, [0.2])
+        (x,) = spades([self.norm_1], self.conv_0(x), segmap, [0.2])
+        return beside + self.conv_1(x)

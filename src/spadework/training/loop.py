@@ -57,9 +57,9 @@ def train(
             _set_learning_rates(state, recipe)
             parts = [Inputs.of(part, recipe) for part in _split(batch, recipe.accumulate)]
 
-            losses, fakes = step_generator(state, recipe, parts)
+            losses, paintings = step_generator(state, recipe, parts)
             repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
-            losses |= step_discriminator(state, recipe, parts, None if repaint else fakes)
+            losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
             journal.demand_finite(losses, batch)
             update_average(state.average, state.painter, recipe.ema, state.step)
 

@@ -47,6 +47,14 @@ class Inputs:
         return cls(channels, segmap, batch.image, contexts)
 
 
+@dataclass(frozen=True)
+class Painting:
+    """A painting (B, 3, H, W) without gradient, and what the frozen classifier saw in its photo and in it."""
+
+    image: Tensor
+    features: tuple[list[Tensor], list[Tensor]] | None = None
+
+
 class Objective(Protocol):
     """Owns nothing that learns but its discriminator."""
 
@@ -56,12 +64,12 @@ class Objective(Protocol):
         """Measures what it needs on real photos, once, before training."""
         ...
 
-    def generator_losses(self, inputs: Inputs, fake: Tensor) -> Losses:
-        """Weighted losses of a painting (B, 3, H, W); their gradient reaches ``fake``."""
+    def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
+        """Weighted losses of a painting (B, 3, H, W), to descend through ``fake``; and it for the judge."""
         ...
 
-    def discriminator_losses(self, inputs: Inputs, fake: Tensor) -> Losses:
-        """Weighted losses of the discriminator on photos and on paintings that carry no gradient."""
+    def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
+        """Weighted losses of the discriminator on photos and on paintings."""
         ...
 
 
@@ -90,7 +98,7 @@ class PatchObjective:
         real = [[x[count:] for x in scale] for scale in both]
         return real, [[x[:count] for x in scale] for scale in both]
 
-    def generator_losses(self, inputs: Inputs, fake: Tensor) -> Losses:
+    def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
         """Adversarial, feature matching, and where asked for perceptual and colour."""
         r = self.recipe
         real_out, fake_out = self._discriminate(inputs, fake)
@@ -104,11 +112,11 @@ class PatchObjective:
             terms["g_perceptual"] = r.lambda_perceptual * difference
         if r.lambda_color:
             terms["g_color"] = r.lambda_color * F.l1_loss(local_means(fake), local_means(inputs.image))
-        return terms
+        return terms, Painting(fake.detach())
 
-    def discriminator_losses(self, inputs: Inputs, fake: Tensor) -> Losses:
+    def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
         """Adversarial only."""
-        real_out, fake_out = self._discriminate(inputs, fake)
+        real_out, fake_out = self._discriminate(inputs, painting.image)
         d_real, d_fake = self.gan_d([scale[-1] for scale in real_out], [scale[-1] for scale in fake_out])
         return {"d_real": d_real, "d_fake": d_fake}
 
@@ -130,7 +138,7 @@ class BackboneObjective:
         """Class weights of the batch; the unknown class has none."""
         return losses.class_weights(channels, self.recipe.label_nc)
 
-    def generator_losses(self, inputs: Inputs, fake: Tensor) -> Losses:
+    def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
         """Labels per pixel, patches, paired features, paired colours."""
         r = self.recipe
         with torch.no_grad():
@@ -138,18 +146,22 @@ class BackboneObjective:
         features = self.features(fake)
         judged = self.discriminator(inputs.segmap, fake, features)
         pixel = losses.pixel_labels(judged.logits, inputs.channels, self._weights(inputs.channels))
-        return {
+        terms = {
             "g_pixel": r.lambda_pixel * pixel,
             "g_gan": r.lambda_gan * losses.hinge_g([s.float() for s in judged.scores]),
             "g_feat": r.lambda_feat * losses.perceptual(target, features, [1.0] * len(target)).float(),
             "g_color": r.lambda_color * F.l1_loss(local_means(fake), local_means(inputs.image)),
         }
+        return terms, Painting(fake.detach(), (target, [f.detach() for f in features]))
 
-    def discriminator_losses(self, inputs: Inputs, fake: Tensor) -> Losses:
+    def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
         """Photos: their labels; paintings: "fake"; patches: hinge."""
-        both = torch.cat([inputs.image, fake.to(inputs.image.dtype)])
-        with torch.no_grad():
-            features = self.features(both)
+        both = torch.cat([inputs.image, painting.image.to(inputs.image.dtype)])
+        if painting.features is None:
+            with torch.no_grad():
+                features = self.features(both)
+        else:
+            features = [torch.cat(pair) for pair in zip(*painting.features, strict=True)]
         judged = self.discriminator(inputs.segmap, both, features)
         real, painted = judged.logits.chunk(2)
         scores = [s.float().chunk(2) for s in judged.scores]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .. import losses
 from ..nn.encoder import reparameterize
-from .objectives import Inputs, Losses
+from .objectives import Inputs, Losses, Painting
 from .recipes import Recipe
 from .state import TrainState
 
@@ -27,39 +27,40 @@ def paint(state: TrainState, inputs: Inputs) -> tuple[Tensor, Losses]:
 
 def step_generator(
     state: TrainState, recipe: Recipe, parts: Sequence[Inputs]
-) -> tuple[dict[str, float], list[Tensor]]:
-    """Updates generator and encoder; returns the losses and the paintings, without gradient."""
+) -> tuple[dict[str, float], list[Painting]]:
+    """Updates generator and encoder; returns the losses and the paintings."""
     state.optimizer_g.zero_grad(set_to_none=True)
     state.objective.discriminator.requires_grad_(False)
-    seen, fakes = [], []
+    seen, paintings = [], []
     for inputs in parts:
         with precision(recipe, inputs.image):
             fake, terms = paint(state, inputs)
             # summed over a batch as published, where all else is a mean: a sum over the parts too
             terms = {k: recipe.lambda_kl * len(parts) * v for k, v in terms.items()}
-            terms |= state.objective.generator_losses(inputs, fake)
+            judged, painting = state.objective.generator_losses(inputs, fake)
+            terms |= judged
         _total(terms, len(parts)).backward()
         seen.append(terms)
-        fakes.append(fake.detach())
+        paintings.append(painting)
     state.objective.discriminator.requires_grad_(True)
     state.optimizer_g.step()
-    return _report(seen), fakes
+    return _report(seen), paintings
 
 
 def step_discriminator(
-    state: TrainState, recipe: Recipe, parts: Sequence[Inputs], fakes: Sequence[Tensor] | None
+    state: TrainState, recipe: Recipe, parts: Sequence[Inputs], paintings: Sequence[Painting] | None
 ) -> dict[str, float]:
-    """Updates the discriminator on photos and ``fakes``; None paints them anew, as the paper's code does."""
+    """Updates the discriminator on photos and ``paintings``; None paints anew, as the paper's code does."""
     state.optimizer_d.zero_grad(set_to_none=True)
     seen = []
     for i, inputs in enumerate(parts):
         with precision(recipe, inputs.image):
-            if fakes is None:
+            if paintings is None:
                 with torch.no_grad():
-                    fake = paint(state, inputs)[0]
+                    painting = Painting(paint(state, inputs)[0])
             else:
-                fake = fakes[i]
-            terms = state.objective.discriminator_losses(inputs, fake)
+                painting = paintings[i]
+            terms = state.objective.discriminator_losses(inputs, painting)
         _total(terms, len(parts)).backward()
         seen.append(terms)
     state.optimizer_d.step()

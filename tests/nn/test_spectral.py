@@ -1,5 +1,7 @@
 """Spectral norm against algorithm 1 of its paper and against the singular value itself."""
 
+import copy
+
 import numpy as np
 import oracles
 import pytest
@@ -47,18 +49,29 @@ def test_two_forwards_share_one_backward() -> None:
     assert conv.parametrizations.weight.original.grad is not None
 
 
-def test_gradient_is_that_of_the_quotient() -> None:
-    conv = spectral_norm(nn.Conv2d(2, 3, 2)).double().eval()
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+def test_gradient_is_that_of_the_quotient(memory: torch.memory_format) -> None:
+    conv = spectral_norm(nn.Conv2d(2, 3, (2, 3))).double().eval().to(memory_format=memory)  # type: ignore[call-overload]
     parts = conv.parametrizations.weight
     u, v = parts[0]._u, parts[0]._v
+    weights = torch.linspace(-1, 1, 36, dtype=torch.float64).view(3, 2, 2, 3)
 
     def formula(weight: torch.Tensor) -> torch.Tensor:
-        return (weight / (u @ weight.flatten(1) @ v)).sum()
+        return (weights * weight / (u @ weight.flatten(1) @ v)).sum()
 
     assert torch.autograd.gradcheck(formula, parts.original)
     (expected,) = torch.autograd.grad(formula(parts.original), parts.original)
-    conv.weight.sum().backward()
-    torch.testing.assert_close(parts.original.grad, expected, rtol=1e-14, atol=1e-14)
+    (weights * conv.weight).sum().backward()
+    torch.testing.assert_close(parts.original.grad, expected, rtol=1e-13, atol=1e-14)
+
+
+def test_the_order_of_memory_changes_nothing() -> None:
+    conv = spectral_norm(nn.Conv2d(3, 4, (2, 3))).double().train()
+    other = copy.deepcopy(conv).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for _ in range(2):
+        torch.testing.assert_close(other.weight, conv.weight, rtol=1e-13, atol=1e-14)
+    for name, value in conv.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, rtol=1e-13, atol=1e-14)
 
 
 def test_its_precision_does_not_follow_autocast() -> None:

@@ -1,11 +1,12 @@
 """Single steps against their formulas: accumulated gradients, averages, learning rates, first weights."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from small import run, small
+from small import BACKBONE, needs_backbone, run, small
 from torch import nn
 
 from spadework.data.loader import collate
@@ -100,6 +101,21 @@ def test_a_step_moves_only_its_own_networks():
     step_discriminator(state, INSTANCE, parts, None)  # paints anew
     assert moved(state.objective.discriminator, judge)
     assert not moved(state.painter, painter)
+
+
+@needs_backbone
+def test_the_judge_sees_again_what_the_generators_step_saw():
+    recipe = small(*BACKBONE)
+    state, inputs = frozen_state(recipe), Inputs.of(collate(list(PICTURES)), recipe)
+    state.objective.calibrate([inputs.image])
+    _, (painting,) = step_generator(state, recipe, [inputs])
+    assert painting.features is not None
+    assert not any(t.requires_grad for seen in painting.features for t in seen)
+    state.objective.discriminator.eval()  # or spectral norm would move between the two
+    known = state.objective.discriminator_losses(inputs, painting)
+    anew = state.objective.discriminator_losses(inputs, replace(painting, features=None))
+    for name, loss in known.items():
+        torch.testing.assert_close(loss, anew[name], rtol=1e-4, atol=1e-5)
 
 
 def small_net(seed: int) -> nn.Module:

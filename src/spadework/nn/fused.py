@@ -60,7 +60,8 @@ def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 def _remember(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
     """Moves the running statistics as the norm itself would."""
     seen = norm.num_batches_tracked
-    assert seen is not None and norm.running_mean is not None
+    assert seen is not None
+    assert norm.running_mean is not None
     assert norm.running_var is not None
     seen.add_(1)
     share = 1 / int(seen) if norm.momentum is None else norm.momentum

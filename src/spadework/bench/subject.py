@@ -66,7 +66,10 @@ class Subject:
         """The better of eager and compiled, from ids, as a program that has a map would call it."""
         with torch.inference_mode():
             segmap = semantics(one[0], self.shape.semantics, one[1])
-            return (self.compiled or self.dense)(segmap, *self.inputs(one, seed))
+            network = (
+                self.dense if self.compiled is None else self.compiled
+            )  # compiled ones have no truth value
+            return network(segmap, *self.inputs(one, seed))
 
     def original(self, one: Map, seed: int = 0) -> Tensor:
         """The published version, from ids."""

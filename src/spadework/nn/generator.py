@@ -92,14 +92,8 @@ class GeneratorConfig(BaseModel):
         return grids
 
 
-def first_features(
-    config: GeneratorConfig, fc: nn.Module, segmap: Tensor | Contexts, z: Tensor | None
-) -> Tensor:
-    """The start grid (B, C, h, w): from the style, its grid stretched to other sizes, or from the map."""
-    size = config.start_size((segmap.shape[2], segmap.shape[3]))
-    if z is None:
-        dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
-        return fc(F.interpolate(dense, size=size, mode="nearest"))
+def style_features(config: GeneratorConfig, fc: nn.Module, z: Tensor, size: tuple[int, int]) -> Tensor:
+    """Style (B, Z) -> the start grid (B, C, h, w), stretched to ``size`` from that of training."""
     if config.start == "point":
         return fc(z)[:, :, None, None].expand(-1, -1, *size)
     trained = config.start_size(config.size)
@@ -137,8 +131,12 @@ class Generator(nn.Module):
         return [*first, *self.styles.values()]  # type: ignore[list-item]
 
     def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
-        """The first features (B, C, h, w), see `first_features`."""
-        return first_features(self.config, self.fc, segmap, z)
+        """The first features (B, C, h, w), from the style or else from the map."""
+        size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
+        if z is not None:
+            return style_features(self.config, self.fc, z, size)
+        dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
+        return self.fc(F.interpolate(dense, size=size, mode="nearest"))
 
     def draw_noise(
         self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contexts import Level, codes_of, nearest
-from .generator import PLANS, Generator, first_features
+from .generator import PLANS, Generator, style_features
 from .packed import PackedConv, PackedProduct, packed_conv
 from .spade import SPADEResBlock
 from .tables import FoldedSPADE, RowStore
@@ -204,7 +204,7 @@ class PaintedBlock:
         few = level.symbols.numel() <= FEW
         if not few and level.contexts.distinct > MOST_DISTINCT:
             return None
-        of_pixels = self.store.slots(level.contexts.patches, few)[level.contexts.index]
+        of_pixels = self.store.slots(level.contexts.patches, few).index_select(0, level.contexts.index)
         self._seen.keep(level.size, Slots(level.symbols, of_pixels, self.store.left))
         return of_pixels
 
@@ -300,12 +300,12 @@ class Painter:
 
     def _first(self, symbols: Tensor, z: Tensor | None) -> Tensor:
         """The start grid's features, (p, C)."""
-        shape = (1, self.config.semantic_nc, *symbols.shape[1:])
+        size = self.config.start_size((symbols.shape[1], symbols.shape[2]))
         if z is None:
-            segmap = self.codes[symbols].permute(0, 3, 1, 2).to(self._fc.weight.dtype)
+            channels = self.codes[nearest(symbols, size)].permute(0, 3, 1, 2)
+            x = self._fc(channels.to(self._fc.weight.dtype))
         else:
-            segmap = self.codes.new_zeros(()).expand(shape)  # only its shape is asked for
-        x = first_features(self.config, self._fc, segmap, z)
+            x = style_features(self.config, self._fc, z, size)
         return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1]).to(self.dtype)
 
     def _known(

@@ -62,7 +62,8 @@ class FoldedSPADE:
         hidden = self.hidden(windows)
         if few:
             for part in torch.arange(len(taps)).split(FEW):
-                rows[part[0] : part[-1] + 1] = self._product(hidden[taps[part]].flatten(1))
+                around = hidden.index_select(0, taps[part].flatten()).view(len(part), -1)
+                rows[part[0] : part[-1] + 1] = self._product(around)
             return
         index = taps * taps.shape[1] + torch.arange(taps.shape[1])
         for left, product in zip(range(0, self.width, COLUMNS), self._column_products, strict=True):

@@ -76,6 +76,17 @@ def test_a_compiler_that_fails_leaves_dense_eager(monkeypatch: pytest.MonkeyPatc
     assert tiny.plain(first).shape == (1, 3, 64, 64)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_dense_is_compiled_and_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda net: compile_(net, backend="eager"))  # takes no compiler
+    tiny = subject.Subject.of(shapes.SHAPES["tiny"], torch.float32)
+    first = engine.SMOKE[0].chosen()[0]
+    expected = tiny.plain(first)
+    assert re.fullmatch(r"(eager|compiled), eager [\d.]+ s, compiled [\d.]+ s", tiny.try_compiled(first))
+    torch.testing.assert_close(tiny.plain(first), expected)
+
+
 @pytest.mark.parametrize("module", [engine, train])
 def test_quick_names_cases(module: object) -> None:
     assert set(module.QUICK) <= {plan.name for plan in module.PLANS}  # type: ignore[attr-defined]

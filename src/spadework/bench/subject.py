@@ -66,9 +66,8 @@ class Subject:
         """The better of eager and compiled, from ids, as a program that has a map would call it."""
         with torch.inference_mode():
             segmap = semantics(one[0], self.shape.semantics, one[1])
-            network = (
-                self.dense if self.compiled is None else self.compiled
-            )  # compiled ones have no truth value
+            # asked for None, as the truth value of a compiled network is an error
+            network = self.dense if self.compiled is None else self.compiled
             return network(segmap, *self.inputs(one, seed))
 
     def original(self, one: Map, seed: int = 0) -> Tensor:

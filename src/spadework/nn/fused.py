@@ -49,7 +49,7 @@ def modulate(
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (C,) of (B, C, H, W), in float32 at least."""
-    dtype = precise(x.dtype)
+    dtype = _precise(x.dtype)
     if x.device.type != "cpu":
         variance, mean = torch.var_mean(x.to(dtype), (0, 2, 3), correction=0)
         return mean, variance
@@ -97,7 +97,7 @@ class _Modulate(torch.autograd.Function):
         inner, products = _inner(x, mean, list(grads), outs, ctx.slopes)
         tables, lines = [], []
         for grad, product, scale, dtype in zip(inner, products, scales, ctx.dtypes, strict=True):
-            sums = (pixels.sum(t, precise(x.dtype)) for t in (product, grad))
+            sums = (pixels.sum(t, _precise(x.dtype)) for t in (product, grad))
             rows, base, line = _unfold(*sums, scale, rate, dtype)
             tables += [rows, base]
             lines.append(line)
@@ -105,7 +105,7 @@ class _Modulate(torch.autograd.Function):
         return _combine(x, mean, index, inner, scales, line), None, None, None, None, *tables
 
 
-def precise(dtype: torch.dtype) -> torch.dtype:
+def _precise(dtype: torch.dtype) -> torch.dtype:
     """float32 at least."""
     return torch.promote_types(dtype, torch.float32)
 

@@ -29,11 +29,12 @@ class SpectralNorm(nn.Module):
     @torch.no_grad()
     def iterate(self, weight: Tensor) -> None:
         """One power iteration, into new tensors: the gradient of an earlier call keeps its own."""
-        stored = weight.permute(_order(weight))
+        order = _order(weight)
+        stored = weight.permute(order)
         matrix = stored.flatten(1)
         v = F.normalize(torch.mv(matrix.t(), self._u), dim=0)
         self._u = F.normalize(torch.mv(matrix, v), dim=0)
-        back = [_order(weight).index(i) - 1 for i in range(1, weight.ndim)]
+        back = [order.index(i) - 1 for i in range(1, weight.ndim)]
         self._v = v.view(stored.shape[1:]).permute(back).flatten()
 
     def forward(self, weight: Tensor) -> Tensor:

@@ -46,7 +46,8 @@ def test_winograd_rounds_no_more_than_the_plain_sum() -> None:
     assert ours < 2 * plain
 
 
-def test_winograd_is_for_many_channels_in_float32() -> None:
+def test_winograd_is_for_many_channels_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert isinstance(packed_conv(drawn(1024, 1024, 3, 3), None, (32, 32)), WinogradConv)
     assert isinstance(packed_conv(drawn(1024, 1024, 3, 3), None, (16, 16)), PackedConv)
     for weight, grid in ((drawn(64, 64, 3, 3), (256, 256)), (drawn(512, 512, 3, 3).bfloat16(), (32, 32))):

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .digits import DigitConv
+
 PACKABLE = (torch.float32, torch.bfloat16)
 """Precisions whose weights the CPU's kernel takes in its own order."""
 
@@ -131,8 +133,12 @@ def _two(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return parts[0] + parts[1] + parts[2], parts[1] - parts[2] - parts[3]
 
 
-def packed_conv(weight: Tensor, bias: Tensor | None, grid: tuple[int, int]) -> PackedConv | WinogradConv:
-    """The faster one for this grid."""
+def packed_conv(
+    weight: Tensor, bias: Tensor | None, grid: tuple[int, int]
+) -> DigitConv | WinogradConv | PackedConv:
+    """The fastest one for this grid and processor."""
+    if DigitConv.pays(weight):
+        return DigitConv(weight, bias, grid)
     return (WinogradConv if WinogradConv.pays(weight, grid) else PackedConv)(weight, bias, grid)
 
 

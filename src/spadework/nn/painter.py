@@ -7,8 +7,9 @@ one gather, scale, shift and leaky ReLU, runs over bands of rows that stay in ca
 Shapes: C features, P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -19,7 +20,7 @@ from ..contexts import Level, codes_of, nearest
 from .generator import PLANS, Generator, style_features
 from .packed import PackedConv, PackedProduct, packed_conv
 from .spade import SPADEResBlock
-from .tables import FoldedSPADE, RowStore
+from .tables import RowStore, folded_spade
 
 CACHE_BYTES = 256 * 2**20
 """What all table rows of a painter may take between two pictures."""
@@ -30,7 +31,7 @@ FEW = 32 * 32
 MOST_DISTINCT = 0.6
 """On larger grids with a larger share of distinct contexts the convolutions run over all pixels."""
 
-BAND = 256 * 1024
+BAND = 512 * 1024
 """Bytes of features in a band."""
 
 KEPT = 128 * 128
@@ -57,17 +58,16 @@ def _bands(size: tuple[int, int], channels: int, item: int) -> list[Band]:
     return [Band(t, min(t + step, h), slice(t * w, min(t + step, h) * w)) for t in tops]
 
 
-class Modulation:
-    """Scale and shift of every pixel for the norms of one group, from tables or from dense rows."""
+def _looked_up(table: Tensor, slots: Tensor, pixels: slice) -> Tensor:
+    return table.index_select(0, slots[pixels])
 
-    def __init__(self, parts: list[Tensor], slots: Tensor | None = None):
-        self.parts, self.slots = parts, slots
 
-    def of(self, band: Band) -> Tensor:
-        """(pixels, width): a row per pixel of the band."""
-        if self.slots is None:
-            return torch.cat([part[band.pixels] for part in self.parts], 1)
-        return self.parts[0].index_select(0, self.slots[band.pixels])
+def _side_by_side(parts: Sequence[Callable[[slice], Tensor]], pixels: slice) -> Tensor:
+    return torch.cat([part(pixels) for part in parts], 1)
+
+
+Modulation = Callable[[slice], Tensor]
+"""A stretch of pixels -> their rows (n, width): scales and shifts of the norms of one group."""
 
 
 def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
@@ -75,6 +75,19 @@ def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
     torch.addcmul(shift, x, scale, out=out)
     if leaky:
         F.leaky_relu_(out, 0.2)
+
+
+class Scratch:
+    """Memory that one block after another uses: to get fresh pages takes longer than to fill them."""
+
+    def __init__(self, dtype: torch.dtype):
+        self._values = torch.empty(0, dtype=dtype)
+
+    def take(self, rows: int, columns: int) -> Tensor:
+        """(rows, columns) of anything, until the next call."""
+        if rows * columns > len(self._values):
+            self._values = self._values.new_empty(rows * columns)
+        return self._values[: rows * columns].view(rows, columns)
 
 
 Kept = TypeVar("Kept")
@@ -118,15 +131,17 @@ class PaintedBlock:
         doubles: bool,
         style: nn.Module | None,
         grid: tuple[int, int],
+        scratch: Scratch,
         dtype: torch.dtype,
         limit: int,
     ):
+        self.scratch = scratch
         self.codes, self.kernel = codes, block.norm_0.kernel
         self.doubles, self.style = doubles, style
         convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
         self.conv_0, self.conv_1 = (packed_conv(conv.weight.to(dtype), conv.bias, grid) for conv in convs)
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
-        groups = [[FoldedSPADE(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
+        groups = [[folded_spade(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
         self.shortcut: PackedProduct | None = None
         if block.learned_shortcut:
             weight = block.conv_s.weight.flatten(1).to(dtype)  # type: ignore[operator,union-attr]
@@ -144,11 +159,11 @@ class PaintedBlock:
         outer, inner = self.modulations(level)
         size, pixels, channels = level.size, level.size[0] * level.size[1], x.shape[1]
         style = None if self.style is None else self.style(z)[0].to(x.dtype).chunk(2)
-        through = x.new_empty(pixels, channels)
+        through = self.scratch.take(pixels, channels)
         beside = x.new_empty(pixels, channels if self.shortcut is None else self.beside)
         for band in _bands(size, channels, x.element_size()):
             features = self._features(x, size, band, style, noise)
-            rows, width = outer.of(band), 2 * channels
+            rows, width = outer(band.pixels), 2 * channels
             _apply(features, rows[:, :width], through[band.pixels], leaky=True)
             if self.shortcut is None:
                 beside[band.pixels] = features
@@ -157,7 +172,7 @@ class PaintedBlock:
                 beside[band.pixels] = self.shortcut(features)
         middle = self.conv_0(through, size)
         for band in _bands(size, middle.shape[1], x.element_size()):
-            _apply(middle[band.pixels], inner.of(band), middle[band.pixels], leaky=True)
+            _apply(middle[band.pixels], inner(band.pixels), middle[band.pixels], leaky=True)
         return beside.add_(self.conv_1(middle, size))
 
     def forget(self) -> None:
@@ -190,10 +205,11 @@ class PaintedBlock:
         """For norm_0 with norm_s, and for norm_1."""
         slots = self._slots(level)
         if slots is not None:
-            return [Modulation([table], slots) for table in self.store.tables]
+            return [partial(_looked_up, table, slots) for table in self.store.tables]
         windows = _pixel_windows(level.symbols, self.kernel, len(self.codes) - 1)
         return [
-            Modulation([norm.dense(windows, level.size) for norm in group]) for group in self.store.groups
+            partial(_side_by_side, [norm.dense(windows, level.size) for norm in group])
+            for group in self.store.groups
         ]
 
     def _slots(self, level: "Grid") -> Tensor | None:
@@ -253,6 +269,7 @@ class Painter:
         config = self.config = generator.config
         self.dtype = dtype
         self.codes = codes_of(config.semantic_nc, edges)
+        scratch = Scratch(dtype)
         grids, styles = config.grids(config.size), dict(generator.styles.items())
         self.blocks = [
             PaintedBlock(
@@ -261,6 +278,7 @@ class Painter:
                 doubles,
                 styles.get(name),
                 grid,
+                scratch,
                 dtype,
                 cache_bytes // len(grids),
             )

@@ -8,7 +8,7 @@ Shapes: S symbols and "outside", k kernel, h hidden width, C features, N context
 P pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..contexts import name_windows, windows_at
+from .digits import LARGEST, DigitProduct, Digits, multiplies_bytes
 from .packed import PackedConv, PackedProduct
 from .spade import SPADE
 
 FEW, MANY = 64, 256
 """Rows that are multiplied at a time, where every context's own are and where the distinct windows' are."""
+
+PART = 1024
+"""Rows that are multiplied at a time out of bytes."""
 
 COLUMNS = 128
 """So many columns of a table are made at a time: their products stay in cache."""
@@ -84,11 +88,11 @@ class FoldedSPADE:
         parts = zip(taps.split(COLUMNS, 1), shares.split(COLUMNS, 1), strict=True)
         return [PackedProduct(weight.flatten(0, 1), bias.flatten(), MANY) for weight, bias in parts]
 
-    def dense(self, windows: Tensor, size: tuple[int, int]) -> Tensor:
-        """The window of every pixel (P, k * k) -> a row for every pixel (P, 2C)."""
+    def dense(self, windows: Tensor, size: tuple[int, int]) -> Callable[[slice], Tensor]:
+        """The window of every pixel (P, k * k) -> what gives the rows (n, 2C) of a stretch of pixels."""
         if size not in self._convs:
             self._convs = {size: PackedConv(self._weight(), self.bias, size)}
-        return self._convs[size](self.hidden(windows), size)
+        return self._convs[size](self.hidden(windows), size).__getitem__
 
     def _weight(self) -> Tensor:
         """The second convolution (2C, h, k, k). Once packed it is read back, so nothing is kept twice."""
@@ -103,6 +107,43 @@ class FoldedSPADE:
         parts = [product.conv.unpacked() for product in self._column_products]
         taps = torch.cat([part.view(k * k, -1, part.shape[1]) for part in parts], 1)
         return taps.permute(1, 2, 0).unflatten(2, (k, k))
+
+
+class DigitSPADE(FoldedSPADE):
+    """The same out of products of bytes: so fast that every row is multiplied out of its own windows.
+
+    Hidden values are integers under a scale by channel. It is fixed, by the largest value that any window can
+    have, so that no row depends on those that are made with it.
+    """
+
+    def __init__(self, spade: SPADE, codes: Tensor):
+        super().__init__(spade, codes, torch.float64)
+        by_tap = self.first.view(len(codes), -1, self.first.shape[1])
+        most = (by_tap.amax(0).sum(0) + self.first_bias).clamp(min=0)
+        scale = torch.where(most > 0, LARGEST * (1 - 2**-16) / most, 0)  # sums are rounded
+        self.first, self.first_bias = (self.first * scale).float(), (self.first_bias * scale).float()
+        self.bias = self.bias.float()
+        weight = self._weight() * torch.where(scale > 0, 1 / scale, 0)[:, None, None]
+        self._multiply = DigitProduct(weight.permute(0, 2, 3, 1).flatten(1), self.bias, PART)
+
+    def fill(self, rows: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
+        hidden = Digits.of_integers(self.hidden(windows))
+        for part, around in zip(rows.split(PART), taps.split(PART), strict=True):
+            part.copy_(self._multiply(hidden.gather(around)))
+
+    def dense(self, windows: Tensor, size: tuple[int, int]) -> Callable[[slice], Tensor]:
+        k, pixels = self.kernel, len(windows)
+        outside = windows.new_full((1, k * k), self.outside)
+        hidden = Digits.of_integers(self.hidden(torch.cat([windows, outside])))
+        places = F.pad(torch.arange(pixels).view(size), [k // 2] * 4, value=pixels)
+        around = places.unfold(0, k, 1).unfold(1, k, 1).reshape(pixels, -1)
+        return lambda stretch: self._multiply(hidden.gather(around[stretch]))
+
+
+def folded_spade(spade: SPADE, codes: Tensor, dtype: torch.dtype) -> FoldedSPADE:
+    """The faster one for this processor."""
+    digits = dtype == torch.float32 and multiplies_bytes()
+    return DigitSPADE(spade, codes) if digits else FoldedSPADE(spade, codes, dtype)
 
 
 def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
@@ -176,9 +217,9 @@ class RowStore:
     def _grow(self, needed: int) -> None:
         size = len(self._used)
         grown = max(needed, min(2 * size, self.most))
-        self.tables = [
-            torch.cat([table, table.new_empty(grown - size, table.shape[1])]) for table in self.tables
-        ]
+        for i, table in enumerate(self.tables):
+            self.tables[i] = table.new_empty(grown, table.shape[1])
+            self.tables[i][:size] = table
         self._used = np.concatenate([self._used, np.zeros(grown - size, np.int64)])
         self._free += range(grown - 1, size - 1, -1)
 

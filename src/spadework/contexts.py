@@ -26,15 +26,15 @@ SMALLEST = 32
 """Nor are those of grids with fewer rows or columns: their neighbourhoods hardly repeat."""
 
 _ADDING = 0.25  # what a row costs that is summed from its taps' products, beside a window that is multiplied
-_LOOKUP_LIMIT = 2**22
-_KEY_LIMIT = 2**62
+_LOOKUP_LIMIT = 16  # numbers are found in a table of so many times the keys at most, else by sorting
 _PIECE = 512  # pixels that one partial sum of the backward runs over
 
 
 def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
     """Keys below ``bound`` -> the same partition numbered 0, 1, ..., and how many numbers there are."""
-    if bound > _LOOKUP_LIMIT:
-        distinct, numbers = torch.unique(keys, return_inverse=True)
+    if bound > _LOOKUP_LIMIT * keys.numel():
+        small = keys.int() if bound < 2**31 else keys  # these sort faster
+        distinct, numbers = torch.unique(small, return_inverse=True)
         return numbers, len(distinct)
     flat = keys.reshape(-1)
     present = torch.zeros(bound, dtype=torch.bool, device=keys.device).index_fill_(0, flat, True)
@@ -44,33 +44,35 @@ def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
     return table.index_select(0, flat).view_as(keys), len(distinct)
 
 
-def _name_runs(names: Tensor, count: int, dim: int, side: int) -> tuple[Tensor, int]:
-    """Numbers every run of ``side`` neighbours along ``dim``: equal runs, and only they, agree."""
+def _name_runs(names: Tensor, count: int, dim: int, side: int, step: int) -> tuple[Tensor, int]:
+    """Numbers runs of ``side`` along ``dim`` by each ``step``-th name: equal ones, and only they, agree."""
     length = names.shape[dim] - side + 1
     keys, bound = names.narrow(dim, 0, length), count
-    for shift in range(1, side):
-        if bound * count >= _KEY_LIMIT:
+    for shift in range(step, side, step):
+        if bound > count and bound * count > _LOOKUP_LIMIT * keys.numel():
             keys, bound = _renumber(keys, bound)
         keys, bound = torch.add(names.narrow(dim, shift, length), keys, alpha=count), bound * count
     return _renumber(keys, bound)
 
 
-def name_windows(symbols: Tensor, count: int, side: int) -> tuple[Tensor, Tensor]:
-    """Numbers the side x side windows of symbols (B, H, W) below ``count``: equal ones, and only they, agree.
+def _name_windows(names: Tensor, count: int, side: int, step: int = 1) -> tuple[Tensor, int]:
+    """Numbers the side x side windows of names (B, H, W) below ``count``: equal ones, and only they, agree.
 
-    Returns the names (B, H - side + 1, W - side + 1) and, for every name, one place in them, counted row by
-    row, that has it.
+    By each ``step``-th name in both directions. Returns (B, H - side + 1, W - side + 1), and how many.
     """
-    rows, count = _name_runs(symbols, count, 2, side)
-    names, count = _name_runs(rows, count, 1, side)
+    rows, count = _name_runs(names, count, 2, side, step)
+    return _name_runs(rows, count, 1, side, step)
+
+
+def _where(names: Tensor, count: int) -> Tensor:
+    """For every name below ``count`` a place, counted row by row, that has it."""
     flat = names.reshape(-1)
-    where = flat.new_empty(count)
-    where.scatter_(0, flat, torch.arange(len(flat), device=flat.device))
-    return names, where
+    places = torch.arange(len(flat), device=flat.device)
+    return flat.new_empty(count).scatter_(0, flat, places)
 
 
-def windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
-    """The side x side windows of (B, H, W) at places counted as ``name_windows`` does: (M, side * side)."""
+def _windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
+    """The side x side windows of (B, H, W) at places counted as ``_where`` does: (M, side * side)."""
     _, h, w = symbols.shape
     rows, columns = h - side + 1, w - side + 1
     corner = (where // (rows * columns) * h + where // columns % rows) * w + where % columns
@@ -148,13 +150,16 @@ class _SumRows(torch.autograd.Function):
 class Level:
     """The contexts of one resolution.
 
-    index: (P,) context of each pixel. patches: (N, side, side) symbols. codes: (S + 1, K) channels of each
-    symbol; the last is "outside", all zero.
+    index: (P,) context of each pixel. patches: (N, side * side) symbols around each context. windows:
+    (M, k * k) symbols of the distinct windows, and taps: (N, k * k) the numbers of those around each context.
+    codes: (S + 1, K) channels of each symbol; the last is "outside", all zero.
     """
 
     size: tuple[int, int]
     index: Tensor
     patches: Tensor
+    windows: Tensor
+    taps: Tensor
     codes: Tensor
 
     @classmethod
@@ -162,12 +167,18 @@ class Level:
         """Symbols (B, H, W), numbers of the rows of ``codes`` -> their distinct neighbourhoods."""
         radius, outside = 2 * (kernel // 2), len(codes) - 1
         padded = F.pad(symbols, (radius, radius, radius, radius), value=outside)
-        side = 2 * radius + 1
-        names, where = name_windows(padded, len(codes), side)
-        index = names.reshape(-1)
-        h, w = symbols.shape[1:]
-        patches = windows_at(padded, where, side).view(-1, side, side)
-        return cls((h, w), index, patches, codes)
+        windows, count = _name_windows(*_renumber(padded, len(codes)), kernel)
+        # a neighbourhood is its windows in the four corners
+        names, contexts = _name_windows(windows, count, kernel, kernel - 1)
+        where = _where(names, contexts)
+        return cls(
+            (symbols.shape[1], symbols.shape[2]),
+            names.reshape(-1),
+            _windows_at(padded, where, 2 * kernel - 1),
+            _windows_at(padded, _where(windows, count), kernel),
+            _windows_at(windows, where, kernel),
+            codes,
+        )
 
     @property
     def distinct(self) -> float:
@@ -177,8 +188,7 @@ class Level:
     @property
     def cost(self) -> float:
         """What its tables cost in training, about, as a share of the convolutions over all pixels."""
-        windows, _, _ = self._windows
-        return (len(windows) + _ADDING * len(self.patches)) / len(self.index)
+        return (len(self.windows) + _ADDING * len(self.patches)) / len(self.index)
 
     @cached_property
     def pixels(self) -> Lookup:
@@ -187,25 +197,21 @@ class Level:
 
     def hidden(self, weight: Tensor, bias: Tensor) -> Tensor:
         """mlp_shared (h, K, k, k) at the centre of each distinct window -> (M, h); zero outside the map."""
-        channels, inside, _ = self._windows
+        channels = self.codes[self.windows].flatten(1)
         hidden = F.relu(F.linear(channels.to(weight.dtype), weight.permute(0, 2, 3, 1).flatten(1), bias))
+        inside = self.windows[:, self.windows.shape[1] // 2, None] != len(self.codes) - 1
         return hidden * inside.to(hidden.dtype)
 
     def sum_taps(self, products: Tensor) -> Tensor:
         """Every window's hidden row times every tap's weight (M, k * k * C) -> rows of the table (N, C)."""
-        _, _, taps = self._windows
-        return taps(products.view(taps.count, -1))
+        return self._tapped(products.view(self._tapped.count, -1))
 
     @cached_property
-    def _windows(self) -> tuple[Tensor, Tensor, Lookup]:
-        """Channels (M, k * k * K) of the distinct windows, whether their centre is inside, who takes them."""
-        kernel = (self.patches.shape[1] + 1) // 2
-        names, where = name_windows(self.patches, len(self.codes), kernel)
-        windows = windows_at(self.patches, where, kernel)
-        taps = kernel**2
-        inside = windows[:, taps // 2, None] != len(self.codes) - 1
-        index = names.flatten(1) * taps + torch.arange(taps, device=names.device)
-        return self.codes[windows].flatten(1), inside, Lookup(index.flatten(), len(windows) * taps, taps)
+    def _tapped(self) -> Lookup:
+        """Which windows each context takes, and at which tap."""
+        taps = self.taps.shape[1]
+        index = self.taps * taps + torch.arange(taps, device=self.taps.device)
+        return Lookup(index.flatten(), len(self.windows) * taps, taps)
 
 
 class Contexts:

@@ -184,7 +184,7 @@ def test_a_new_style_computes_no_table_and_a_stroke_only_its_neighbourhood(
     net, made = generator(), []
     fill = RowStore._fill
     monkeypatch.setattr(
-        RowStore, "_fill", lambda s, p, patches, few: made.append(len(p)) or fill(s, p, patches, few)
+        RowStore, "_fill", lambda s, places, *more: made.append(len(places)) or fill(s, places, *more)
     )
     painter, ids = Painter(net), blocks()
     check(net, painter, ids)

@@ -220,7 +220,7 @@ class PaintedBlock:
         few = level.symbols.numel() <= FEW
         if not few and level.contexts.distinct > MOST_DISTINCT:
             return None
-        of_pixels = self.store.slots(level.contexts.patches, few).index_select(0, level.contexts.index)
+        of_pixels = self.store.slots(level.contexts, few).index_select(0, level.contexts.index)
         self._seen.keep(level.size, Slots(level.symbols, of_pixels, self.store.left))
         return of_pixels
 

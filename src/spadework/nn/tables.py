@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..contexts import name_windows, windows_at
+from ..contexts import Level
 from .digits import LARGEST, DigitProduct, Digits, multiplies_bytes
 from .packed import PackedConv, PackedProduct
 from .spade import SPADE
@@ -185,10 +185,10 @@ class RowStore:
     def __len__(self) -> int:
         return len(self._slots)
 
-    def slots(self, patches: Tensor, few: bool) -> Tensor:
-        """Symbols around each context (N, side, side) -> their rows (N,), made where missing."""
+    def slots(self, level: Level, few: bool) -> Tensor:
+        """The row of each context (N,), made where missing."""
         self._calls += 1
-        keys = _keys(patches)
+        keys = _keys(level.patches)
         slots = list(map(self._slots.get, keys))
         fresh = [i for i, slot in enumerate(slots) if slot is None]
         self._used[[slot for slot in slots if slot is not None]] = self._calls
@@ -198,7 +198,11 @@ class RowStore:
                 slots[i] = self._slots[keys[i]] = self._free.pop()
             places = torch.tensor([slots[i] for i in fresh])
             self._used[places] = self._calls
-            self._fill(places, patches if len(fresh) == len(keys) else patches[fresh], few)
+            windows, taps = level.windows, level.taps
+            if len(fresh) < len(keys):
+                used, taps = taps[fresh].unique(return_inverse=True)
+                windows = windows[used]
+            self._fill(places, windows, taps, few)
         return torch.tensor(slots)
 
     def _make_room(self, wanted: int) -> None:
@@ -223,9 +227,8 @@ class RowStore:
         self._used = np.concatenate([self._used, np.zeros(grown - size, np.int64)])
         self._free += range(grown - 1, size - 1, -1)
 
-    def _fill(self, places: Tensor, patches: Tensor, few: bool) -> None:
-        """Computes the rows of new contexts."""
-        windows, taps = _windows(patches, self.groups[0][0])
+    def _fill(self, places: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
+        """Computes the rows of new contexts: windows (M, k * k), those around each (N, k * k)."""
         together = _stretch(places)
         for table, group in zip(self.tables, self.groups, strict=True):
             rows = table.new_empty(len(places), table.shape[1]) if together is None else table[together]
@@ -246,12 +249,6 @@ def _stretch(places: Tensor) -> slice | None:
 
 
 def _keys(patches: Tensor) -> list[bytes]:
-    symbols: NDArray[np.int16] = patches.flatten(1).to(torch.int16).numpy()
+    symbols: NDArray[np.int16] = patches.to(torch.int16).numpy()
     raw, step = symbols.tobytes(), 2 * symbols.shape[1]
     return [raw[i : i + step] for i in range(0, len(raw), step)]
-
-
-def _windows(patches: Tensor, norm: FoldedSPADE) -> tuple[Tensor, Tensor]:
-    """Patches (N, side, side) -> distinct windows (M, k * k), each patch's by number (N, k * k)."""
-    names, where = name_windows(patches, norm.outside + 1, norm.kernel)
-    return windows_at(patches, where, norm.kernel), names.flatten(1)

@@ -103,7 +103,7 @@ def test_rows_are_gathered_side_by_side() -> None:
 
 
 def test_which_convolutions_are_made_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    many, few = drawn(128, 128, 3, 3), drawn(64, 128, 3, 3)
+    many, few = drawn(128, 256, 3, 3), drawn(128, 128, 3, 3)
     assert isinstance(packed_conv(many, None, (8, 8)), DigitConv)
     assert not isinstance(packed_conv(few, None, (8, 8)), DigitConv)
     assert not isinstance(packed_conv(many.bfloat16(), None, (8, 8)), DigitConv)

@@ -26,7 +26,7 @@ def arithmetic(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     elif not digits.multiplies_bytes():
         pytest.skip("this processor has no tiles of bytes (AMX)")
-    monkeypatch.setattr(digits, "FEWEST", 1)
+    monkeypatch.setattr(digits, "WORTH", 0)
 
 
 def generator(**options: object) -> Generator:

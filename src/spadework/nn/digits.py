@@ -18,8 +18,8 @@ from torch import Tensor
 BAND = 2**18
 """So many values are turned into digits at a time; they stay in cache."""
 
-FEWEST = 128
-"""Channels of a convolution; with fewer, making the digits takes longer than they save."""
+WORTH = 80
+"""Products per tap and value that goes in or out of a convolution; with fewer, digits do not pay."""
 
 ZERO = 128
 """The byte of the digit 0; digits run from -128 to 127."""
@@ -120,7 +120,9 @@ class DigitConv:
     @staticmethod
     def pays(weight: Tensor) -> bool:
         """Whether it is faster here than a plain convolution."""
-        return weight.dtype == torch.float32 and min(weight.shape[:2]) >= FEWEST and multiplies_bytes()
+        c_out, c_in = weight.shape[:2]
+        worth = c_in * c_out >= WORTH * (c_in + c_out)
+        return worth and weight.dtype == torch.float32 and multiplies_bytes()
 
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""

@@ -9,7 +9,6 @@ As sums of integers are exact, a row's result does not depend on how many rows a
 Shapes: P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,9 @@ from torch import Tensor
 
 BAND = 2**18
 """So many values are turned into digits at a time; they stay in cache."""
+
+SUMS = 2**22
+"""So many sums are made at a time; larger blocks of memory are fresh pages at every call, which is slow."""
 
 WORTH = 80
 """Products per tap and value that goes in or out of a convolution; with fewer, digits do not pay."""
@@ -48,20 +50,27 @@ class Digits:
     unit: float
 
     @classmethod
-    def of(cls, rows: Tensor) -> "Digits":
-        """Of float32 (N, C), on a scale from the lowest value to the highest; what is not finite spreads."""
-        parts = rows.split(max(1, BAND // rows.shape[1]))
-        ends = [part.aminmax() for part in parts]
+    def of(cls, rows: Tensor, margin: int = 0) -> "Digits":
+        """Of float32 (N, C), and of ``margin`` rows of zeros before and behind them.
+
+        On a scale from the lowest value to the highest; what is not finite spreads.
+        """
+        ends = [part.aminmax() for part in _parts(rows)]
         lowest = torch.stack([low for low, _ in ends]).min().clamp(max=0)
         highest = torch.stack([high for _, high in ends]).max().clamp(min=0)
         span = (highest - lowest).clamp(min=_TINY)
         scale, below = 126 * 256**2 / span, (-lowest / span * 126).nan_to_num().ceil()
-        return cls(_bytes(parts, float(scale), int(below)), float(256**2 / scale))
+        planes = torch.empty(3, len(rows) + 2 * margin, rows.shape[1], dtype=torch.uint8)
+        planes[:, :margin], planes[:, len(rows) + margin :] = ZERO, ZERO
+        _write(rows, planes[:, margin : len(rows) + margin], float(scale), int(below))
+        return cls(planes, float(256**2 / scale))
 
     @classmethod
     def of_integers(cls, rows: Tensor) -> "Digits":
         """Of float32 (N, C) in 0 <= rows <= LARGEST, rounded to integers."""
-        return cls(_bytes(rows.split(max(1, BAND // rows.shape[1]))), 256**2)
+        planes = torch.empty(3, *rows.shape, dtype=torch.uint8)
+        _write(rows, planes)
+        return cls(planes, 256**2)
 
     def gather(self, index: Tensor) -> "Digits":
         """Rows by number (n, k) -> (n, k * C)."""
@@ -69,15 +78,18 @@ class Digits:
         return Digits(planes.view(3, len(index), -1), self.unit)
 
 
-def _bytes(parts: Sequence[Tensor], scale: float = 1, below: int = 0) -> Tensor:
-    """``round(x * scale)`` in bytes (3, N, C); the largest digits are -``below`` at least.
+def _parts(rows: Tensor) -> tuple[Tensor, ...]:
+    return rows.split(max(1, BAND // rows.shape[1]))
+
+
+def _write(rows: Tensor, planes: Tensor, scale: float = 1, below: int = 0) -> None:
+    """``round(rows * scale)`` in bytes into planes (3, N, C); the largest digits are -``below`` at least.
 
     A float32 between 2^23 and 2^24 has its integer in its lower bits.
     """
     base = torch.tensor(2.0**23 + below * 256**2 + 128 * 256 + 128)
-    planes = torch.empty(3, sum(map(len, parts)), parts[0].shape[1], dtype=torch.uint8)
+    parts, top = _parts(rows), 0
     sums, shifted = torch.empty_like(parts[0]), torch.empty(parts[0].shape, dtype=torch.int32)
-    top = 0
     for part in parts:
         n = len(part)
         large, medium, small = planes[:, top : top + n]
@@ -86,7 +98,6 @@ def _bytes(parts: Sequence[Tensor], scale: float = 1, below: int = 0) -> Tensor:
         medium.copy_(torch.bitwise_right_shift(bits, 8, out=shifted[:n]))
         large.copy_(torch.bitwise_right_shift(bits, 16, out=shifted[:n]).add_(128 - below))
         top += n
-    return planes
 
 
 def _weight_digits(weight: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -126,21 +137,30 @@ class DigitConv:
 
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
-        digits = Digits.of(rows)
-        planes = digits.planes.view(3, *grid, -1).permute(0, 3, 1, 2)
+        (h, w), made = grid, rows.new_empty(len(rows), len(self.bias))
+        bands = -(-3 * made.numel() // SUMS)
+        step = -(-h // bands)
+        reach = self.padding[0] if step < h else 0  # rows of neighbours around a band
+        digits = Digits.of(rows, reach * w)
+        for top in range(0, h, step):
+            n = min(step, h - top)
+            band = digits.planes[:, top * w : (top + n + 2 * reach) * w].unflatten(1, (-1, w))
+            sums = self._sums(band.permute(0, 3, 1, 2), digits.unit)
+            large, medium, small = sums.permute(0, 2, 3, 1)[:, reach : reach + n].flatten(1, 2)
+            medium.add_(small, alpha=1 / 256)
+            torch.add(large, medium, alpha=1 / 256, out=made[top * w : (top + n) * w]).add_(self.bias)
+        return made
+
+    def _sums(self, planes: Tensor, unit: float) -> Tensor:
+        """Digits (3, C_in, h, w) -> sums of products (3, C_out, h, w), those of large digits first."""
         how = ([1, 1], self.padding, [1, 1], 1, 1.0, 0, torch.float32)
-        sums = None  # as pictures of a batch: of the products of two large digits, ..., of the small ones
-        for i, weight in enumerate(self.digits):
-            factors = (planes[: 3 - i], digits.unit, ZERO, weight, self.unit, self.zero)
-            if sums is None:
-                sums = torch.ops.onednn.qconv2d_pointwise(*factors, None, *how, "none", [], "")
-            else:
-                add = torch.ops.onednn.qconv2d_pointwise.binary
-                add(*factors, sums[i:], None, *how, 1.0, 0, "sum", 1.0, "none", [], "")
-        assert sums is not None
-        large, medium, small = sums.permute(0, 2, 3, 1).view(3, len(rows), -1)
-        medium.add_(small, alpha=1 / 256)
-        return large.add_(medium, alpha=1 / 256).add_(self.bias)
+        weights = (unit, ZERO, self.digits[0], self.unit, self.zero)
+        sums = torch.ops.onednn.qconv2d_pointwise(planes, *weights, None, *how, "none", [], "")
+        add = torch.ops.onednn.qconv2d_pointwise.binary
+        for i in (1, 2):
+            weights = (unit, ZERO, self.digits[i], self.unit, self.zero)
+            add(planes[: 3 - i], *weights, sums[i:], None, *how, 1.0, 0, "sum", 1.0, "none", [], "")
+        return sums
 
 
 class DigitProduct:

@@ -269,7 +269,7 @@ class Painter:
         config = self.config = generator.config
         self.dtype = dtype
         self.codes = codes_of(config.semantic_nc, edges)
-        scratch = Scratch(dtype)
+        self._scratch = Scratch(dtype)
         grids, styles = config.grids(config.size), dict(generator.styles.items())
         self.blocks = [
             PaintedBlock(
@@ -278,7 +278,7 @@ class Painter:
                 doubles,
                 styles.get(name),
                 grid,
-                scratch,
+                self._scratch,
                 dtype,
                 cache_bytes // len(grids),
             )
@@ -306,7 +306,8 @@ class Painter:
             x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
             if level.symbols.numel() <= KEPT and len(steps) == i:
                 steps.append((level.symbols, x))
-        y = self.conv_img(F.leaky_relu(x, 0.2), size)
+        active = torch.ops.aten.leaky_relu.out(x, 0.2, out=self._scratch.take(*x.shape))
+        y = self.conv_img(active, size)
         y = y.to(torch.promote_types(y.dtype, torch.float32))
         return torch.tanh(y).view(1, *size, 3).permute(0, 3, 1, 2)
 

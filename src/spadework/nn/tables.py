@@ -220,7 +220,7 @@ class RowStore:
 
     def _grow(self, needed: int) -> None:
         size = len(self._used)
-        grown = max(needed, min(2 * size, self.most))
+        grown = max(needed, min(max(2 * size, needed + needed // 4), self.most))  # strokes will need more
         for i, table in enumerate(self.tables):
             self.tables[i] = table.new_empty(grown, table.shape[1])
             self.tables[i][:size] = table

@@ -87,6 +87,23 @@ def test_dense_is_compiled_and_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(tiny.plain(first), expected)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_every_network_is_compiled_however_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_, graphs = torch.compile, []
+
+    def backend(graph: torch.fx.GraphModule, _: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda net: compile_(net, backend=backend))
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
+    for _ in range(2):
+        tiny = subject.Subject.of(shapes.SHAPES["tiny"], torch.float32)
+        tiny.try_compiled(engine.SMOKE[0].chosen()[0])
+        assert graphs
+        graphs.clear()
+
+
 @pytest.mark.parametrize("module", [engine, train])
 def test_quick_names_cases(module: object) -> None:
     assert set(module.QUICK) <= {plan.name for plan in module.PLANS}  # type: ignore[attr-defined]

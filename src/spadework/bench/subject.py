@@ -89,6 +89,7 @@ class Subject:
         from torch._inductor import config as inductor
 
         eager_s = min(seconds(lambda: self.plain(one))[0] for _ in range(2))
+        torch._dynamo.reset()  # or the compiler gives up at its ninth network
         try:
             with inductor.patch(freezing=True):
                 self.compiled = torch.compile(self.dense)

@@ -2,9 +2,9 @@
 
 These multiply bytes fifteen times as fast as float32. So a factor becomes three digits to the base 256 under
 one scale, and a product six exact products of digits, added up in float32; the three smallest are left out.
-That takes less than half the time and is as precise as a plain float32 sum: the error is about 2e-6 of the
-product of the largest factors. The idea is Ozaki's scheme (Ootomo, Ozaki & Yokota 2024, arXiv 2306.11975).
-As sums of integers are exact, a row's result does not depend on how many rows are asked.
+That takes half the time, and at the widths of the published network rounds no more than plain float32 sums:
+1e-6 of the typical result. The idea is Ozaki's scheme (Ootomo, Ozaki & Yokota 2024, arXiv 2306.11975). As
+sums of integers are exact, a row's result does not depend on how many rows are asked.
 
 Shapes: P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
 """
@@ -114,7 +114,7 @@ def _weight_digits(weight: Tensor) -> tuple[list[Tensor], Tensor]:
 
 
 class DigitConv:
-    """A convolution of float32, stride 1, same padding, for grids of one size; others convert its weights."""
+    """A convolution of float32, stride 1, same padding, its weights packed for grids like ``grid``."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, grid: tuple[int, int]):
         digits, self.unit = _weight_digits(weight)

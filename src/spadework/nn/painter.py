@@ -58,16 +58,16 @@ def _bands(size: tuple[int, int], channels: int, item: int) -> list[Band]:
     return [Band(t, min(t + step, h), slice(t * w, min(t + step, h) * w)) for t in tops]
 
 
+Modulation = Callable[[slice], Tensor]
+"""A stretch of pixels -> their rows (n, width): scales and shifts of the norms of one group."""
+
+
 def _looked_up(table: Tensor, slots: Tensor, pixels: slice) -> Tensor:
     return table.index_select(0, slots[pixels])
 
 
-def _side_by_side(parts: Sequence[Callable[[slice], Tensor]], pixels: slice) -> Tensor:
-    return torch.cat([part(pixels) for part in parts], 1)
-
-
-Modulation = Callable[[slice], Tensor]
-"""A stretch of pixels -> their rows (n, width): scales and shifts of the norms of one group."""
+def _side_by_side(parts: Sequence[Modulation], pixels: slice) -> Tensor:
+    return parts[0](pixels) if len(parts) == 1 else torch.cat([part(pixels) for part in parts], 1)
 
 
 def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:

@@ -66,11 +66,13 @@ class Digits:
         return cls(planes, float(256**2 / scale))
 
     @classmethod
-    def of_integers(cls, rows: Tensor) -> "Digits":
-        """Of float32 (N, C) in 0 <= rows <= LARGEST, rounded to integers."""
-        planes = torch.empty(3, *rows.shape, dtype=torch.uint8)
-        _write(rows, planes)
-        return cls(planes, 256**2)
+    def empty(cls, rows: int, channels: int) -> "Digits":
+        """Of integers that are to be written."""
+        return cls(torch.empty(3, rows, channels, dtype=torch.uint8), 256**2)
+
+    def write_integers(self, top: int, rows: Tensor) -> None:
+        """From row ``top`` on: float32 (n, C) in 0 <= rows <= LARGEST, rounded to integers."""
+        _write(rows, self.planes[:, top : top + len(rows)])
 
     def gather(self, index: Tensor) -> "Digits":
         """Rows by number (n, k) -> (n, k * C)."""

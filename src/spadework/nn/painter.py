@@ -58,16 +58,16 @@ def _bands(size: tuple[int, int], channels: int, item: int) -> list[Band]:
     return [Band(t, min(t + step, h), slice(t * w, min(t + step, h) * w)) for t in tops]
 
 
-Modulation = Callable[[slice], Tensor]
-"""A stretch of pixels -> their rows (n, width): scales and shifts of the norms of one group."""
+Modulation = Callable[[slice], Sequence[Tensor]]
+"""A stretch of pixels -> for each norm of a group their rows (n, 2C), scales and shifts."""
 
 
-def _looked_up(table: Tensor, slots: Tensor, pixels: slice) -> Tensor:
-    return table.index_select(0, slots[pixels])
+def _looked_up(table: Tensor, slots: Tensor, norms: int, pixels: slice) -> Sequence[Tensor]:
+    return table.index_select(0, slots[pixels]).chunk(norms, 1)
 
 
-def _side_by_side(parts: Sequence[Modulation], pixels: slice) -> Tensor:
-    return parts[0](pixels) if len(parts) == 1 else torch.cat([part(pixels) for part in parts], 1)
+def _computed(parts: Sequence[Callable[[slice], Tensor]], pixels: slice) -> Sequence[Tensor]:
+    return [part(pixels) for part in parts]
 
 
 def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
@@ -163,16 +163,16 @@ class PaintedBlock:
         beside = x.new_empty(pixels, channels if self.shortcut is None else self.beside)
         for band in _bands(size, channels, x.element_size()):
             features = self._features(x, size, band, style, noise)
-            rows, width = outer(band.pixels), 2 * channels
-            _apply(features, rows[:, :width], through[band.pixels], leaky=True)
+            rows = outer(band.pixels)
+            _apply(features, rows[0], through[band.pixels], leaky=True)
             if self.shortcut is None:
                 beside[band.pixels] = features
             else:
-                _apply(features, rows[:, width:], features, leaky=False)
+                _apply(features, rows[1], features, leaky=False)
                 beside[band.pixels] = self.shortcut(features)
         middle = self.conv_0(through, size)
         for band in _bands(size, middle.shape[1], x.element_size()):
-            _apply(middle[band.pixels], inner(band.pixels), middle[band.pixels], leaky=True)
+            _apply(middle[band.pixels], inner(band.pixels)[0], middle[band.pixels], leaky=True)
         return beside.add_(self.conv_1(middle, size))
 
     def forget(self) -> None:
@@ -205,10 +205,11 @@ class PaintedBlock:
         """For norm_0 with norm_s, and for norm_1."""
         slots = self._slots(level)
         if slots is not None:
-            return [partial(_looked_up, table, slots) for table in self.store.tables]
+            pairs = zip(self.store.tables, self.store.groups, strict=True)
+            return [partial(_looked_up, table, slots, len(group)) for table, group in pairs]
         windows = _pixel_windows(level.symbols, self.kernel, len(self.codes) - 1)
         return [
-            partial(_side_by_side, [norm.dense(windows, level.size) for norm in group])
+            partial(_computed, [norm.dense(windows, level.size) for norm in group])
             for group in self.store.groups
         ]
 

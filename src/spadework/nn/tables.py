@@ -25,8 +25,8 @@ from .spade import SPADE
 FEW, MANY = 64, 256
 """Rows that are multiplied at a time, where every context's own are and where the distinct windows' are."""
 
-PART = 1024
-"""Rows that are multiplied at a time out of bytes."""
+PART, WINDOWS = 1024, 4096
+"""Rows that are multiplied at a time out of bytes, and windows whose hidden values are made at a time."""
 
 COLUMNS = 128
 """So many columns of a table are made at a time: their products stay in cache."""
@@ -127,17 +127,24 @@ class DigitSPADE(FoldedSPADE):
         self._multiply = DigitProduct(weight.permute(0, 2, 3, 1).flatten(1), self.bias, PART)
 
     def fill(self, rows: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
-        hidden = Digits.of_integers(self.hidden(windows))
+        hidden = self._digits(windows)
         for part, around in zip(rows.split(PART), taps.split(PART), strict=True):
             part.copy_(self._multiply(hidden.gather(around)))
 
     def dense(self, windows: Tensor, size: tuple[int, int]) -> Callable[[slice], Tensor]:
         k, pixels = self.kernel, len(windows)
         outside = windows.new_full((1, k * k), self.outside)
-        hidden = Digits.of_integers(self.hidden(torch.cat([windows, outside])))
+        hidden = self._digits(torch.cat([windows, outside]))
         places = F.pad(torch.arange(pixels).view(size), [k // 2] * 4, value=pixels)
         around = places.unfold(0, k, 1).unfold(1, k, 1).reshape(pixels, -1)
         return lambda stretch: self._multiply(hidden.gather(around[stretch]))
+
+    def _digits(self, windows: Tensor) -> Digits:
+        """Hidden values at the centres of windows (M, k * k)."""
+        made = Digits.empty(len(windows), len(self.first_bias))
+        for top in range(0, len(windows), WINDOWS):
+            made.write_integers(top, self.hidden(windows[top : top + WINDOWS]))
+        return made
 
 
 def folded_spade(spade: SPADE, codes: Tensor, dtype: torch.dtype) -> FoldedSPADE:

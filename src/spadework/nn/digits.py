@@ -21,7 +21,7 @@ SUMS = 2**22
 """So many sums are made at a time; larger blocks of memory are fresh pages at every call, which is slow."""
 
 WORTH = 80
-"""Products per tap and value that goes in or out of a convolution; with fewer, digits do not pay."""
+"""Products per tap and value that goes in or out; with fewer, digits do not pay."""
 
 ZERO = 128
 """The byte of the digit 0; digits run from -128 to 127."""
@@ -37,6 +37,12 @@ def multiplies_bytes() -> bool:
     """Whether this processor multiplies tiles of bytes and PyTorch knows how."""
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # no public name in torch 2.13
     return tiles() and hasattr(torch.ops.onednn, "qlinear_pointwise")
+
+
+def digits_pay(c_in: int, c_out: int, dtype: torch.dtype) -> bool:
+    """Whether products of so many channels are faster here out of bytes."""
+    worth = c_in * c_out >= WORTH * (c_in + c_out)
+    return worth and dtype == torch.float32 and multiplies_bytes()
 
 
 @dataclass
@@ -129,13 +135,6 @@ class DigitConv:
             )
             for digit, count in zip(digits, (3, 2, 1), strict=True)
         ]
-
-    @staticmethod
-    def pays(weight: Tensor) -> bool:
-        """Whether it is faster here than a plain convolution."""
-        c_out, c_in = weight.shape[:2]
-        worth = c_in * c_out >= WORTH * (c_in + c_out)
-        return worth and weight.dtype == torch.float32 and multiplies_bytes()
 
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""

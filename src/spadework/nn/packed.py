@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .digits import DigitConv
+from .digits import DigitConv, digits_pay
 
 PACKABLE = (torch.float32, torch.bfloat16)
 """Precisions whose weights the CPU's kernel takes in its own order."""
@@ -137,7 +137,7 @@ def packed_conv(
     weight: Tensor, bias: Tensor | None, grid: tuple[int, int]
 ) -> DigitConv | WinogradConv | PackedConv:
     """The fastest one for this grid and processor."""
-    if DigitConv.pays(weight):
+    if digits_pay(weight.shape[1], weight.shape[0], weight.dtype):
         return DigitConv(weight, bias, grid)
     return (WinogradConv if WinogradConv.pays(weight, grid) else PackedConv)(weight, bias, grid)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..contexts import Level
-from .digits import LARGEST, DigitProduct, Digits, multiplies_bytes
+from .digits import LARGEST, DigitProduct, Digits, digits_pay
 from .packed import PackedConv, PackedProduct
 from .spade import SPADE
 
@@ -149,7 +149,8 @@ class DigitSPADE(FoldedSPADE):
 
 def folded_spade(spade: SPADE, codes: Tensor, dtype: torch.dtype) -> FoldedSPADE:
     """The faster one for this processor."""
-    digits = dtype == torch.float32 and multiplies_bytes()
+    gamma: nn.Conv2d = spade.mlp_gamma
+    digits = digits_pay(gamma.in_channels, 2 * gamma.out_channels, dtype)
     return DigitSPADE(spade, codes) if digits else FoldedSPADE(spade, codes, dtype)
 
 

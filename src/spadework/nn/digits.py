@@ -39,10 +39,9 @@ def multiplies_bytes() -> bool:
     return tiles() and hasattr(torch.ops.onednn, "qlinear_pointwise")
 
 
-def digits_pay(c_in: int, c_out: int, dtype: torch.dtype) -> bool:
-    """Whether products of so many channels are faster here out of bytes."""
-    worth = c_in * c_out >= WORTH * (c_in + c_out)
-    return worth and dtype == torch.float32 and multiplies_bytes()
+def digits_pay(products: float, dtype: torch.dtype) -> bool:
+    """Whether so many products per tap and value are faster here out of bytes."""
+    return products >= WORTH and dtype == torch.float32 and multiplies_bytes()
 
 
 @dataclass

@@ -137,7 +137,8 @@ def packed_conv(
     weight: Tensor, bias: Tensor | None, grid: tuple[int, int]
 ) -> DigitConv | WinogradConv | PackedConv:
     """The fastest one for this grid and processor."""
-    if digits_pay(weight.shape[1], weight.shape[0], weight.dtype):
+    c_out, c_in = weight.shape[:2]
+    if digits_pay(c_in * c_out / (c_in + c_out), weight.dtype):
         return DigitConv(weight, bias, grid)
     return (WinogradConv if WinogradConv.pays(weight, grid) else PackedConv)(weight, bias, grid)
 

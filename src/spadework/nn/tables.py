@@ -149,9 +149,8 @@ class DigitSPADE(FoldedSPADE):
 
 def folded_spade(spade: SPADE, codes: Tensor, dtype: torch.dtype) -> FoldedSPADE:
     """The faster one for this processor."""
-    gamma: nn.Conv2d = spade.mlp_gamma
-    digits = digits_pay(gamma.in_channels, 2 * gamma.out_channels, dtype)
-    return DigitSPADE(spade, codes) if digits else FoldedSPADE(spade, codes, dtype)
+    hidden = spade.mlp_gamma.in_channels  # products per value that comes out; few go in, as windows repeat
+    return DigitSPADE(spade, codes) if digits_pay(hidden, dtype) else FoldedSPADE(spade, codes, dtype)
 
 
 def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:

@@ -136,7 +136,6 @@ class PaintedBlock:
         limit: int,
     ):
         self.scratch = scratch
-        self.codes, self.kernel = codes, block.norm_0.kernel
         self.doubles, self.style = doubles, style
         convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
         self.conv_0, self.conv_1 = (packed_conv(conv.weight.to(dtype), conv.bias, grid) for conv in convs)
@@ -207,10 +206,8 @@ class PaintedBlock:
         if slots is not None:
             pairs = zip(self.store.tables, self.store.groups, strict=True)
             return [partial(_looked_up, table, slots, len(group)) for table, group in pairs]
-        windows = _pixel_windows(level.symbols, self.kernel, len(self.codes) - 1)
         return [
-            partial(_computed, [norm.dense(windows, level.size) for norm in group])
-            for group in self.store.groups
+            partial(_computed, [norm.dense(level.contexts) for norm in group]) for group in self.store.groups
         ]
 
     def _slots(self, level: "Grid") -> Tensor | None:
@@ -224,12 +221,6 @@ class PaintedBlock:
         of_pixels = self.store.slots(level.contexts, few).index_select(0, level.contexts.index)
         self._seen.keep(level.size, Slots(level.symbols, of_pixels, self.store.left))
         return of_pixels
-
-
-def _pixel_windows(symbols: Tensor, kernel: int, outside: int) -> Tensor:
-    """(1, h, w) -> the symbols around every pixel (P, k * k)."""
-    padded = F.pad(symbols, [kernel // 2] * 4, value=outside)
-    return padded.unfold(1, kernel, 1).unfold(2, kernel, 1).reshape(-1, kernel * kernel)
 
 
 class Grid:

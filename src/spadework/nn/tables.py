@@ -88,11 +88,13 @@ class FoldedSPADE:
         parts = zip(taps.split(COLUMNS, 1), shares.split(COLUMNS, 1), strict=True)
         return [PackedProduct(weight.flatten(0, 1), bias.flatten(), MANY) for weight, bias in parts]
 
-    def dense(self, windows: Tensor, size: tuple[int, int]) -> Callable[[slice], Tensor]:
-        """The window of every pixel (P, k * k) -> what gives the rows (n, 2C) of a stretch of pixels."""
+    def dense(self, level: Level) -> Callable[[slice], Tensor]:
+        """What gives the rows (n, 2C) of a stretch of pixels, whether their contexts repeat or not."""
+        size, centre = level.size, level.taps.shape[1] // 2
         if size not in self._convs:
             self._convs = {size: PackedConv(self._weight(), self.bias, size)}
-        return self._convs[size](self.hidden(windows), size).__getitem__
+        hidden = self.hidden(level.windows).index_select(0, level.taps[level.index, centre])
+        return self._convs[size](hidden, size).__getitem__
 
     def _weight(self) -> Tensor:
         """The second convolution (2C, h, k, k). Once packed it is read back, so nothing is kept twice."""
@@ -131,13 +133,9 @@ class DigitSPADE(FoldedSPADE):
         for part, around in zip(rows.split(PART), taps.split(PART), strict=True):
             part.copy_(self._multiply(hidden.gather(around)))
 
-    def dense(self, windows: Tensor, size: tuple[int, int]) -> Callable[[slice], Tensor]:
-        k, pixels = self.kernel, len(windows)
-        outside = windows.new_full((1, k * k), self.outside)
-        hidden = self._digits(torch.cat([windows, outside]))
-        places = F.pad(torch.arange(pixels).view(size), [k // 2] * 4, value=pixels)
-        around = places.unfold(0, k, 1).unfold(1, k, 1).reshape(pixels, -1)
-        return lambda stretch: self._multiply(hidden.gather(around[stretch]))
+    def dense(self, level: Level) -> Callable[[slice], Tensor]:
+        hidden = self._digits(level.windows)
+        return lambda pixels: self._multiply(hidden.gather(level.taps[level.index[pixels]]))
 
     def _digits(self, windows: Tensor) -> Digits:
         """Hidden values at the centres of windows (M, k * k)."""

@@ -5,9 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spadework.contexts import Level, codes_of
 from spadework.nn import digits
-from spadework.nn.digits import DigitConv, DigitProduct, Digits, multiplies_bytes
+from spadework.nn.digits import Ahead, DigitConv, DigitProduct, Digits, WeightDigits, multiplies_bytes
 from spadework.nn.packed import packed_conv
+from spadework.nn.spade import SPADE
+from spadework.nn.tables import DigitSPADE
 
 pytestmark = pytest.mark.skipif(
     not multiplies_bytes(),
@@ -65,7 +68,7 @@ def test_convolutions_of_any_grid(
     monkeypatch.setattr(digits, "SUMS", sums)  # 200: in bands of one row, or of a few
     weight, rows = drawn(5, 7, side, side) / 8, drawn(grid[0] * grid[1], 7)
     bias = drawn(5) if grid[0] > 2 else None
-    conv = DigitConv(weight, bias, grid)
+    conv = DigitConv(WeightDigits.of(weight), bias, grid)
     torch.testing.assert_close(
         conv(rows, grid).double(), exact(weight, bias, rows, grid), rtol=0, atol=1e-5 * side
     )
@@ -83,7 +86,7 @@ def test_as_precise_as_a_plain_sum() -> None:
     truth = exact(weight, None, rows, (16, 16))
     plain = F.conv2d(rows.view(1, 16, 16, -1).permute(0, 3, 1, 2), weight, padding=1)
     plain = plain.permute(0, 2, 3, 1).flatten(0, 2)
-    ours = DigitConv(weight, None, (16, 16))(rows, (16, 16))
+    ours = DigitConv(WeightDigits.of(weight), None, (16, 16))(rows, (16, 16))
     assert (ours - truth).abs().max() < 1.5 * (plain - truth).abs().max()
 
 
@@ -92,13 +95,14 @@ def test_as_precise_as_a_plain_sum() -> None:
 def test_what_is_not_finite_is_not_hidden(bad: float) -> None:
     rows = drawn(64, 7)
     rows[5, 3] = bad
-    assert not DigitConv(drawn(5, 7, 3, 3), None, (8, 8))(rows, (8, 8)).isfinite().any()
+    conv = DigitConv(WeightDigits.of(drawn(5, 7, 3, 3)), None, (8, 8))
+    assert not conv(rows, (8, 8)).isfinite().any()
 
 
 @torch.inference_mode()
 def test_a_product_does_not_depend_on_its_neighbours() -> None:
     weight, bias, rows = drawn(40, 96), drawn(40), torch.randint(0, digits.LARGEST + 1, (300, 96)).float()
-    product, made = DigitProduct(weight, bias, 64), of_integers(rows)
+    product, made = DigitProduct(WeightDigits.of(weight), bias, 64), of_integers(rows)
     whole = product(made)
     truth = rows.double() @ weight.double().t() + bias
     assert (whole - truth).abs().max() < 2e-6 * truth.abs().max()
@@ -107,9 +111,46 @@ def test_a_product_does_not_depend_on_its_neighbours() -> None:
         assert torch.equal(product(part), whole[stretch])
 
 
+def test_weights_are_read_back() -> None:
+    weight = WeightDigits.of(drawn(40, 96))
+    again = DigitProduct(weight, drawn(40), 64).weight()
+    assert torch.equal(again.unit, weight.unit)
+    assert all(map(torch.equal, again.digits, weight.digits))
+
+
+@pytest.mark.parametrize("sums", [digits.SUMS, 200])
+@pytest.mark.parametrize("rows", [1, 2, 3, 12])
+@torch.inference_mode()
+def test_a_convolution_that_is_asked_for_a_stretch_at_a_time(
+    rows: int, sums: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digits, "SUMS", sums)  # 200: in bands of 4 rows
+    grid, x = (12, 9), drawn(108, 7)
+    conv = DigitConv(WeightDigits.of(drawn(5, 7, 3, 3)), drawn(5), grid)
+    ahead = Ahead(conv, Digits.of(x, conv.reach * grid[1]), grid)
+    step = rows * grid[1]
+    made = [ahead(slice(top, top + step)).clone() for top in range(0, len(x), step)]
+    assert torch.equal(torch.cat(made), conv(x, grid))
+
+
 def test_rows_are_gathered_side_by_side() -> None:
     made, index = of_integers(torch.arange(12.0).view(6, 2)), torch.tensor([[5, 0, 2], [1, 1, 3]])
     assert value(made.gather(index)).tolist() == [[10, 11, 0, 1, 4, 5], [2, 3, 2, 3, 6, 7]]
+    assert value(made.gather(index[:, :1], 1)).tolist() == [[0, 0], [10, 11], [2, 3], [0, 0]]
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@torch.inference_mode()
+def test_gamma_and_beta_of_dense_grids_are_those_of_tables(kernel: int) -> None:
+    """Bit for bit, so that a stroke which makes a grid dense changes nothing elsewhere."""
+    torch.manual_seed(0)
+    spade, codes, grid = SPADE(24, 5, 32, kernel).eval(), codes_of(5, edges=False), (40, 36)
+    level = Level.of(torch.randint(0, 5, (1, *grid)), codes, kernel)
+    folded = DigitSPADE(spade, codes)
+    rows, dense = torch.empty(len(level.patches), folded.width), folded.dense(level)
+    folded.fill(rows, level.windows, level.taps, few=False)
+    made = [dense(slice(top, top + 2 * grid[1])) for top in range(0, len(level.index), 2 * grid[1])]
+    assert torch.equal(torch.cat(made), rows[level.index])
 
 
 def test_which_convolutions_are_made_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,14 @@ from torch import Tensor
 BAND = 2**18
 """So many values are turned into digits at a time; they stay in cache."""
 
-SUMS = 2**22
-"""So many sums are made at a time; larger blocks of memory are fresh pages at every call, which is slow."""
+SUMS = 2**21
+"""So many sums are made at a time, one pair of digits after the other; beyond, they leave the cache."""
+
+PAIRS = ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0))
+"""Digits of both factors that are multiplied, 0 the largest ones; small products are added first."""
+
+INTO_SUM = (1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], "")
+"""How the operators add products to sums in place: float32, without scales of their own or activation."""
 
 WORTH = 80
 """Products per tap and value that goes in or out; with fewer, digits do not pay."""
@@ -79,10 +85,15 @@ class Digits:
         """From row ``top`` on: float32 (n, C) in 0 <= rows <= LARGEST, rounded to integers."""
         _write(rows, self.planes[:, top : top + len(rows)])
 
-    def gather(self, index: Tensor) -> "Digits":
-        """Rows by number (n, k) -> (n, k * C)."""
-        planes = self.planes.index_select(1, index.flatten())
-        return Digits(planes.view(3, len(index), -1), self.unit)
+    def gather(self, index: Tensor, margin: int = 0) -> "Digits":
+        """Rows by number (n, k) -> (n, k * C), and ``margin`` rows of zeros before and behind them."""
+        n, k = index.shape
+        planes = self.planes.new_empty(3, n + 2 * margin, k * self.planes.shape[2])
+        planes[:, :margin], planes[:, n + margin :] = ZERO, ZERO
+        for plane, made in zip(self.planes, planes, strict=True):
+            into = made[margin : n + margin].view(n * k, -1)
+            torch.index_select(plane, 0, index.flatten(), out=into)
+        return Digits(planes, self.unit)
 
 
 def _parts(rows: Tensor) -> tuple[Tensor, ...]:
@@ -107,81 +118,106 @@ def _write(rows: Tensor, planes: Tensor, scale: float = 1, below: int = 0) -> No
         top += n
 
 
-def _weight_digits(weight: Tensor) -> tuple[list[Tensor], Tensor]:
-    """(C_out, ...) -> its digits, int8, the largest first, and the unit (C_out,) of these."""
-    weight = weight.detach().double()
-    unit = weight.flatten(1).abs().amax(1).clamp(min=_TINY) / _LARGEST_WEIGHT
-    unit = (unit * (1 + 2**-20)).float()  # rounded up
-    rest = (weight / unit.double().view(-1, *[1] * (weight.dim() - 1))).round().long()
-    digits = []
-    for _ in range(3):
-        digits.append(((rest + 128) % 256 - 128).to(torch.int8))
-        rest = (rest + 128) // 256
-    return digits[::-1], unit * 256**2
+@dataclass
+class WeightDigits:
+    """Weights (C_out, ...) in digits, int8, the largest first; unit: (C_out,) of these."""
+
+    digits: list[Tensor]
+    unit: Tensor
+
+    @classmethod
+    def of(cls, weight: Tensor) -> "WeightDigits":
+        """Every row of weights has its own scale."""
+        weight = weight.detach().double()
+        unit = weight.flatten(1).abs().amax(1).clamp(min=_TINY) / _LARGEST_WEIGHT
+        unit = (unit * (1 + 2**-20)).float()  # rounded up
+        rest = (weight / unit.double().view(-1, *[1] * (weight.dim() - 1))).round().long()
+        digits = []
+        for _ in range(3):
+            digits.append(((rest + 128) % 256 - 128).to(torch.int8))
+            rest = (rest + 128) // 256
+        return cls(digits[::-1], unit * 256**2)
 
 
 class DigitConv:
     """A convolution of float32, stride 1, same padding, its weights packed for grids like ``grid``."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, grid: tuple[int, int]):
-        digits, self.unit = _weight_digits(weight)
-        self.padding = [weight.shape[-1] // 2] * 2
-        self.zero = torch.zeros(len(weight), dtype=torch.int32)
-        self.bias = torch.zeros(len(weight)) if bias is None else bias.detach()
-        self.digits = [
-            torch.ops.onednn.qconv_prepack(
-                digit, self.unit, 1.0, ZERO, [1, 1], self.padding, [1, 1], 1, [count, weight.shape[1], *grid]
-            )
-            for digit, count in zip(digits, (3, 2, 1), strict=True)
-        ]
+    def __init__(self, weight: WeightDigits, bias: Tensor | None, grid: tuple[int, int]):
+        c_out, c_in, kernel, _ = weight.digits[0].shape
+        self.unit, self.reach = weight.unit, kernel // 2
+        self.zero = torch.zeros(c_out, dtype=torch.int32)
+        self.bias = torch.zeros(c_out) if bias is None else bias.detach()
+        shape = [1, c_in, min(grid[0], self.band(grid[1])) + 2 * self.reach, grid[1]]
+        self.geometry = ([1, 1], [0, self.reach], [1, 1], 1)  # rows above and below are given
+        prepack = torch.ops.onednn.qconv_prepack
+        self.digits = [prepack(d, self.unit, 1.0, ZERO, *self.geometry, shape) for d in weight.digits]
+
+    def band(self, width: int) -> int:
+        """Rows of so many pixels that are best made at a time."""
+        return max(1, SUMS // (width * len(self.bias)))
 
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
-        (h, w), made = grid, rows.new_empty(len(rows), len(self.bias))
-        bands = -(-3 * made.numel() // SUMS)
-        step = -(-h // bands)
-        reach = self.padding[0] if step < h else 0  # rows of neighbours around a band
-        digits = Digits.of(rows, reach * w)
+        h, w = grid
+        digits, made = Digits.of(rows, self.reach * w), rows.new_empty(len(rows), len(self.bias))
+        step = self.band(w)
         for top in range(0, h, step):
-            n = min(step, h - top)
-            band = digits.planes[:, top * w : (top + n + 2 * reach) * w].unflatten(1, (-1, w))
-            sums = self._sums(band.permute(0, 3, 1, 2), digits.unit)
-            large, medium, small = sums.permute(0, 2, 3, 1)[:, reach : reach + n].flatten(1, 2)
-            medium.add_(small, alpha=1 / 256)
-            torch.add(large, medium, alpha=1 / 256, out=made[top * w : (top + n) * w]).add_(self.bias)
+            self.write(made[top * w : (top + step) * w], digits, top, w)
         return made
 
-    def _sums(self, planes: Tensor, unit: float) -> Tensor:
-        """Digits (3, C_in, h, w) -> sums of products (3, C_out, h, w), those of large digits first."""
-        how = ([1, 1], self.padding, [1, 1], 1, 1.0, 0, torch.float32)
-        weights = (unit, ZERO, self.digits[0], self.unit, self.zero)
-        sums = torch.ops.onednn.qconv2d_pointwise(planes, *weights, None, *how, "none", [], "")
+    def write(self, made: Tensor, digits: Digits, top: int, width: int) -> None:
+        """Writes rows of ``width`` pixels from row ``top`` on: (n, C_out), out of all rows' digits.
+
+        These have ``reach`` rows of zeros before and behind them.
+        """
+        under = slice(top * width, top * width + len(made) + 2 * self.reach * width)
+        planes = digits.planes[:, under].unflatten(1, (-1, width)).permute(0, 3, 1, 2)
+        out = made.copy_(self.bias).view(1, -1, width, made.shape[1]).permute(0, 3, 1, 2)
         add = torch.ops.onednn.qconv2d_pointwise.binary
-        for i in (1, 2):
-            weights = (unit, ZERO, self.digits[i], self.unit, self.zero)
-            add(planes[: 3 - i], *weights, sums[i:], None, *how, 1.0, 0, "sum", 1.0, "none", [], "")
-        return sums
+        for i, j in PAIRS:
+            unit = digits.unit / 256 ** (i + j)
+            factors = (planes[i : i + 1], unit, ZERO, self.digits[j], self.unit, self.zero)
+            add(*factors, out, None, *self.geometry, *INTO_SUM)
+
+
+class Ahead:
+    """A convolution of pixels that are asked for from top to bottom, a stretch at a time.
+
+    A whole band is made at the first of its stretches. digits: of all pixels, see ``DigitConv.write``.
+    """
+
+    def __init__(self, conv: DigitConv, digits: Digits, grid: tuple[int, int]):
+        self.conv, self.digits, self.width = conv, digits, grid[1]
+        self.end, self.step = grid[0] * grid[1], conv.band(grid[1]) * grid[1]
+        self.band, self.first = conv.bias.new_empty(0, len(conv.bias)), 0
+
+    def __call__(self, pixels: slice) -> Tensor:
+        """(n, C_out) of a stretch of whole rows."""
+        if not self.first <= pixels.start < pixels.stop <= self.first + len(self.band):
+            self.first, last = pixels.start, min(self.end, max(pixels.stop, pixels.start + self.step))
+            self.band = self.conv.bias.new_empty(last - self.first, len(self.conv.bias))
+            self.conv.write(self.band, self.digits, self.first // self.width, self.width)
+        return self.band[pixels.start - self.first : pixels.stop - self.first]
 
 
 class DigitProduct:
     """``rows @ weight.T + bias`` for float32 weights (C_out, C_in), best for ``many`` rows."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, many: int):
-        digits, self.unit = _weight_digits(weight)
-        self.digits = [torch.ops.onednn.qlinear_prepack(digit, [many, weight.shape[1]]) for digit in digits]
-        self.zero, self.bias = torch.zeros(len(weight), dtype=torch.int32), bias
+    def __init__(self, weight: WeightDigits, bias: Tensor, many: int):
+        prepack = torch.ops.onednn.qlinear_prepack
+        self.digits = [prepack(digit, [many, digit.shape[1]]) for digit in weight.digits]
+        self.unit, self.bias = weight.unit, bias
+        self.zero = torch.zeros(len(bias), dtype=torch.int32)
+
+    def weight(self) -> WeightDigits:
+        """As it was given."""
+        return WeightDigits([digit.to_dense().t() for digit in self.digits], self.unit)
 
     def __call__(self, rows: Digits) -> Tensor:
         """(N, C_in) -> (N, C_out)."""
-        total = None
-        for i, j in ((2, 0), (1, 1), (0, 2), (1, 0), (0, 1), (0, 0)):
+        made = self.bias.repeat(rows.planes.shape[1], 1)
+        add = torch.ops.onednn.qlinear_pointwise.binary
+        for i, j in PAIRS:
             unit = rows.unit / 256 ** (i + j)
-            factors = (rows.planes[i], unit, ZERO, self.digits[j], self.unit, self.zero)
-            if total is None:
-                multiply = torch.ops.onednn.qlinear_pointwise
-                total = multiply(*factors, self.bias, 1.0, 0, torch.float32, "none", [], "")
-            else:
-                add = torch.ops.onednn.qlinear_pointwise.binary
-                add(*factors, total, None, 1.0, 0, torch.float32, 1.0, 0, "sum", 1.0, "none", [], "")
-        assert total is not None
-        return total
+            add(rows.planes[i], unit, ZERO, self.digits[j], self.unit, self.zero, made, None, *INTO_SUM)
+        return made

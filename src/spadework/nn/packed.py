@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .digits import DigitConv, digits_pay
+from .digits import DigitConv, WeightDigits, digits_pay
 
 PACKABLE = (torch.float32, torch.bfloat16)
 """Precisions whose weights the CPU's kernel takes in its own order."""
@@ -139,7 +139,7 @@ def packed_conv(
     """The fastest one for this grid and processor."""
     c_out, c_in = weight.shape[:2]
     if digits_pay(c_in * c_out / (c_in + c_out), weight.dtype):
-        return DigitConv(weight, bias, grid)
+        return DigitConv(WeightDigits.of(weight), bias, grid)
     return (WinogradConv if WinogradConv.pays(weight, grid) else PackedConv)(weight, bias, grid)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..contexts import Level
-from .digits import LARGEST, DigitProduct, Digits, digits_pay
+from .digits import LARGEST, Ahead, DigitConv, DigitProduct, Digits, WeightDigits, digits_pay
 from .packed import PackedConv, PackedProduct
 from .spade import SPADE
 
@@ -126,7 +126,9 @@ class DigitSPADE(FoldedSPADE):
         self.first, self.first_bias = (self.first * scale).float(), (self.first_bias * scale).float()
         self.bias = self.bias.float()
         weight = self._weight() * torch.where(scale > 0, 1 / scale, 0)[:, None, None]
-        self._multiply = DigitProduct(weight.permute(0, 2, 3, 1).flatten(1), self.bias, PART)
+        flat = WeightDigits.of(weight.permute(0, 2, 3, 1).flatten(1))
+        self._multiply = DigitProduct(flat, self.bias, PART)
+        self._convolve: dict[tuple[int, int], DigitConv] = {}
 
     def fill(self, rows: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
         hidden = self._digits(windows)
@@ -134,8 +136,18 @@ class DigitSPADE(FoldedSPADE):
             part.copy_(self._multiply(hidden.gather(around)))
 
     def dense(self, level: Level) -> Callable[[slice], Tensor]:
-        hidden = self._digits(level.windows)
-        return lambda pixels: self._multiply(hidden.gather(level.taps[level.index[pixels]]))
+        conv, centre = self._conv(level.size), level.taps.shape[1] // 2
+        of_pixels = level.taps[level.index, centre, None]
+        hidden = self._digits(level.windows).gather(of_pixels, conv.reach * level.size[1])
+        return Ahead(conv, hidden, level.size)
+
+    def _conv(self, size: tuple[int, int]) -> DigitConv:
+        """The second convolution, its weights read back from those of the product."""
+        if size not in self._convolve:
+            flat = self._multiply.weight()
+            square = [d.unflatten(1, (self.kernel, self.kernel, -1)).permute(0, 3, 1, 2) for d in flat.digits]
+            self._convolve = {size: DigitConv(WeightDigits(square, flat.unit), self.bias, size)}
+        return self._convolve[size]
 
     def _digits(self, windows: Tensor) -> Digits:
         """Hidden values at the centres of windows (M, k * k)."""

@@ -39,6 +39,21 @@ class EngineCase(BaseModel):
     dense: str
     peak_mib: dict[str, int] | None
 
+    def lines(self) -> list[str]:
+        """The figures for people."""
+        h, w = self.size
+        times = [f"ours {self.engine_s:.3f} s (p95 {self.engine_p95_s:.3f})"]
+        times += [f"dense {self.dense_s:.3f} s, {self.ratio:.2f} times ours"]
+        if self.published_s is not None:
+            times += [f"published {self.published_s:.3f} s, {self.ratio_published:.2f} times ours"]
+        return [
+            f"{self.name} {self.dtype}, {h}x{w}, maps: {self.maps}",
+            *(f"  {line}" for line in times),
+            f"  differs from dense by at most {self.max_abs_diff:.1e}, PSNR {self.psnr_db:.0f} dB",
+            f"  dense is {self.dense}",
+            *peak.lines(self.peak_mib),
+        ]
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -88,3 +88,8 @@ def main(kind: str, name: str, dtype: str, version: str, threads: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+
+
+def lines(peaks: dict[str, int] | None) -> list[str]:
+    """A line for people, if it was measured."""
+    return ["  peak MiB: " + ", ".join(f"{version} {mib}" for version, mib in peaks.items())] if peaks else []

@@ -74,6 +74,22 @@ class StudioCase(BaseModel):
     overhead_p95: float
     stages: dict[str, float]
 
+    def lines(self) -> list[str]:
+        """The figures for people."""
+        h, w = self.size
+        figures = (
+            ("first picture after", self.first_median, self.first_p95),
+            ("whole picture after", self.latency_median, self.latency_p95),
+            ("the engine alone", self.engine_median, self.engine_p95),
+            ("beside it", self.overhead_median, self.overhead_p95),
+        )
+        stages = ", ".join(f"{name} {value:.0f}" for name, value in self.stages.items())
+        return [
+            f"{self.name}: {self.strokes} strokes at {h}x{w}, milliseconds",
+            *(f"  {what} {median:.0f} (p95 {p95:.0f})" for what, median, p95 in figures),
+            f"  medians of the stages: {stages}",
+        ]
+
 
 class Server:
     """`spadework studio` in a process of its own, on a port of this machine."""

@@ -1,22 +1,19 @@
 """`spadework bench`."""
 
 import json as text
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from spadework.cli.loading import Threads, use_threads
-from spadework.cli.telling import complain, show_table, tell
+from spadework.cli.telling import complain, tell
 from spadework.files import atomic_write
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from spadework.bench.engine import Options
-
-LONG = ("size", "dense", "peak_mib")
-"""Figures that stand below the table."""
+    from spadework.bench.engine import EngineCase, Options
+    from spadework.bench.studio import StudioCase
+    from spadework.bench.train import TrainCase
 
 HONEST = 0.65
 """The dense baseline must reach this share of the speed of a lone convolution."""
@@ -63,7 +60,11 @@ def bench(
     thorough = Options(repeats, published, compile, memory)
     options = Options(1, published=False, compile=False, memory=False, most=3) if quick else thorough
     kinds = {"engine": _engine, "train": _train, "studio": _studio}
-    rows = kinds[what](cases, quick, options)
+    rows: list[EngineCase | TrainCase | StudioCase] = []
+    for row in kinds[what](cases, quick, options):
+        rows.append(row)
+        if json != "-":
+            _tell_all(row.lines())
     figures: dict[str, Any] = {"machine": machine(), "cases": [row.model_dump() for row in rows]}
     if what == "engine":
         figures["baseline"] = _baseline(rows)
@@ -72,25 +73,14 @@ def bench(
         return
     if json is not None:
         atomic_write(json, f"{text.dumps(figures, indent=1)}\n".encode())
-    _show(figures, rows)
-
-
-def _show(figures: dict[str, Any], rows: "Sequence[BaseModel]") -> None:
-    tell(", ".join(f"{key} {value}" for key, value in figures["machine"].items()))
-    if rows:
-        names = [name for name in type(rows[0]).model_fields if name not in LONG]
-        show_table(names, [[_cell(getattr(row, name)) for name in names] for row in rows])
-    for case in figures["cases"]:
-        notes = [f"dense: {case['dense']}"] if case.get("dense") else []
-        notes += [f"peak MiB: {_memory(case['peak_mib'])}"] if case.get("peak_mib") else []
-        if notes:
-            tell(f"{case['name']} {case['dtype']}: {'; '.join(notes)}")
     if "baseline" in figures:
         _tell_baseline(figures["baseline"])
+    tell(", ".join(f"{key} {value}" for key, value in figures["machine"].items()))
 
 
-def _memory(peaks: dict[str, int]) -> str:
-    return ", ".join(f"{version} {mib}" for version, mib in peaks.items())
+def _tell_all(lines: list[str]) -> None:
+    for line in lines:
+        tell(line)
 
 
 def _chosen(module: Any, cases: list[str] | None, quick: bool) -> list[Any]:
@@ -105,22 +95,22 @@ def _chosen(module: Any, cases: list[str] | None, quick: bool) -> list[Any]:
     return found
 
 
-def _engine(cases: list[str] | None, quick: bool, options: "Options") -> "list[BaseModel]":
+def _engine(cases: list[str] | None, quick: bool, options: "Options") -> "Iterator[EngineCase]":
     from spadework.bench import engine
 
-    return list(engine.run(_chosen(engine, cases, quick), options))
+    return engine.run(_chosen(engine, cases, quick), options)
 
 
-def _train(cases: list[str] | None, quick: bool, options: "Options") -> "list[BaseModel]":
+def _train(cases: list[str] | None, quick: bool, options: "Options") -> "Iterator[TrainCase]":
     from spadework.bench import train
 
-    return list(train.run(_chosen(train, cases, quick), options.repeats, options.memory))
+    return train.run(_chosen(train, cases, quick), options.repeats, options.memory)
 
 
-def _studio(cases: list[str] | None, quick: bool, options: "Options") -> "list[BaseModel]":
+def _studio(cases: list[str] | None, quick: bool, options: "Options") -> "Iterator[StudioCase]":
     from spadework.bench.studio import measure
 
-    return [measure()]
+    yield measure()
 
 
 def _baseline(rows: "Sequence[Any]") -> dict[str, float]:
@@ -152,7 +142,3 @@ def _tell_baseline(baseline: dict[str, float]) -> None:
                 complain(
                     f"dense reached less than {HONEST:.0%} of the lone convolution: this run is no proof"
                 )
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,7 +20,10 @@ from .shapes import Shape
 VERSIONS = ("published", "dense", "engine")
 
 
-def seconds(work: Callable[[], Tensor]) -> tuple[float, Tensor]:
+Made = TypeVar("Made")
+
+
+def seconds(work: Callable[[], Made]) -> tuple[float, Made]:
     """Wall time of one call, and what it made."""
     began = time.perf_counter()
     made = work()

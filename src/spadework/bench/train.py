@@ -21,8 +21,8 @@ from . import maps, peak
 from .shapes import SHAPES, Shape
 from .subject import seconds
 
-Work = Callable[[], Tensor]
-"""One step, which gives the gradient of the generator's weights as one vector."""
+Work = Callable[[], Generator]
+"""One step; the generator has its gradients afterwards."""
 
 
 class TrainCase(BaseModel):
@@ -113,13 +113,13 @@ def generator_work(
     z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
     noise = net.draw_noise(plan.batch, size) if shape.generator.noise else None
 
-    def step() -> Tensor:
+    def step() -> Generator:
         net.zero_grad(set_to_none=True)
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             picture = net(given, z, noise).float()
         weight = torch.linspace(-1, 1, picture.numel()).view_as(picture)
         (picture * weight).mean().backward()
-        return _gradient(net)
+        return net
 
     return step
 
@@ -137,11 +137,11 @@ def recipe_work(plan: TrainPlan, contexts: bool) -> Work:
     batch = Batch(labels, image, instances if recipe.edges else None, ["none"] * plan.batch)
     state.objective.calibrate([image])
 
-    def step() -> Tensor:
+    def step() -> Generator:
         parts = [Inputs.of(batch, recipe)]
         _, paintings = step_generator(state, recipe, parts)
         step_discriminator(state, recipe, parts, None if recipe.judge == "patch" else paintings)
-        return _gradient(state.generator)
+        return state.generator
 
     return step
 
@@ -152,15 +152,16 @@ def work(plan: TrainPlan, contexts: bool) -> Work:
 
 
 def _gradient(net: nn.Module) -> Tensor:
+    """As one vector."""
     return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
 
 def _gradients(plan: TrainPlan) -> tuple[float, float]:
     """How far dense's are from those on contexts, and from dense's in the other layout, relative."""
-    dense = generator_work(plan, False)()
-    others = (generator_work(plan, True), generator_work(plan, False, torch.contiguous_format))
-    ours, laid_out = (float((other() - dense).norm() / dense.norm()) for other in others)
-    return ours, laid_out
+    dense = _gradient(generator_work(plan, False)())
+    ours = _gradient(generator_work(plan, True)()) - dense
+    laid_out = _gradient(generator_work(plan, False, torch.contiguous_format)()) - dense
+    return float(ours.norm() / dense.norm()), float(laid_out.norm() / dense.norm())
 
 
 def measure(plan: TrainPlan, repeats: int, memory: bool = True) -> TrainCase:

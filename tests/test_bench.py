@@ -100,12 +100,12 @@ def test_every_network_is_compiled_however_many_there_were(monkeypatch: pytest.M
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", lambda net: compile_(net, backend=backend))
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)
-    for _ in range(2):
-        tiny = subject.Subject.of(shapes.SHAPES["tiny"], torch.float32)
-        tiny.try_compiled(engine.SMOKE[0].chosen()[0])
-        assert graphs
-        graphs.clear()
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for _ in range(2):
+            tiny = subject.Subject.of(shapes.SHAPES["tiny"], torch.float32)
+            tiny.try_compiled(engine.SMOKE[0].chosen()[0])
+            assert graphs
+            graphs.clear()
 
 
 @pytest.mark.parametrize("module", [engine, train])

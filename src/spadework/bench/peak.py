@@ -74,6 +74,11 @@ def _only(shape: str, dtype: str, version: str) -> Subject:
     return subject
 
 
+def lines(peaks: dict[str, int] | None) -> list[str]:
+    """A line for people, if it was measured."""
+    return ["  peak MiB: " + ", ".join(f"{version} {mib}" for version, mib in peaks.items())] if peaks else []
+
+
 def main(kind: str, name: str, dtype: str, version: str, threads: str) -> None:
     """Writes the MiB to standard output."""
     torch.set_num_threads(int(threads))
@@ -88,8 +93,3 @@ def main(kind: str, name: str, dtype: str, version: str, threads: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-
-
-def lines(peaks: dict[str, int] | None) -> list[str]:
-    """A line for people, if it was measured."""
-    return ["  peak MiB: " + ", ".join(f"{version} {mib}" for version, mib in peaks.items())] if peaks else []

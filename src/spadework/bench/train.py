@@ -156,21 +156,20 @@ def _gradient(net: nn.Module) -> Tensor:
     return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
 
-def _gradients(plan: TrainPlan) -> tuple[float, float]:
-    """How far dense's are from those on contexts, and from dense's in the other layout, relative."""
-    dense = _gradient(generator_work(plan, False)())
-    ours = _gradient(generator_work(plan, True)()) - dense
-    laid_out = _gradient(generator_work(plan, False, torch.contiguous_format)()) - dense
-    return float(ours.norm() / dense.norm()), float(laid_out.norm() / dense.norm())
+def _distances(plan: TrainPlan, contexts: nn.Module, dense: nn.Module) -> tuple[float, float]:
+    """How far dense's gradients are from those on contexts and from dense's in the other layout, relative."""
+    reference = _gradient(dense)
+    others = contexts, generator_work(plan, False, torch.contiguous_format)()
+    near, far = (float((_gradient(net) - reference).norm() / reference.norm()) for net in others)
+    return near, far
 
 
 def measure(plan: TrainPlan, repeats: int, memory: bool = True) -> TrainCase:
-    """Both start from the same state; their first steps are not timed."""
-    ours, laid_out = (None, None) if plan.recipe else _gradients(plan)
-    fast_step, slow_step = work(plan, True), work(plan, False)
-    for first in (fast_step, slow_step):
-        first()
-    times = [(seconds(fast_step)[0], seconds(slow_step)[0]) for _ in range(repeats)]
+    """Both start from the same weights; their first steps give the differences and are not timed."""
+    ours, theirs = work(plan, True), work(plan, False)
+    contexts, dense = ours(), theirs()
+    near, far = (None, None) if plan.recipe else _distances(plan, contexts, dense)
+    times = [(seconds(ours)[0], seconds(theirs)[0]) for _ in range(repeats)]
     fast, slow = (median(column) for column in zip(*times, strict=True))
     shape = SHAPES[plan.shape]
     return TrainCase(
@@ -182,8 +181,8 @@ def measure(plan: TrainPlan, repeats: int, memory: bool = True) -> TrainCase:
         images_per_s=plan.batch / fast,
         dense_images_per_s=plan.batch / slow,
         ratio=median(slow / fast for fast, slow in times),
-        grad_rel_diff=ours,
-        grad_rel_layout=laid_out,
+        grad_rel_diff=near,
+        grad_rel_layout=far,
         peak_mib=peak.training_peaks(plan.name, plan.dtype) if memory else None,
     )
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from spadework import contexts
 from spadework.contexts import Contexts, Level
 from spadework.nn.generator import Generator, GeneratorConfig
-from spadework.nn.spade import SPADE
+from spadework.nn.spade import SPADE, Padding
 from spadework.tensors import SemanticsConfig, channel_of_ids, semantics
 
+PADDINGS: tuple[Padding, ...] = get_args(Padding)
 EXACT = {"rtol": 0, "atol": 1e-10}
 
 
@@ -32,13 +34,18 @@ def one_hot(channels: Tensor, classes: int, edges: Tensor | None = None) -> Tens
 
 
 def forced(
-    channels: Tensor, classes: int, size: tuple[int, int], edges: Tensor | None = None, kernel: int = 3
+    channels: Tensor,
+    classes: int,
+    size: tuple[int, int],
+    edges: Tensor | None = None,
+    kernel: int = 3,
+    padding: Padding = "zeros",
 ) -> Contexts:
     """Contexts of one grid, however many neighbourhoods are distinct."""
     segmap = one_hot(channels, classes, edges)
     symbols = contexts.symbols_of(channels, segmap.shape[1], edges)
     codes = contexts.codes_of(segmap.shape[1], edges is not None)
-    level = Level.of(contexts.nearest(symbols, size), codes, kernel)
+    level = Level.of(contexts.nearest(symbols, size), codes, kernel, padding)
     return Contexts(segmap, {size: level})
 
 
@@ -54,12 +61,13 @@ def check(
     size: tuple[int, int] | None = None,
     edges: Tensor | None = None,
     kernel: int = 3,
+    padding: Padding = "zeros",
 ) -> None:
     """SPADE gives and learns the same from the contexts as from the dense map."""
     size = size or (channels.shape[1], channels.shape[2])
-    made = forced(channels, classes, size, edges, kernel)
+    made = forced(channels, classes, size, edges, kernel, padding)
     torch.manual_seed(1)
-    spade = SPADE(3, made.shape[1], hidden=5, kernel=kernel, norm="instance").double()
+    spade = SPADE(3, made.shape[1], hidden=5, kernel=kernel, norm="instance", padding=padding).double()
     x = torch.randn(len(channels), 3, *size, dtype=torch.float64, requires_grad=True)
     table, dense = spade(x, made), spade(x, made.segmap)
     torch.testing.assert_close(table, dense, **EXACT)
@@ -68,10 +76,11 @@ def check(
         torch.testing.assert_close(ours, theirs, **EXACT)
 
 
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize("shape", [(2, 9, 11), (1, 2, 40), (1, 31, 3), (3, 1, 20), (1, 5, 5), (1, 16, 64)])
-def test_noise_equals_dense(shape: tuple[int, int, int], kernel: int):
-    check(noise(*shape), kernel=kernel)
+def test_noise_equals_dense(shape: tuple[int, int, int], kernel: int, padding: Padding):
+    check(noise(*shape), kernel=kernel, padding=padding)
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
@@ -81,6 +90,9 @@ def test_one_class_equals_dense(kernel: int):
     assert (
         len(few.patches) == (2 * kernel - 1) ** 2
     )  # so many ways to lie near the border, and one far from it
+    check(torch.full((2, 12, 13), 2), kernel=kernel, padding="replicate")
+    one = forced(torch.full((2, 12, 13), 2), 4, (12, 13), kernel=kernel, padding="replicate").levels[12, 13]
+    assert len(one.patches) == 1  # a map that goes on has no border
 
 
 @pytest.mark.parametrize(
@@ -90,11 +102,13 @@ def test_a_stroke_of_one_pixel_equals_dense(pixel: tuple[int, int]):
     channels = torch.zeros(1, 10, 13, dtype=torch.long)
     channels[0, pixel[0], pixel[1]] = 3
     check(channels)
+    check(channels, padding="replicate")
 
 
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_edge_bits_equal_dense(kernel: int):
-    check(noise(2, 8, 9), edges=noise(2, 8, 9, classes=2, seed=5).bool(), kernel=kernel)
+    for padding in PADDINGS:
+        check(noise(2, 8, 9), edges=noise(2, 8, 9, classes=2, seed=5).bool(), kernel=kernel, padding=padding)
 
 
 def test_edges_and_the_unknown_class_of_real_ids_equal_dense():
@@ -204,8 +218,9 @@ def level_of_sizes(*counts: int) -> Level:
     index = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     index = index[torch.randperm(len(index), generator=torch.Generator().manual_seed(0))]
     n, long = len(counts), torch.long
-    patches, windows, taps = (torch.zeros(*shape, dtype=long) for shape in ((n, 25), (1, 9), (n, 9)))
-    return Level((1, len(index)), index, patches, windows, taps, torch.zeros(2, 1))
+    shapes = (n, 25), (1, 9), (n, 9), (1, 3, len(index) + 2)
+    patches, windows, taps, places = (torch.zeros(*shape, dtype=long) for shape in shapes)
+    return Level((1, len(index)), index, patches, windows, taps, places, torch.zeros(2, 1))
 
 
 @pytest.mark.parametrize("counts", [(1, 2, 3), (511, 512, 513), (1600, 1, 1024, 7), (5000,)])
@@ -263,17 +278,20 @@ def generator(z_dim: int | None, size: tuple[int, int], **options: object) -> Ge
     return net
 
 
-@pytest.mark.parametrize(("z_dim", "kernel"), [(3, 3), (None, 3), (3, 5)])
+@pytest.mark.parametrize(
+    ("z_dim", "kernel", "padding"),
+    [(3, 3, "zeros"), (None, 3, "replicate"), (3, 5, "zeros"), (3, 3, "replicate")],
+)
 def test_the_generator_paints_and_learns_the_same(
-    monkeypatch: pytest.MonkeyPatch, z_dim: int | None, kernel: int
+    monkeypatch: pytest.MonkeyPatch, z_dim: int | None, kernel: int, padding: Padding
 ):
     monkeypatch.setattr(contexts, "DEAREST", 10.0)
     monkeypatch.setattr(contexts, "SMALLEST", 1)
-    net = generator(z_dim, (32, 64), kernel=kernel)
+    net = generator(z_dim, (32, 64), kernel=kernel, padding=padding, bilinear_ups=2)
     twin = copy.deepcopy(net)  # spectral norm moves at every call
     channels, size = noise(2, 64, 32), (64, 32)  # another shape than it was trained at
     segmap = one_hot(channels, 4)
-    made = Contexts.of(segmap, channels, net.config.grids(size), kernel=kernel)
+    made = Contexts.of(segmap, channels, net.config.grids(size), kernel=kernel, padding=padding)
     assert set(made.levels) == set(net.config.grids(size))
     z = None if z_dim is None else torch.randn(2, z_dim, dtype=torch.float64)
     fields = [field.double() for field in net.draw_noise(2, size)]

@@ -5,7 +5,7 @@ at kernel 3). A map has few distinct ones, so their gamma and beta become the ro
 looks its row up. Of k x k windows there are even fewer: the hidden layer is computed once per distinct
 window, multiplied with the second convolution's weights tap by tap, and a row is the sum of the products of
 the windows around a pixel. What lies outside the picture is a symbol of its own: zero for the first
-convolution, and a zero hidden row for the second, just as zero padding has it.
+convolution, and a zero hidden row for the second, just as zero padding has it; or labels go on beyond it.
 
 Shapes: B batch, K semantic channels, h hidden width, C features, P = B*H*W pixels row by row, N contexts,
 M distinct windows.
@@ -81,6 +81,15 @@ def _windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
     return symbols.reshape(-1)[corner[:, None] + around]
 
 
+def _continued(symbols: Tensor, radius: int) -> Tensor:
+    """(B, H, W) with ``radius`` more pixels on every side, each as the nearest one."""
+    rows, columns = (
+        torch.arange(-radius, side + radius, device=symbols.device).clamp(0, side - 1)
+        for side in symbols.shape[1:]
+    )
+    return symbols.index_select(1, rows).index_select(2, columns)
+
+
 @dataclass(frozen=True, eq=False)
 class Lookup:
     """Places that each take the sum of ``per`` of ``count`` rows. index: (P * per,) numbers of the rows."""
@@ -152,6 +161,7 @@ class Level:
 
     index: (P,) context of each pixel. patches: (N, side * side) symbols around each context. windows:
     (M, k * k) symbols of the distinct windows, and taps: (N, k * k) the numbers of those around each context.
+    places: (B, H + k - 1, W + k - 1) the window around each pixel, and k // 2 pixels beyond the border.
     codes: (S + 1, K) channels of each symbol; the last is "outside", all zero.
     """
 
@@ -160,13 +170,20 @@ class Level:
     patches: Tensor
     windows: Tensor
     taps: Tensor
+    places: Tensor
     codes: Tensor
 
     @classmethod
-    def of(cls, symbols: Tensor, codes: Tensor, kernel: int) -> "Level":
-        """Symbols (B, H, W), numbers of the rows of ``codes`` -> their distinct neighbourhoods."""
+    def of(cls, symbols: Tensor, codes: Tensor, kernel: int, padding: str = "zeros") -> "Level":
+        """Symbols (B, H, W), numbers of the rows of ``codes`` -> their distinct neighbourhoods.
+
+        ``padding``: beyond the border lies "outside", or with "replicate" what lies at it.
+        """
         radius, outside = 2 * (kernel // 2), len(codes) - 1
-        padded = F.pad(symbols, (radius, radius, radius, radius), value=outside)
+        if padding == "replicate":
+            padded = _continued(symbols, radius)
+        else:
+            padded = F.pad(symbols, (radius, radius, radius, radius), value=outside)
         windows, count = _name_windows(*_renumber(padded, len(codes)), kernel)
         # a neighbourhood is its windows in the four corners
         names, contexts = _name_windows(windows, count, kernel, kernel - 1)
@@ -177,6 +194,7 @@ class Level:
             _windows_at(padded, where, 2 * kernel - 1),
             _windows_at(padded, _where(windows, count), kernel),
             _windows_at(windows, where, kernel),
+            windows,
             codes,
         )
 
@@ -231,6 +249,7 @@ class Contexts:
         sizes: Iterable[tuple[int, int]],
         edges: Tensor | None = None,
         kernel: int = 3,
+        padding: str = "zeros",
     ) -> "Contexts":
         """Contexts of every grid in ``sizes`` (h, w) where they pay, see DEAREST and SMALLEST.
 
@@ -240,7 +259,7 @@ class Contexts:
         codes = codes_of(segmap.shape[1], edges is not None).to(channels.device)
         levels = {}
         for size in {size for size in sizes if min(size) >= SMALLEST}:
-            level = Level.of(nearest(symbols, size), codes, kernel)
+            level = Level.of(nearest(symbols, size), codes, kernel, padding)
             if level.cost <= DEAREST:
                 levels[size] = level
         return cls(segmap, levels)

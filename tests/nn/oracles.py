@@ -37,9 +37,17 @@ def randomize(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
-def conv(x: Array, weight: Array, bias: Any = None, stride: int = 1, pad: int = 0) -> Array:
-    """Cross-correlation (B, Ci, H, W) * (Co, Ci, k, k), zero padding, one output pixel at a time."""
-    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+def around(x: Array, pad: int, padding: str = "zeros") -> Array:
+    """(B, C, H, W) with ``pad`` more pixels on every side: zeros, or each as the nearest one."""
+    mode = {"zeros": "constant", "replicate": "edge"}[padding]
+    return np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode=mode)  # type: ignore[call-overload]
+
+
+def conv(
+    x: Array, weight: Array, bias: Any = None, stride: int = 1, pad: int = 0, padding: str = "zeros"
+) -> Array:
+    """Cross-correlation (B, Ci, H, W) * (Co, Ci, k, k), one output pixel at a time."""
+    x = around(x, pad, padding)
     k = weight.shape[2]
     height, width = (x.shape[2] - k) // stride + 1, (x.shape[3] - k) // stride + 1
     y = np.empty((len(x), len(weight), height, width))
@@ -55,6 +63,17 @@ def nearest(x: Array, height: int, width: int) -> Array:
     rows = [i * x.shape[2] // height for i in range(height)]
     columns = [j * x.shape[3] // width for j in range(width)]
     return x[:, :, rows][:, :, :, columns]
+
+
+def bilinear_double(x: Array) -> Array:
+    """Pixel i of twice as many lies at (i + 1/2) / 2 - 1/2 between the old ones, which go on outside."""
+    for axis in (2, 3):
+        old = np.moveaxis(x, axis, 0)
+        at = ((np.arange(2 * len(old)) + 0.5) / 2 - 0.5).clip(0, len(old) - 1)
+        low = np.floor(at).astype(int)
+        high, share = np.minimum(low + 1, len(old) - 1), (at - low)[:, None, None, None]
+        x = np.moveaxis(old[low] * (1 - share) + old[high] * share, 0, axis)
+    return x
 
 
 def leaky(x: Array) -> Array:
@@ -82,6 +101,8 @@ def spade(layer: nn.Module, x: Array, segmap: Array, normalized: Array) -> Array
     """norm(x) * (1 + gamma(segmap)) + beta(segmap), with the label map resized to x's grid."""
     pad = layer.mlp_gamma.kernel_size[0] // 2
     resized = nearest(segmap, *x.shape[2:])
+    if layer.padding == "replicate":
+        resized, pad = around(resized, 2 * pad, "replicate"), 0
     shared = layer.mlp_shared[0]
     hidden = np.maximum(conv(resized, array(shared.weight), array(shared.bias), pad=pad), 0)
     gamma, beta = (
@@ -103,6 +124,7 @@ def resblock(block: nn.Module, x: Array, segmap: Array) -> Array:
         return spade(layer, x, segmap, batch_eval(layer.param_free_norm, x))
 
     shortcut = conv(normed(block.norm_s, x), weight_of(block.conv_s)) if block.learned_shortcut else x
-    y = conv(leaky(normed(block.norm_0, x)), weight_of(block.conv_0), array(block.conv_0.bias), pad=1)
-    y = conv(leaky(normed(block.norm_1, y)), weight_of(block.conv_1), array(block.conv_1.bias), pad=1)
-    return shortcut + y
+    for norm, layer in ((block.norm_0, block.conv_0), (block.norm_1, block.conv_1)):
+        y, how = leaky(normed(norm, x)), {"pad": 1, "padding": layer.padding_mode}
+        x = conv(y, weight_of(layer), array(layer.bias), **how)
+    return shortcut + x

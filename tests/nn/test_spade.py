@@ -14,12 +14,13 @@ from spadework.nn.spade import SPADE, SPADEResBlock, upsample
 WITHIN = 1e-12
 
 
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize("kernel", [3, 5])
 @pytest.mark.parametrize(
     ("norm", "train"), [("batch", True), ("batch", False), ("instance", True), ("instance", False)]
 )
-def test_spade_is_equation_1(kernel: int, norm: Any, train: bool) -> None:
-    layer = oracles.randomize(SPADE(3, 4, hidden=5, kernel=kernel, norm=norm)).train(train)
+def test_spade_is_equation_1(padding: Any, kernel: int, norm: Any, train: bool) -> None:
+    layer = oracles.randomize(SPADE(3, 4, hidden=5, kernel=kernel, norm=norm, padding=padding)).train(train)
     x, segmap = some(2, 3, 4, 6), some(2, 4, 8, 9, seed=2)
     values = oracles.array(x)
     if norm == "instance":
@@ -57,9 +58,10 @@ def test_a_zero_modulation_only_normalizes() -> None:
     assert apart(layer(x, some(2, 4, 5, 5)), oracles.standardize(oracles.array(x), (2, 3))) < WITHIN
 
 
+@pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize(("channels_in", "channels_out"), [(3, 3), (5, 2), (2, 4)])
-def test_resblock_is_figure_4(channels_in: int, channels_out: int) -> None:
-    block = oracles.randomize(SPADEResBlock(channels_in, channels_out, 4, hidden=3)).eval()
+def test_resblock_is_figure_4(padding: Any, channels_in: int, channels_out: int) -> None:
+    block = oracles.randomize(SPADEResBlock(channels_in, channels_out, 4, hidden=3, padding=padding)).eval()
     x, segmap = some(2, channels_in, 3, 4), some(2, 4, 6, 8, seed=2)
     expected = oracles.resblock(block, oracles.array(x), oracles.array(segmap))
     assert apart(block(x, segmap), expected) < WITHIN
@@ -82,3 +84,8 @@ def test_noise_starts_silent_and_is_scaled_per_channel() -> None:
 def test_upsample_repeats_pixels() -> None:
     x = some(2, 3, 4, 5)
     assert apart(upsample(x), np.kron(oracles.array(x), np.ones((1, 1, 2, 2)))) == 0
+
+
+def test_a_bilinear_upsample_lies_between_pixels() -> None:
+    x = some(2, 3, 4, 5)
+    assert apart(upsample(x, bilinear=True), oracles.bilinear_double(oracles.array(x))) < WITHIN

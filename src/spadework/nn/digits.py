@@ -158,9 +158,12 @@ class DigitConv:
 
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
+        return self.whole(Digits.of(rows, self.reach * grid[1]), grid)
+
+    def whole(self, digits: Digits, grid: tuple[int, int]) -> Tensor:
+        """All pixels' digits on a grid of (h, w), see ``write`` -> (P, C_out)."""
         h, w = grid
-        digits, made = Digits.of(rows, self.reach * w), rows.new_empty(len(rows), len(self.bias))
-        step = self.band(w)
+        made, step = self.bias.new_empty(h * w, len(self.bias)), self.band(w)
         for top in range(0, h, step):
             self.write(made[top * w : (top + step) * w], digits, top, w)
         return made

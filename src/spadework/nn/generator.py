@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from ..contexts import Contexts
-from .spade import Norm, SPADEResBlock, upsample
+from .spade import Norm, Padding, SPADEResBlock, upsample
 
 # name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more", "most" of the paper's code)
 PLANS: dict[int, dict[str, bool]] = {
@@ -23,6 +23,9 @@ PLANS: dict[int, dict[str, bool]] = {
     }
     for ups in (5, 6, 7)
 }
+
+
+Doubling = Literal["nearest", "bilinear"]
 
 
 class GeneratorConfig(BaseModel):
@@ -46,6 +49,8 @@ class GeneratorConfig(BaseModel):
         False  # the style also scales and shifts every block's input (AdaIN, arXiv 1703.06868)
     )
     noise: bool = False
+    padding: Padding = "zeros"  # "replicate": features and labels go on beyond the border
+    bilinear_ups: int = 0  # the first so many doublings are bilinear, the others repeat the nearest pixel
 
     @model_validator(mode="after")
     def _consistent(self) -> "GeneratorConfig":
@@ -70,6 +75,15 @@ class GeneratorConfig(BaseModel):
         """Width of mlp_shared in every block, in order."""
         blocks = len(PLANS[self.num_ups])
         return (self.hidden,) * blocks if isinstance(self.hidden, int) else self.hidden
+
+    @property
+    def doublings(self) -> dict[str, Doubling | None]:
+        """How every block doubles the grid before it, by the block's name; None: not at all."""
+        doubled, plan = 0, {}
+        for name, doubles in PLANS[self.num_ups].items():
+            plan[name] = ("bilinear" if doubled < self.bilinear_ups else "nearest") if doubles else None
+            doubled += doubles
+        return plan
 
     def start_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The grid of the first block for a picture of ``size`` (H, W); ValueError if it does not divide."""
@@ -109,7 +123,7 @@ class Generator(nn.Module):
         self.config = config
         widths, start = config.out_channels, config.start_size(config.size)
         if config.z_dim is None:
-            self.fc = nn.Conv2d(config.semantic_nc, widths[0], 3, padding=1)
+            self.fc = nn.Conv2d(config.semantic_nc, widths[0], 3, padding=1, padding_mode=config.padding)
         else:
             cells = start[0] * start[1] if config.start == "grid" else 1
             self.fc = nn.Linear(config.z_dim, widths[0] * cells)
@@ -119,11 +133,18 @@ class Generator(nn.Module):
             PLANS[config.num_ups], (widths[0], *widths), widths, config.hiddens, strict=False
         ):
             self.blocks[name] = SPADEResBlock(
-                fin, fout, config.semantic_nc, hidden, config.kernel, config.norm, config.noise
+                fin,
+                fout,
+                config.semantic_nc,
+                hidden,
+                config.kernel,
+                config.norm,
+                config.noise,
+                config.padding,
             )
             if config.z_dim is not None and config.style_blocks:
                 self.styles[name] = nn.Linear(config.z_dim, 2 * fin)
-        self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1)
+        self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1, padding_mode=config.padding)
 
     def style_layers(self) -> list[nn.Linear]:
         """The layers that read the style."""
@@ -158,10 +179,10 @@ class Generator(nn.Module):
             weight = self.fc.weight
             z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
         x = self.start(segmap, z if self.config.z_dim is not None else None)
-        for i, (name, doubles) in enumerate(PLANS[self.config.num_ups].items()):
+        for i, (name, doubling) in enumerate(self.config.doublings.items()):
             if name in self.styles:
                 scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
                 x = torch.addcmul(shift, x, 1 + scale)
-            x = upsample(x) if doubles else x
+            x = upsample(x, doubling == "bilinear") if doubling else x
             x = self.blocks[name](x, segmap, noise[i] if noise else None)
         return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

@@ -133,10 +133,41 @@ def _two(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return parts[0] + parts[1] + parts[2], parts[1] - parts[2] - parts[3]
 
 
+Convolution = Callable[[Tensor, tuple[int, int]], Tensor]
+"""Stride 1, same padding: (P, C_in) on a grid of (h, w) -> (P, C_out)."""
+
+
+class ContinuedConv:
+    """A 3x3 convolution of features that go on beyond the border, each pixel as the nearest one.
+
+    ``conv`` computes it with zeros there; what these leave out is added at the border.
+    """
+
+    def __init__(self, conv: Convolution, weight: Tensor):
+        self.conv, self.weight = conv, weight.detach()
+
+    def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
+        """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
+        made = self.conv(rows, grid)
+        x, y = (t.view(1, *grid, -1).permute(0, 3, 1, 2) for t in (rows, made))
+        for end in (0, -1):
+            row, column = x[:, :, end, None], x[:, :, :, end, None]
+            y[:, :, end, None] += F.conv2d(
+                F.pad(row, (1, 1, 0, 0), "replicate"), self.weight[:, :, end, None]
+            )
+            y[:, :, :, end, None] += F.conv2d(column, self.weight[:, :, :, end, None], padding=(1, 0))
+        return made
+
+
 def packed_conv(
-    weight: Tensor, bias: Tensor | None, grid: tuple[int, int]
-) -> DigitConv | WinogradConv | PackedConv:
-    """The fastest one for this grid and processor."""
+    weight: Tensor, bias: Tensor | None, grid: tuple[int, int], padding: str = "zeros"
+) -> Convolution:
+    """The fastest one for this grid and processor; ``padding`` "replicate": see ContinuedConv."""
+    conv = _fastest(weight, bias, grid)
+    return ContinuedConv(conv, weight) if padding == "replicate" else conv
+
+
+def _fastest(weight: Tensor, bias: Tensor | None, grid: tuple[int, int]) -> Convolution:
     c_out, c_in = weight.shape[:2]
     if digits_pay(c_in * c_out / (c_in + c_out), weight.dtype):
         return DigitConv(WeightDigits.of(weight), bias, grid)

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contexts import Level, codes_of, nearest
-from .generator import PLANS, Generator, style_features
-from .packed import PackedConv, PackedProduct, packed_conv
-from .spade import SPADEResBlock
+from .generator import Doubling, Generator, GeneratorConfig, style_features
+from .packed import PackedProduct, packed_conv
+from .spade import Padding, SPADEResBlock, upsample
 from .tables import RowStore, folded_spade
 
 CACHE_BYTES = 256 * 2**20
@@ -77,6 +77,12 @@ def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
         F.leaky_relu_(out, 0.2)
 
 
+def _smoothly_doubled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Features (p, C) of a grid of half of ``size`` -> (P, C)."""
+    half = x.view(1, size[0] // 2, size[1] // 2, -1).permute(0, 3, 1, 2)
+    return upsample(half, bilinear=True).permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
 class Scratch:
     """Memory that one block after another uses: to get fresh pages takes longer than to fill them."""
 
@@ -128,17 +134,20 @@ class PaintedBlock:
         self,
         block: SPADEResBlock,
         codes: Tensor,
-        doubles: bool,
+        doubling: Doubling | None,
         style: nn.Module | None,
         grid: tuple[int, int],
         scratch: Scratch,
         dtype: torch.dtype,
         limit: int,
+        padding: Padding,
     ):
         self.scratch = scratch
-        self.doubles, self.style = doubles, style
+        self.doubling, self.style = doubling, style
         convs: list[nn.Conv2d] = [block.conv_0, block.conv_1]  # type: ignore[list-item]
-        self.conv_0, self.conv_1 = (packed_conv(conv.weight.to(dtype), conv.bias, grid) for conv in convs)
+        self.conv_0, self.conv_1 = (
+            packed_conv(conv.weight.to(dtype), conv.bias, grid, padding) for conv in convs
+        )
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
         groups = [[folded_spade(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
         self.shortcut: PackedProduct | None = None
@@ -156,6 +165,7 @@ class PaintedBlock:
     def __call__(self, x: Tensor, level: "Grid", z: Tensor | None, noise: Tensor | None) -> Tensor:
         """Features (p, C_in) of the grid before, style (1, Z), noise (P,) -> (P, C_out)."""
         outer, inner = self.modulations(level)
+        x = _smoothly_doubled(x, level.size) if self.doubling == "bilinear" else x
         size, pixels, channels = level.size, level.size[0] * level.size[1], x.shape[1]
         style = None if self.style is None else self.style(z)[0].to(x.dtype).chunk(2)
         through = self.scratch.take(pixels, channels)
@@ -189,7 +199,7 @@ class PaintedBlock:
     ) -> Tensor:
         """The block's input on a band: doubled, in style, with noise."""
         w, channels = size[1], x.shape[1]
-        if self.doubles:
+        if self.doubling == "nearest":
             half = x.view(-1, 1, w // 2, 1, channels)[band.top // 2 : band.bottom // 2]
             features = half.expand(-1, 2, -1, 2, -1).contiguous().view(-1, channels)
         else:
@@ -226,9 +236,9 @@ class PaintedBlock:
 class Grid:
     """The label map on one grid, (1, h, w) symbols; its contexts are found when somebody asks."""
 
-    def __init__(self, symbols: Tensor, codes: Tensor, kernel: int):
+    def __init__(self, symbols: Tensor, codes: Tensor, config: GeneratorConfig):
         self.symbols, self.size = symbols, (symbols.shape[1], symbols.shape[2])
-        self._find: Callable[[], Level] = lambda: Level.of(symbols, codes, kernel)
+        self._find: Callable[[], Level] = lambda: Level.of(symbols, codes, config.kernel, config.padding)
         self._contexts: Level | None = None
 
     @property
@@ -267,17 +277,18 @@ class Painter:
             PaintedBlock(
                 generator.blocks[name],  # type: ignore[arg-type]
                 self.codes,
-                doubles,
+                doubling,
                 styles.get(name),
                 grid,
                 self._scratch,
                 dtype,
                 cache_bytes // len(grids),
+                config.padding,
             )
-            for (name, doubles), grid in zip(PLANS[config.num_ups].items(), grids, strict=True)
+            for (name, doubling), grid in zip(config.doublings.items(), grids, strict=True)
         ]
         image = generator.conv_img
-        self.conv_img = PackedConv(image.weight.to(dtype), image.bias, config.size)
+        self.conv_img = packed_conv(image.weight.to(dtype), image.bias, config.size, config.padding)
         self._fc = generator.fc
         self._trails = Recent[Trail]()
 
@@ -287,7 +298,7 @@ class Painter:
         size = (symbols.shape[1], symbols.shape[2])
         grids: dict[tuple[int, int], Grid] = {}
         for grid in self.config.grids(size):
-            grids.setdefault(grid, Grid(nearest(symbols, grid), self.codes, self.config.kernel))
+            grids.setdefault(grid, Grid(nearest(symbols, grid), self.codes, self.config))
         levels = [grids[grid] for grid in self.config.grids(size)]
         steps = self._known(size, levels, z, noise)
         done = len(steps)

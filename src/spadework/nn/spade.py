@@ -17,6 +17,9 @@ from .spectral import spectral_norm
 
 Norm = Literal["batch", "instance", "syncbatch"]
 
+Padding = Literal["zeros", "replicate"]
+"""What lies beyond the border: nothing, as published, or what lies at it."""
+
 NORMS = {
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
@@ -24,8 +27,10 @@ NORMS = {
 }
 
 
-def upsample(x: Tensor) -> Tensor:
-    """Nearest-neighbour doubling: (B, C, H, W) -> (B, C, 2H, 2W)."""
+def upsample(x: Tensor, bilinear: bool = False) -> Tensor:
+    """Doubling by the nearest neighbour, or ``bilinear`` between centers: (B, C, H, W) -> (B, C, 2H, 2W)."""
+    if bilinear:
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
@@ -34,13 +39,21 @@ class SPADE(nn.Module):
 
     ``param_free_norm`` has no weights; gamma and beta are two convolutions of one hidden layer over the
     label map, so they depend on the labels alone: at kernel 3 on a 5x5 neighbourhood of each pixel.
+    ``padding`` "replicate" lets the map go on beyond its border, where the published one is empty.
     """
 
     def __init__(
-        self, channels: int, semantic_nc: int, hidden: int = 128, kernel: int = 3, norm: Norm = "batch"
+        self,
+        channels: int,
+        semantic_nc: int,
+        hidden: int = 128,
+        kernel: int = 3,
+        norm: Norm = "batch",
+        padding: Padding = "zeros",
     ):
         super().__init__()
-        self.kernel, pad = kernel, kernel // 2
+        self.kernel, self.padding = kernel, padding
+        pad = kernel // 2 if padding == "zeros" else 0  # else the map is padded as a whole
         self.param_free_norm = NORMS[norm](channels)
         self.mlp_shared = nn.Sequential(nn.Conv2d(semantic_nc, hidden, kernel, padding=pad), nn.ReLU())
         self.mlp_gamma = nn.Conv2d(hidden, channels, kernel, padding=pad)
@@ -53,7 +66,10 @@ class SPADE(nn.Module):
         """(B, C, H, W) and a label map (B, K, any, any), resized by nearest neighbour -> (B, C, H, W)."""
         if isinstance(segmap, Contexts):
             return spades([self], x, segmap, [1.0])[0]
-        hidden = self.mlp_shared(F.interpolate(segmap, size=x.shape[2:], mode="nearest"))
+        segmap = F.interpolate(segmap, size=x.shape[2:], mode="nearest")
+        if self.padding == "replicate":
+            segmap = F.pad(segmap, [2 * (self.kernel // 2)] * 4, mode="replicate")
+        hidden = self.mlp_shared(segmap)
         gamma, beta = self.mlp_gamma(hidden), self.mlp_beta(hidden)
         return self.param_free_norm(x) * (1 + gamma) + beta
 
@@ -122,17 +138,19 @@ class SPADEResBlock(nn.Module):
         kernel: int = 3,
         norm: Norm = "batch",
         noise: bool = False,
+        padding: Padding = "zeros",
     ):
         super().__init__()
         middle = min(in_channels, out_channels)
         self.learned_shortcut = in_channels != out_channels
-        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, padding=1))
-        self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, padding=1))
-        self.norm_0 = SPADE(in_channels, semantic_nc, hidden, kernel, norm)
-        self.norm_1 = SPADE(middle, semantic_nc, hidden, kernel, norm)
+        around = {"padding": 1, "padding_mode": padding}
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, **around))  # type: ignore[arg-type]
+        self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, **around))  # type: ignore[arg-type]
+        labels = semantic_nc, hidden, kernel, norm, padding
+        self.norm_0, self.norm_1 = SPADE(in_channels, *labels), SPADE(middle, *labels)
         if self.learned_shortcut:
             self.conv_s = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, bias=False))
-            self.norm_s = SPADE(in_channels, semantic_nc, hidden, kernel, norm)
+            self.norm_s = SPADE(in_channels, *labels)
         self.noise_strength = nn.Parameter(torch.zeros(in_channels, 1, 1)) if noise else None
 
     def forward(self, x: Tensor, segmap: Tensor | Contexts, noise: Tensor | None = None) -> Tensor:

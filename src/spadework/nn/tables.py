@@ -37,7 +37,7 @@ class FoldedSPADE:
 
     def __init__(self, spade: SPADE, codes: Tensor, dtype: torch.dtype):
         shared: nn.Conv2d = spade.mlp_shared[0]  # type: ignore[assignment]
-        self.kernel, self.outside = shared.kernel_size[0], len(codes) - 1
+        self.kernel, self.padding, self.outside = spade.kernel, spade.padding, len(codes) - 1
         first = torch.einsum("hkyx,sk->syxh", shared.weight.detach().double(), codes.double())
         self.first = first.reshape(-1, shared.out_channels).to(dtype).contiguous()
         self.first_bias = shared.bias.detach().to(dtype)  # type: ignore[union-attr]
@@ -90,11 +90,27 @@ class FoldedSPADE:
 
     def dense(self, level: Level) -> Callable[[slice], Tensor]:
         """What gives the rows (n, 2C) of a stretch of pixels, whether their contexts repeat or not."""
-        size, centre = level.size, level.taps.shape[1] // 2
+        places, size = self._places(level)
         if size not in self._convs:
             self._convs = {size: PackedConv(self._weight(), self.bias, size)}
-        hidden = self.hidden(level.windows).index_select(0, level.taps[level.index, centre])
-        return self._convs[size](hidden, size).__getitem__
+        hidden = self.hidden(level.windows).index_select(0, places.flatten())
+        return self._inside(self._convs[size](hidden, size), level.size).__getitem__
+
+    def _places(self, level: Level) -> tuple[Tensor, tuple[int, int]]:
+        """The windows (h, w) that the second convolution runs over: where labels go on, beyond the border."""
+        margin = 0 if self.padding == "replicate" else self.kernel // 2
+        places = level.places[
+            0, margin : level.places.shape[1] - margin, margin : level.places.shape[2] - margin
+        ]
+        return places, (places.shape[0], places.shape[1])
+
+    def _inside(self, rows: Tensor, size: tuple[int, int]) -> Tensor:
+        """The rows (h * w, 2C) without those of pixels beyond the border."""
+        if self.padding == "zeros":
+            return rows
+        reach = self.kernel // 2
+        whole = rows.view(size[0] + 2 * reach, size[1] + 2 * reach, -1)
+        return whole[reach:-reach, reach:-reach].reshape(size[0] * size[1], -1)
 
     def _weight(self) -> Tensor:
         """The second convolution (2C, h, k, k). Once packed it is read back, so nothing is kept twice."""
@@ -136,10 +152,12 @@ class DigitSPADE(FoldedSPADE):
             part.copy_(self._multiply(hidden.gather(around)))
 
     def dense(self, level: Level) -> Callable[[slice], Tensor]:
-        conv, centre = self._conv(level.size), level.taps.shape[1] // 2
-        of_pixels = level.taps[level.index, centre, None]
-        hidden = self._digits(level.windows).gather(of_pixels, conv.reach * level.size[1])
-        return Ahead(conv, hidden, level.size)
+        places, size = self._places(level)
+        conv = self._conv(size)
+        hidden = self._digits(level.windows).gather(places.reshape(-1, 1), conv.reach * size[1])
+        if self.padding == "zeros":
+            return Ahead(conv, hidden, size)
+        return self._inside(conv.whole(hidden, size), level.size).__getitem__
 
     def _conv(self, size: tuple[int, int]) -> DigitConv:
         """The second convolution, its weights read back from those of the product."""

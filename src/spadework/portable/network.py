@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor, nn
 
-from ..nn.generator import PLANS, Generator
+from ..nn.generator import Generator
 from ..nn.spade import SPADE, SPADEResBlock
 from ..tensors import SemanticsConfig
 from .graph import Graph, array_type, as_array
@@ -38,9 +38,10 @@ class GeneratorGraph:
     def picture(self) -> str:
         """(B, 3, H, W) in [-1, 1]."""
         add, step, x = self.graph.add, self.step, self._start()
-        for i, (name, doubles) in enumerate(PLANS[self.generator.config.num_ups].items()):
-            if doubles:
-                x, step = add("Resize", x, "", self.graph.constant([1, 1, 2, 2]), **NEAREST), step // 2
+        for i, (name, doubling) in enumerate(self.generator.config.doublings.items()):
+            if doubling:
+                how = NEAREST if doubling == "nearest" else LINEAR
+                x, step = add("Resize", x, "", self.graph.constant([1, 1, 2, 2]), **how), step // 2
             if name in self.generator.styles:
                 x = self._styled(x, self.generator.styles[name])  # type: ignore[arg-type]
             noise = None if self.noise is None else self._tiled(self.noise[i], step)
@@ -74,7 +75,10 @@ class GeneratorGraph:
 
     def _spade(self, x: str, spade: SPADE, step: int) -> str:
         add, shared = self.graph.add, spade.mlp_shared[0]
-        hidden = add("Relu", self._conv(self._segmap(step), shared))
+        labels = self._segmap(step)
+        if spade.padding == "replicate":
+            labels = self._continued(labels, 2 * (spade.kernel // 2))
+        hidden = add("Relu", self._conv(labels, shared))
         scale = self._conv(hidden, spade.mlp_gamma, plus=1)
         return add("Add", add("Mul", self._normed(x, spade), scale), self._conv(hidden, spade.mlp_beta))
 
@@ -140,7 +144,14 @@ class GeneratorGraph:
         weights = [self.graph.constant(as_array(conv.weight))]
         if conv.bias is not None:
             weights.append(self.graph.constant(as_array(conv.bias) + plus))
-        return self.graph.add("Conv", x, *weights, pads=[conv.kernel_size[0] // 2] * 4)
+        margin = int(conv.padding[0])
+        if margin and conv.padding_mode == "replicate":
+            x, margin = self._continued(x, margin), 0
+        return self.graph.add("Conv", x, *weights, pads=[margin] * 4)
+
+    def _continued(self, x: str, margin: int) -> str:
+        """(B, C, h, w) with ``margin`` more pixels on every side, each as the nearest one."""
+        return self.graph.add("Pad", x, self.graph.integers(*[0, 0, margin, margin] * 2), mode="edge")
 
     def _leaky(self, x: str) -> str:
         return self.graph.add("LeakyRelu", x, alpha=0.2)

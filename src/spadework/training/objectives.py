@@ -43,7 +43,7 @@ class Inputs:
         edges = segmap[:, -1] > 0 if recipe.edges else None
         size = (batch.image.shape[2], batch.image.shape[3])
         grids = recipe.generator.grids(size) if recipe.contexts else []
-        contexts = Contexts.of(segmap, channels, grids, edges, recipe.kernel)
+        contexts = Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.padding)
         return cls(channels, segmap, batch.image, contexts)
 
 

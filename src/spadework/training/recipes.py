@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from ..nn.discriminator import BackboneConfig, PatchConfig
 from ..nn.encoder import StyleEncoderConfig
 from ..nn.generator import GeneratorConfig
-from ..nn.spade import Norm
+from ..nn.spade import Norm, Padding
 from ..tensors import SemanticsConfig
 from .segmenter_recipe import SegmenterRecipe
 from .settings import RunSettings
@@ -69,6 +69,10 @@ class Recipe(RunSettings):
     )
     style_blocks: bool = Field(False, description="the style also scales and shifts every block's input")
     noise: bool = Field(False, description="one random value per pixel before every block")
+    padding: Padding = Field(
+        "zeros", description="beyond the border: nothing, or features and labels as they are at it"
+    )
+    bilinear_ups: int = Field(0, ge=0, description="first doublings that are bilinear, not nearest")
     encoder_ngf: Count = Field(64, description="width unit of the style encoder")
     encoder_size: Count = Field(256, description="pixels a side at which the style encoder sees a photo")
     encoder_norm: Literal["instance", "batch"] = Field(

@@ -19,8 +19,14 @@ from pydantic import ValidationError
 from tiny_model import ENCODER, GENERATOR, SEMANTICS, card, networks, write
 from torch.nn.utils import parametrize
 
-from spadework.checkpoint import ModelCard, fold_spectral_norm, load_checkpoint, save_checkpoint
-from spadework.modelfile import FORMAT
+from spadework.checkpoint import (
+    ModelCard,
+    fold_spectral_norm,
+    load_checkpoint,
+    save_checkpoint,
+    write_metrics,
+)
+from spadework.modelfile import FORMAT, ROW, SCALE
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.training.recipes import landscape
@@ -78,6 +84,65 @@ def test_half_precision_is_the_default_and_spares_statistics(file: Path) -> None
     assert tensors["generator.conv_img.weight"].dtype == torch.float16
     assert tensors["generator.blocks.head_0.norm_0.param_free_norm.running_var"].dtype == torch.float32
     assert not any("parametrizations" in name for name in tensors)
+
+
+@pytest.fixture
+def in_bytes(tmp_path: Path) -> Path:
+    save_checkpoint(tmp_path / "bytes.safetensors", card(), *networks(), dtype=torch.int8)
+    return tmp_path / "bytes.safetensors"
+
+
+def test_weights_in_bytes_are_within_half_a_unit_of_their_channel(in_bytes: Path) -> None:
+    generator = fold_spectral_norm(networks()[0])
+    tensors, loaded = safetensors.torch.load(in_bytes.read_bytes()), load_checkpoint(in_bytes)
+    for key, weight in generator.named_parameters():
+        stored, read = tensors[f"generator.{key}"], loaded.generator.get_parameter(key)
+        if stored.dtype == torch.float16:
+            assert weight[0].numel() < ROW
+            assert torch.equal(read, weight.half().float())
+            continue
+        units = weight.flatten(1).abs().amax(1) / 127
+        assert torch.equal(tensors[f"generator.{key}.{SCALE}"], units)
+        assert ((read - weight).flatten(1).abs().amax(1) <= units / 2 * 1.0001).all()
+    assert not any(value.dtype == torch.int8 for key, value in tensors.items() if "encoder" in key)
+    assert tensors["generator.fc.weight"].dtype == torch.float16  # 8 values per channel
+    assert tensors["generator.conv_img.weight"].dtype == torch.int8
+
+
+def test_pictures_of_weights_in_bytes_are_nearly_those_of_halves(in_bytes: Path, file: Path) -> None:
+    ours, theirs = (load_checkpoint(path).generator for path in (in_bytes, file))
+    segmap, z, noise = inputs(ours)
+    with torch.no_grad():
+        error = (ours(segmap, z, noise) - theirs(segmap, z, noise)) / 2
+    assert -10 * error.square().mean().log10() > 45
+    assert error.abs().max() > 0
+
+
+def test_figures_are_added_without_touching_weights_in_bytes(in_bytes: Path) -> None:
+    before = safetensors.torch.load(in_bytes.read_bytes())
+    write_metrics(in_bytes, {"fd": 1.0})
+    after = safetensors.torch.load(in_bytes.read_bytes())
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "words"),
+    [
+        (f"generator.conv_img.weight.{SCALE}", None, "generator.conv_img.weight has no scale"),
+        (f"generator.conv_img.bias.{SCALE}", torch.ones(3), "belongs to no weight in bytes"),
+        (f"generator.conv_img.weight.{SCALE}", torch.ones(2), "is (3, 2, 3, 3), its scale (2,)"),
+    ],
+)
+def test_bytes_and_scales_that_do_not_belong_together(
+    in_bytes: Path, key: str, change: torch.Tensor | None, words: str
+) -> None:
+    def changed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        rest = {k: v for k, v in tensors.items() if k != key}
+        return rest if change is None else rest | {key: change}
+
+    rewrite(in_bytes, change_tensors=changed)
+    assert words in refusal(in_bytes)
 
 
 def test_loaded_networks_are_ready_to_paint(file: Path) -> None:

@@ -16,11 +16,17 @@ from spadework import __version__
 from spadework.files import atomic_write, read_bytes
 from spadework.palette import Palette, near_misses
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older spadework could no longer read what this one writes."""
 
 CARD = "spadework"
 """The header key that holds the card as JSON."""
+
+SCALE = "int8_scale"
+"""Beside a weight in bytes: what one of its units is worth, by output channel."""
+
+ROW = 16
+"""Weights with fewer values per output channel are not worth a scale each: they stay in half precision."""
 
 SHOWN = 3
 """So many of the tensors that do not fit are named in an error."""
@@ -104,18 +110,50 @@ def read_model(path: str | os.PathLike[str], kind: type[Kind]) -> tuple[Kind, di
 def packed(network: nn.Module, name: str, dtype: torch.dtype) -> dict[str, Tensor]:
     """The tensors of a network, under "name.": those that were learned in `dtype`, statistics as they are.
 
+    In int8 a weight (C_out, ...) becomes bytes and a scale by output channel; small ones are float16.
     Raises ValueError for a weight that is too large for `dtype` or not a number.
     """
     learned = {key for key, _ in network.named_parameters()}
+    float_type = torch.float16 if dtype is torch.int8 else dtype
     found = {}
     for key, value in network.state_dict().items():
-        value = value.detach().to("cpu", dtype if key in learned else None)
+        whole = value.detach().to("cpu")
+        value = whole.to(float_type) if key in learned else whole
         if not value.isfinite().all():
             raise ValueError(
                 f"{name}.{key} has values beyond {value.dtype}: train on, or save with another dtype"
             )
         found[f"{name}.{key}"] = value.contiguous()
+        if dtype is torch.int8 and key in learned and whole[0].numel() >= ROW:
+            found[f"{name}.{key}"], found[f"{name}.{key}.{SCALE}"] = _in_bytes(whole)
     return found
+
+
+def _in_bytes(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A weight (C_out, ...) as int8, and the units (C_out,) float32: the largest value becomes 127."""
+    rows = weight.float().flatten(1)
+    unit = rows.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / 127
+    return (rows / unit[:, None]).round().to(torch.int8).view(weight.shape), unit
+
+
+def unpacked(tensors: Mapping[str, Tensor], path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a file without bytes: these times their scales, in float32.
+
+    Raises ValueError where weights in bytes and scales do not belong together.
+    """
+    scales = {key.removesuffix(f".{SCALE}"): value for key, value in tensors.items() if key.endswith(SCALE)}
+    whole = {key: value for key, value in tensors.items() if not key.endswith(SCALE)}
+    bytes_ = {key for key, value in whole.items() if value.dtype is torch.int8}
+    faults = [f"{key} has no scale" for key in sorted(bytes_ - scales.keys())]
+    faults += [f"{key}.{SCALE} belongs to no weight in bytes" for key in sorted(scales.keys() - bytes_)]
+    for key in sorted(bytes_ & scales.keys()):
+        if scales[key].shape != whole[key].shape[:1]:
+            faults.append(f"{key} is {tuple(whole[key].shape)}, its scale {tuple(scales[key].shape)}")
+            continue
+        whole[key] = (whole[key].flatten(1) * scales[key].float()[:, None]).view(whole[key].shape)
+    if faults:
+        _refuse(faults, path)
+    return whole
 
 
 def _header(data: bytes, path: str | os.PathLike[str]) -> dict[str, str]:

@@ -510,7 +510,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(monkeypatch: py
 
     def diverging(*args: object) -> object:
         losses, fakes = steps(*args)  # type: ignore[arg-type]
-        return losses | {"g_gan": float("nan")}, fakes
+        return losses | {"g_gan": torch.tensor(float("nan"))}, fakes
 
     monkeypatch.setattr(loop, "step_generator", diverging)
     line = refused("train", "--out", "run", "--resume", "--set", "total_images=8")

@@ -77,14 +77,22 @@ def class_weights(labels: Tensor, classes: int, cap: float = 4.0) -> Tensor:
     Schoenfeld et al. 2021 (OASIS, arXiv 2012.04781) balance classes this way; ``cap`` bounds a rare one.
     Ids of ``classes`` and above are not counted.
     """
-    count = torch.bincount(labels.flatten().long(), minlength=classes)[:classes].float()
+    count = _counts(labels, classes).float()
     present = count > 0
     inverse = count.sum() / (count.clamp(min=1) * present.sum())
     return torch.where(present, inverse, torch.zeros_like(count)).clamp(max=cap)
 
 
+def _counts(labels: Tensor, classes: int) -> Tensor:
+    """Pixels of every class (classes,)."""
+    if labels.device.type == "cpu":
+        return torch.bincount(labels.flatten().long(), minlength=classes)[:classes]
+    numbers = torch.arange(classes, device=labels.device)  # a bincount would wait for the GPU
+    return (labels.flatten() == numbers[:, None]).sum(1)
+
+
 _PIXELS = 2**16
-"""Pixels whose probabilities stay in cache."""
+"""Pixels whose probabilities stay in a CPU's cache."""
 
 
 class _PixelCrossEntropy(torch.autograd.Function):
@@ -97,8 +105,9 @@ class _PixelCrossEntropy(torch.autograd.Function):
         exact = torch.promote_types(rows.dtype, torch.float32)
         entropy, grad = rows.new_zeros((), dtype=exact), torch.empty_like(rows)
         wanted, weight = targets.reshape(-1, 1), weights.reshape(-1, 1).to(exact)
-        for start in range(0, len(rows), _PIXELS):
-            part = slice(start, start + _PIXELS)
+        step = _PIXELS if rows.device.type == "cpu" else len(rows)
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
             log_p = F.log_softmax(rows[part].to(exact), 1)
             entropy -= (log_p.gather(1, wanted[part]) * weight[part]).sum()
             grad[part] = log_p.exp_().mul_(weight[part]).scatter_add_(1, wanted[part], -weight[part])
@@ -109,8 +118,9 @@ class _PixelCrossEntropy(torch.autograd.Function):
     def backward(ctx, *grads: Tensor):
         (grad,) = ctx.saved_tensors
         b, h, w, _ = grad.shape
-        # a number, as a tensor of another precision would convert all of the gradient
-        return (grad * (float(grads[0]) / (b * h * w))).permute(0, 3, 1, 2), None, None
+        # a number: a tensor of another precision would convert all of the gradient; a GPU would be waited for
+        given = float(grads[0]) if grad.device.type == "cpu" else grads[0].to(grad.dtype)
+        return (grad * (given / (b * h * w))).permute(0, 3, 1, 2), None, None
 
 
 def pixel_labels(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -129,3 +139,124 @@ def pixel_fake(logits: Tensor) -> Tensor:
     fake = logits.shape[1] - 1
     every = torch.ones((), device=logits.device).expand(len(logits), *logits.shape[2:])
     return _PixelCrossEntropy.apply(logits, (every * fake).long(), every)
+
+
+def region_statistics(painted: Tensor, photo: Tensor, regions: Tensor, least: int = 24) -> Tensor:
+    """L1 between means and deviations of features in each label region: (B, C, h, w) twice -> scalar.
+
+    Detail that nobody can predict is held to the photo's statistics, not to its pixels (Gram matrices do
+    that for whole pictures: Gatys et al. 2015, arXiv 1505.07376). ``regions`` (B, K, H, W) one-hot; a cell
+    counts where it lies in one region, a region with more than ``least`` cells, by the root of their number.
+    In float32, as autocast would round sums of thousands.
+    """
+    with torch.autocast(painted.device.type, enabled=False):
+        cells = (_shares(regions, painted) > 0.99).float()
+        count = cells.sum(2)
+        weight = torch.where(count > least, count.sqrt(), 0)
+        (mean, deviation), (to_mean, to_deviation) = (
+            _moments(x, cells, count) for x in (painted, photo.detach())
+        )
+        apart = ((mean - to_mean).abs() + (deviation - to_deviation).abs()).mean(2)
+        return (apart * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _shares(regions: Tensor, features: Tensor) -> Tensor:
+    """How much of every cell of features (B, C, h, w) each region (B, K, H, W) takes: (B, K, h*w)."""
+    return F.adaptive_avg_pool2d(regions.float(), (features.shape[2], features.shape[3])).flatten(2)
+
+
+def _moments(x: Tensor, cells: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (B, K, C) of (B, C, h, w) over cells (B, K, h*w)."""
+    rows = x.float().flatten(2).transpose(1, 2)
+    count = count.clamp(min=1)[..., None]
+    mean = cells @ rows / count
+    return mean, (cells @ rows.square() / count - mean.square()).clamp(min=1e-4).sqrt()
+
+
+def region_means(painted: Tensor, photo: Tensor, regions: Tensor, least: float = 2) -> Tensor:
+    """L1 between the means of features, or of colors, in each label region: holds the class, frees the place.
+
+    As ``region_statistics``, but every cell counts by its share in a region.
+    """
+    with torch.autocast(painted.device.type, enabled=False):
+        cells = _shares(regions, painted)
+        count = cells.sum(2)
+        weight = torch.where(count > least, count.sqrt(), 0)
+        mean, to_mean = (
+            cells @ x.float().flatten(2).transpose(1, 2) / count.clamp(min=1)[..., None]
+            for x in (painted, photo.detach())
+        )
+        return ((mean - to_mean).abs().mean(2) * weight).sum() / weight.sum().clamp(min=1)
+
+
+_PERIOD, _AROUND = 4, 12
+"""Pixels after which the pattern of two doublings repeats, and over which gradients are compared."""
+
+
+def phase(image: Tensor) -> Tensor:
+    """How much gradients depend on the row and the column modulo 4: (B, 3, H, W) -> scalar, 0 at best.
+
+    Doublings leave a lattice of that period. Each gradient counts relative to the mean around it, so that a
+    sky counts as much as a forest; both its size and its sign must not depend on the phase.
+    """
+    grey, total = image.float().mean(1, keepdim=True), []
+    for axis in (2, 3):
+        step = grey.diff(dim=axis)
+        height, width = (side // _AROUND * _AROUND for side in step.shape[2:])
+        step = step[:, :, :height, :width]
+        around = F.interpolate(F.avg_pool2d(step.abs(), _AROUND), scale_factor=float(_AROUND), mode="nearest")
+        relative = (step / (around + 0.005)).unflatten(axis, (-1, _PERIOD))
+        for values in (relative.abs(), relative):
+            means = values.mean([d for d in range(5) if d != axis + 1])
+            total.append((means - means.mean()).abs().mean())
+    return torch.stack(total).sum()
+
+
+BANDS = ((2, 4), (4, 8), (8, 16), (16, 32), (32, 64), (64, 80), (80, 96), (96, 112), (112, 128))
+"""Cycles per 256 pixels."""
+
+
+def spectrum(painted: Tensor, photo: Tensor) -> Tensor:
+    """Mean difference of the logarithms of power in BANDS, over a batch: (B, 3, H, W) twice -> scalar."""
+    ours, theirs = (_power(x).log() for x in (painted, photo.detach()))
+    return (ours - theirs).abs().mean()
+
+
+def _power(image: Tensor) -> Tensor:
+    """Mean power of luminance in BANDS, of pictures that fade out at the border: (B, 3, H, W) -> (bands,)."""
+    h, w = image.shape[2:]
+    window = torch.hann_window(h, device=image.device)[:, None] * torch.hann_window(w, device=image.device)
+    grey = image.float().mean(1)
+    power = torch.fft.rfft2((grey - grey.mean((1, 2), keepdim=True)) * window).abs().square().mean(0) + 0.1
+    fine = 256 * torch.hypot(
+        torch.fft.fftfreq(h, device=image.device)[:, None], torch.fft.rfftfreq(w, device=image.device)
+    )
+    inside = torch.stack([(fine >= low) & (fine < high) for low, high in BANDS]).flatten(1).float()
+    return inside @ power.flatten() / inside.sum(1).clamp(min=1)
+
+
+def place(first: Tensor, second: Tensor, regions: Tensor, grid: int = 16) -> Tensor:
+    """How differently two paintings (B, 3, H, W) of one map lay out light and dark: (B,), 0 equal, 1 apart.
+
+    Means of luminance over a ``grid``, less what their label regions have on average; the difference of the
+    two relative to their size.
+    """
+    with torch.autocast(first.device.type, enabled=False):
+        cells = F.adaptive_avg_pool2d(regions.float(), grid).flatten(2)  # (B, K, cells)
+        count = cells.sum(2, keepdim=True).clamp(min=1)
+        rests = []
+        for image in (first, second):
+            grey = F.adaptive_avg_pool2d(image.float().mean(1, keepdim=True), grid).flatten(2)
+            rests.append(grey - ((grey * cells).sum(2, keepdim=True) / count * cells).sum(1, keepdim=True))
+        size = sum(rest.abs().mean((1, 2)) for rest in rests)
+        return (rests[0] - rests[1]).abs().mean((1, 2)) / (size + 0.02)
+
+
+def seek(places: Tensor, first: Tensor, second: Tensor, far: float = 0.5, apart: float = 1.0) -> Tensor:
+    """Minus how far two paintings of one map and style are apart, bounded: between -1 and 0.
+
+    A mode-seeking term (Mao et al. 2019, arXiv 1903.05628): half of it their ``place`` (B,) up to ``far``,
+    half the L1 between their coarse features (B, C, h, w) up to ``apart``. Unbounded it would win over all.
+    """
+    features = (first.float() - second.float()).abs().mean((1, 2, 3))
+    return -((places / far).clamp(max=1).mean() + (features / apart).clamp(max=1).mean()) / 2

@@ -83,6 +83,11 @@ def shipped_file(name_or_path: str | os.PathLike[str], shipped: Mapping[str, Pat
     return shipped[name]
 
 
+def is_model(path: str | os.PathLike[str]) -> bool:
+    """Whether a .safetensors file has a card. Raises ValueError where it cannot be read, or is another."""
+    return CARD in _header(read_bytes(path), path)
+
+
 def write_model(path: str | os.PathLike[str], card: Card, tensors: Mapping[str, Tensor]) -> None:
     """Writes one .safetensors file, whole or not at all.
 

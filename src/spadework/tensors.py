@@ -26,10 +26,15 @@ class SemanticsConfig(BaseModel):
 
 
 def channel_of_ids(labels: Tensor, config: SemanticsConfig) -> Tensor:
-    """Ids (B, H, W) -> channel numbers (B, H, W) int64; 255 becomes ``label_nc`` if unknown has a channel."""
+    """Ids (B, H, W) -> channel numbers (B, H, W) int64; 255 becomes ``label_nc`` if unknown has a channel.
+
+    Raises ValueError for ids that the model does not know, unless they lie on a GPU: that would wait for it.
+    """
     channels = labels.long()
     if config.unknown:
         channels = torch.where(channels == 255, config.label_nc, channels)
+    if labels.device.type != "cpu":
+        return channels
     top = int(channels.max())
     if top >= config.label_nc + config.unknown:
         raise ValueError(
@@ -58,10 +63,19 @@ def semantics(
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Ids (B, H, W)[, instance ids (B, H, W)] -> one-hot segmap (B, K, H, W) in channels_last memory."""
-    channels = channel_of_ids(labels, config)
+    edges = instance_edges(labels if instances is None else instances) if config.edges else None
+    return one_hot(channel_of_ids(labels, config), config, edges, dtype)
+
+
+def one_hot(
+    channels: Tensor,
+    config: SemanticsConfig,
+    edges: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Channel numbers (B, H, W)[, edge bits (B, H, W)] -> segmap (B, K, H, W) in channels_last memory."""
     segmap = F.one_hot(channels, config.semantic_nc).permute(0, 3, 1, 2).to(dtype)
-    if config.edges:
-        edges = instance_edges(labels if instances is None else instances)
+    if edges is not None:
         segmap[:, -1] = edges.to(dtype)
     return segmap
 

@@ -51,7 +51,7 @@ def test_threads_that_read_ahead_leave_torch_to_the_consumer(monkeypatch: pytest
     """Two OpenMP pools in one process slow each other down."""
     stacked: list[str] = []
     monkeypatch.setattr(
-        loader, "collate", lambda samples: stacked.append(current_thread().name) or collate(samples)
+        loader, "collate", lambda *given: stacked.append(current_thread().name) or collate(*given)
     )
     take(4, workers=2)
     assert set(stacked) == {current_thread().name}

@@ -28,7 +28,7 @@ def test_pixels_keep_their_places():
 
 
 def test_instances_are_stacked_when_all_have_them():
-    batch = collate([sample(instances=True, value=3)] * 2).to("cpu")
+    batch = collate([sample(instances=True, value=3)] * 2, "cpu")
     assert batch.instances is not None
     assert (batch.instances.shape, batch.instances.dtype) == ((2, 2, 3), torch.int32)
     with pytest.raises(ValueError, match="1 of 2 samples have instances"):

@@ -264,9 +264,7 @@ def compute_training(reference: Reference) -> Iterator[Computed]:
             terms, paintings = step_generator(state, recipe, parts)
             terms |= step_discriminator(state, recipe, parts, paintings=None)
             computed[f"fake{i}"] = paintings[0].image
-            computed |= {
-                f"loss{i}.{k}": torch.tensor(terms[v], dtype=torch.float64) for k, v in LOSSES.items()
-            }
+            computed |= {f"loss{i}.{k}": terms[v].double() for k, v in LOSSES.items()}
             computed |= by_letter(state, reference, f"grad{i}", gradients)
         yield computed | by_letter(state, reference, "after", weights)
 

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from small import PHOTOS, run, small
 from torch import Tensor, nn
@@ -138,9 +139,24 @@ def test_whitened_styles_are_standard_normal_together(nets: tuple[Generator, Sty
     assert (turn - torch.diag(turn.diagonal())).abs().max() > 0.3  # it did turn
 
 
-def test_the_file_paints_what_the_averaged_networks_paint(
-    trained: TrainState, nets: tuple[Generator, StyleEncoder], tmp_path: Path
+@pytest.mark.parametrize(("decibels", "stored"), [(20.0, torch.int8), (90.0, torch.float16)])
+def test_weights_take_bytes_where_pictures_stay_the_same(
+    trained: TrainState, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, decibels: float, stored: torch.dtype
 ):
+    monkeypatch.setattr(export, "FAITHFUL", decibels)
+    export_model(trained, RECIPE, PHOTOS, tmp_path / "model.safetensors", "toy pictures", "free")
+    tensors = safetensors.torch.load((tmp_path / "model.safetensors").read_bytes())
+    assert tensors["generator.conv_img.weight"].dtype == stored
+    assert tensors["encoder.fc_mu.weight"].dtype == torch.float16
+
+
+def test_the_file_paints_what_the_averaged_networks_paint(
+    trained: TrainState,
+    nets: tuple[Generator, StyleEncoder],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    monkeypatch.setattr(export, "FAITHFUL", torch.inf)  # no bytes
     before = {name: value.clone() for name, value in trained.average.state_dict().items()}
     torch.manual_seed(6)
     card = export_model(trained, RECIPE, PHOTOS, tmp_path / "model.safetensors", "toy pictures", "free")

@@ -139,7 +139,7 @@ def nan_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def broken(*args: Any) -> Any:
         losses, fakes = whole(*args)
-        return (losses | {"g_feat": math.nan} if next(steps) == step else losses), fakes
+        return (losses | {"g_feat": torch.tensor(math.nan)} if next(steps) == step else losses), fakes
 
     monkeypatch.setattr(loop, "step_generator", broken)
 

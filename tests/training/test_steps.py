@@ -63,9 +63,9 @@ def test_accumulated_gradients_are_the_mean_of_the_parts():
         for got, first, second in zip(ours, *two, strict=True):
             torch.testing.assert_close(got, (first + second) / 2, rtol=1e-4, atol=1e-7)
     for name, value in losses.items():
-        assert value == pytest.approx((seen[0][name] + seen[1][name]) / 2, rel=1e-5)
+        assert float(value) == pytest.approx(float(seen[0][name] + seen[1][name]) / 2, rel=1e-5)
     for name, value in losses_d.items():
-        assert value == pytest.approx((seen[2][name] + seen[3][name]) / 2, rel=1e-5)
+        assert float(value) == pytest.approx(float(seen[2][name] + seen[3][name]) / 2, rel=1e-5)
 
 
 def test_kl_of_the_parts_adds_up_to_that_of_the_batch():
@@ -77,7 +77,7 @@ def test_kl_of_the_parts_adds_up_to_that_of_the_batch():
     whole, in_parts = frozen_state(recipe), frozen_state(recipe)
     for state, parts in ((whole, [batch]), (in_parts, [batch[:2], batch[2:]])):
         losses, _ = step_generator(state, recipe, [Inputs.of(part, recipe) for part in parts])
-        state.seconds = losses["kl"]
+        state.seconds = float(losses["kl"])
     assert in_parts.seconds == pytest.approx(whole.seconds, rel=1e-6)
     of_encoder = [gradients(state.painter["encoder"]) for state in (whole, in_parts)]
     assert max(float(g.abs().max()) for g in of_encoder[0]) > 0

@@ -45,31 +45,38 @@ def plan_of_recipe(
     run: "RunDir",
     changes: Sequence[str],
     resume: bool,
-    model: str | None = None,
+    starts: Sequence[str] = (),
 ) -> Plan:
-    if model is not None:
-        return _tuning(name, data, run, changes, model)
+    if starts:
+        return _tuning(name, data, run, changes, starts)
     recipe = _resumed(name, run, changes) if resume else _fresh(name, run, changes)
     return Plan(recipe, *_data(recipe, data), resume)
 
 
-def _tuning(name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], model: str) -> Plan:
-    """A new run that begins with a model's generator and encoder."""
-    from spadework.checkpoint import load_checkpoint
+def _tuning(
+    name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], starts: Sequence[str]
+) -> Plan:
+    """A new run that begins with the weights of models, light states or discriminators."""
+    from spadework.checkpoint import Checkpoint
     from spadework.engine import model_file
     from spadework.training.recipes import Recipe
-    from spadework.training.starting import begin_from, demand_fit
+    from spadework.training.starting import begin_from, demand_fit, read_start
 
     recipe = _fresh(name, run, changes)
     if not isinstance(recipe, Recipe):
         raise ValueError(f"--from begins with a painter, and {recipe.name} trains a segmenter: leave it out")
-    if "warm_up" not in {change.partition("=")[0] for change in changes}:
+    given = [read_start(model_file(start)) for start in starts]
+    judged = not all(isinstance(start, Checkpoint) for start in given)
+    if not judged and "warm_up" not in {change.partition("=")[0] for change in changes}:
         recipe = recipe.model_copy(update={"warm_up": WARM_UP})
-    first = load_checkpoint(model_file(model))
-    demand_fit(recipe, first)
-    return Plan(
-        recipe, *_data(recipe, data), resume=False, begin=lambda state: begin_from(state, recipe, first)
-    )
+    for start in given:
+        demand_fit(recipe, start)
+
+    def begin(state: "TrainState") -> None:
+        for start in given:
+            begin_from(state, recipe, start)
+
+    return Plan(recipe, *_data(recipe, data), resume=False, begin=begin)
 
 
 def plan_of_flags(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spadework.cli.loading import Device
 from spadework.cli.planning import Plan, plan_of_flags, plan_of_recipe
 from spadework.cli.published import checked, published
 from spadework.cli.telling import INTERRUPTED, bar, command, show_table, tell
@@ -53,13 +54,21 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE ...", help="Change settings of the recipe."),
     ] = None,
     first: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--from",
-            metavar="MODEL",
-            help="Begin with a model's weights: a shipped one's name, or a file.",
+            metavar="FILE",
+            help="Begin with the weights of a model (a shipped one's name, or a file), a light state or a "
+            "discriminator; may be given more than once.",
         ),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="End by the clock after so many minutes, with the learning rate at zero."
+        ),
+    ] = None,
+    device: Device = "auto",
     terms: Annotated[
         str, typer.Option(metavar="TEXT", help="What the data's terms allow; it goes on the model's card.")
     ] = "unstated",
@@ -72,8 +81,10 @@ def train(
 
     Ctrl-C saves the state and the model so far; --resume goes on as if nothing had happened. With
     --dataset_mode the flags of SPADE's train.py take the place of RECIPE and --data; the recipe that they
-    make is printed. --from fine-tunes a model; its discriminator was not kept, so a new one learns first.
+    make is printed. --from fine-tunes a model, for which a new discriminator learns first, or goes on from
+    the light state that every run leaves beside its model.
     """
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     if show:
         return _list_recipes()
     flags = _flags(typed)
@@ -84,14 +95,15 @@ def train(
     from spadework.training.rundir import RunDir
 
     run = RunDir(out)
-    if first is not None and (resume or flags):
+    if first and (resume or flags):
         raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")
     if flags:
         plan = plan_of_flags(flags, recipe, data, run, changes or [], resume)
     else:
-        plan = plan_of_recipe(recipe, data, run, changes or [], resume, first)
-    state = _train(plan, run)
-    unfinished = state.images_seen < plan.recipe.total_images
+        plan = plan_of_recipe(recipe, data, run, changes or [], resume, first or ())
+    state = _train(plan, run, device, deadline)
+    in_time = deadline is not None and time.monotonic() >= deadline
+    unfinished = state.images_seen < plan.recipe.total_images and not in_time
     if unfinished:
         again = command("train", *_place(flags, data), "--out", out, "--resume")
         tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
@@ -100,6 +112,8 @@ def train(
     data_name = _data_name(Path(where) if where else None)
     trial = _export(state, plan, exported, data_name, terms)
     tell(f"model after {state.images_seen:,} images: {exported}")
+    if light := _keep_light(state, plan, run):
+        tell(f"to go on from it anywhere: {command('train', plan.recipe.name, '--from', light)}")
     tell(f"try it: {trial}")
     if unfinished:
         raise typer.Exit(INTERRUPTED)
@@ -130,7 +144,8 @@ def _data_name(data: Path | None) -> str:
     return "procedural toy landscapes" if data is None else data.resolve().name
 
 
-def _train(plan: Plan, run: "RunDir") -> "TrainState | SegmenterState":
+def _train(plan: Plan, run: "RunDir", device: str, deadline: float | None) -> "TrainState | SegmenterState":
+    from spadework.engine import device_of
     from spadework.training.loop import train as train_painter
     from spadework.training.recipes import Recipe
     from spadework.training.segmenting import train_segmenter
@@ -149,10 +164,30 @@ def _train(plan: Plan, run: "RunDir") -> "TrainState | SegmenterState":
 
         told_to = {"resume": plan.resume, "listener": listen, "stop": stop}
         if not isinstance(plan.recipe, Recipe):
+            _demand_cpu(device, deadline)
             return train_segmenter(plan.recipe, plan.pairs, run.root, **told_to)
         previews = [plan.held_out[i] for i in range(min(PREVIEWS, len(plan.held_out)))]
         told_to |= {"previews": previews, "begin": plan.begin}
+        told_to |= {"device": device_of(device), "deadline": deadline}
         return train_painter(plan.recipe, plan.pairs, run.root, **told_to)
+
+
+def _demand_cpu(device: str, deadline: float | None) -> None:
+    """ValueError for what a segmenter's training does not know."""
+    if device not in ("auto", "cpu") or deadline is not None:
+        raise ValueError("segmenters train on the CPU to the end: leave out --device and --minutes")
+
+
+def _keep_light(state: "TrainState | SegmenterState", plan: Plan, run: "RunDir") -> Path | None:
+    """Writes the light state of a painter's training."""
+    from spadework.training.lightstate import write_light
+    from spadework.training.recipes import Recipe
+    from spadework.training.state import TrainState
+
+    if not isinstance(state, TrainState) or not isinstance(plan.recipe, Recipe):
+        return None
+    write_light(run.light(state.images_seen), state, plan.recipe)
+    return run.light(state.images_seen)
 
 
 def _export(state: "TrainState | SegmenterState", plan: Plan, model: Path, data_name: str, terms: str) -> str:

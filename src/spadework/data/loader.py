@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import count
 
 import numpy as np
+import torch
 
 from spadework.data.sample import Batch, Sample, collate
 from spadework.data.sketching import sketch
@@ -43,24 +44,31 @@ class BatchPlan:
 
     def samples(self, k: int) -> list[Sample]:
         """What batch `k` holds, still in numpy."""
-        style = np.random.default_rng((self.seed, _STYLE, k))
-        sketched = bool(style.random() < self.sketch_share)
+        sketched = self.sketches(k)
         return [self.sample(k, i, sketched) for i in range(self.batch_size)]
+
+    def sketches(self, k: int) -> bool:
+        """Whether batch `k` sees simplified maps."""
+        return bool(np.random.default_rng((self.seed, _STYLE, k)).random() < self.sketch_share)
 
     def sample(self, k: int, i: int, sketched: bool) -> Sample:
         """Sample `i` of batch `k`, cropped to `size`, its map simplified when `sketched`."""
         rng = np.random.default_rng((self.seed, _SAMPLE, k, i))
         sample = self.dataset[self.index(k * self.batch_size + i)]
-        sample = self._geometry(rng, sample)(sample)
+        sample = self._geometry(rng, sample.labels.shape, sample.name)(sample)
         if not sketched:
             return sample
         return replace(sample, labels=sketch(sample.labels, rng, self.sketch_strength))
 
-    def _geometry(self, rng: np.random.Generator, sample: Sample) -> Geometry:
+    def geometry(self, k: int, i: int, source: tuple[int, int], name: str) -> Geometry:
+        """The box of sample `i` of batch `k`, whose photo has the size `source` (H, W)."""
+        return self._geometry(np.random.default_rng((self.seed, _SAMPLE, k, i)), source, name)
+
+    def _geometry(self, rng: np.random.Generator, source: tuple[int, int], name: str) -> Geometry:
         try:
-            return Geometry.draw(rng, sample.labels.shape, self.size, self.scale, self.flip)
+            return Geometry.draw(rng, source, self.size, self.scale, self.flip)
         except ValueError as error:
-            raise ValueError(f"{sample.name}: {error}") from error
+            raise ValueError(f"{name}: {error}") from error
 
     def index(self, position: int) -> int:
         """Which sample of the set stands at `position` of the endless sequence of shuffled epochs."""
@@ -93,11 +101,15 @@ def batches(
     iterator stops the threads.
     """
     plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, sketch_strength, scale, flip)
-    return _ahead(plan, start_batch, workers, prefetch)
+    return ahead(plan, start_batch, workers, prefetch)
 
 
-def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Generator[Batch, None, None]:
-    """The threads compute without torch: with OpenMP pools of their own beside the consumer's, all threads
+def ahead(
+    plan: BatchPlan, start: int, workers: int = 1, prefetch: int = 4, device: torch.device | str = "cpu"
+) -> Generator[Batch, None, None]:
+    """The plan's batches from `start` on, on `device`, made ahead by threads.
+
+    The threads compute without torch: with OpenMP pools of their own beside the consumer's, all threads
     would sleep between any two operations, and a training step would take half as long again.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="batches")
@@ -106,6 +118,6 @@ def _ahead(plan: BatchPlan, start: int, workers: int, prefetch: int) -> Generato
         for k in count(start):
             waiting.append(pool.submit(plan.samples, k))
             if len(waiting) > prefetch:
-                yield collate(waiting.popleft().result())
+                yield collate(waiting.popleft().result(), device)
     finally:
         pool.shutdown(cancel_futures=True)

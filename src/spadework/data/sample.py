@@ -45,29 +45,40 @@ class Batch:
         instances = None if self.instances is None else self.instances[part]
         return Batch(self.labels[part], self.image[part], instances, self.names[part])
 
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        instances = None if self.instances is None else self.instances.to(device)
-        return Batch(self.labels.to(device), self.image.to(device), instances, self.names)
 
+def collate(samples: Sequence[Sample], device: torch.device | str = "cpu") -> Batch:
+    """Stack samples of one size on a device; ValueError when there are none or their sizes differ.
 
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack samples of one size; ValueError when there are none or their sizes differ."""
+    They travel as bytes, and nothing waits for their arrival.
+    """
     sizes = sorted({sample.labels.shape for sample in samples})
     if len(sizes) != 1:
         raise ValueError(
             f"a batch needs samples of one size (H, W), these have {sizes or 'no samples at all'}"
         )
-    pixels = torch.from_numpy(np.stack([sample.image for sample in samples]))
-    image = pixels.to(torch.float32).div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
-    labels = torch.from_numpy(np.stack([sample.labels for sample in samples]))
-    return Batch(labels, image, _stack_instances(samples), [sample.name for sample in samples])
+    names = [sample.name for sample in samples]
+    pixels = _moved(np.stack([sample.image for sample in samples]), device)
+    labels = _moved(np.stack([sample.labels for sample in samples]), device)
+    instances = _stack_instances(samples)
+    return Batch(labels, to_image(pixels), None if instances is None else _moved(instances, device), names)
 
 
-def _stack_instances(samples: Sequence[Sample]) -> torch.Tensor | None:
+def to_image(pixels: torch.Tensor) -> torch.Tensor:
+    """Bytes (B, H, W, 3) -> float32 (B, 3, H, W) in [-1, 1], channels_last."""
+    return pixels.to(torch.float32).div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
+
+
+def _moved(array: np.ndarray, device: torch.device | str) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
+    if torch.device(device).type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _stack_instances(samples: Sequence[Sample]) -> np.ndarray | None:
     known = [sample.instances for sample in samples if sample.instances is not None]
     if not known:
         return None
     if len(known) != len(samples):
         raise ValueError(f"{len(known)} of {len(samples)} samples have instances; all or none must")
-    return torch.from_numpy(np.stack(known))
+    return np.stack(known)

@@ -200,7 +200,8 @@ class NormalizedFeatures(nn.Module):
         for batch in photos:
             for s, f in zip(sums, self.net(batch), strict=True):
                 rows = f.double().permute(0, 2, 3, 1).flatten(0, 2)
-                s += torch.stack([rows.sum(0), rows.square().sum(0), torch.full_like(s[0], len(rows))])
+                found = torch.stack([rows.sum(0), rows.square().sum(0)]).cpu()
+                s += torch.cat([found, torch.full_like(s[:1], len(rows))])
         for i, (total, squares, count) in enumerate(sums):
             mean = total / count
             deviation = (squares / count - mean.square()).clamp(min=1e-8).sqrt()

@@ -162,9 +162,13 @@ class Generator(nn.Module):
     def draw_noise(
         self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None
     ) -> list[Tensor]:
-        """Standard normal noise (B, 1, h, w) for every block; ``rng`` makes it repeatable."""
+        """Standard normal noise (B, 1, h, w) for every block; ``rng`` makes it repeatable on every device."""
         device = self.conv_img.weight.device
-        return [torch.randn(batch, 1, h, w, generator=rng, device=device) for h, w in self.config.grids(size)]
+        where = device if rng is None else rng.device
+        fields = [
+            torch.randn(batch, 1, h, w, generator=rng, device=where) for h, w in self.config.grids(size)
+        ]
+        return [field.to(device) for field in fields]
 
     def forward(
         self, segmap: Tensor | Contexts, z: Tensor | None = None, noise: list[Tensor] | None = None

@@ -13,21 +13,28 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..checkpoint import ModelCard, save_checkpoint
+from ..checkpoint import ModelCard, fold_spectral_norm, save_checkpoint
+from ..data.loader import ahead
 from ..data.sample import Sample
-from ..modelfile import TrainingRecord
+from ..modelfile import TrainingRecord, fill, packed, unpacked
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
 from ..nn.prior import StylePrior, StylePriorConfig
 from ..palette import Category, Palette
 from ..tensors import semantics
 from .journal import State
-from .loop import run_batches
+from .loop import plan_of
 from .objectives import Inputs
 from .recipes import Recipe
 from .settings import RunSettings
 from .state import TrainState
 from .steps import precision
+
+FAITHFUL = 45.0
+"""Decibels: by so much pictures may differ that are painted with weights in bytes."""
+
+CHECKED = 16
+"""So many training maps are painted to see that."""
 
 STATISTICS_IMAGES = 512
 STYLE_IMAGES = 1024
@@ -66,8 +73,32 @@ def export_model(
         training=record_of(state, recipe, data_name, terms),
         licence_weights=terms,
     )
-    save_checkpoint(path, card, generator, encoder, prior)
+    weights = torch.int8 if bytes_suffice(generator, encoder, recipe, data) else torch.float16
+    save_checkpoint(path, card, generator, encoder, prior, weights)
     return card
+
+
+@torch.no_grad()
+def bytes_suffice(
+    generator: Generator, encoder: StyleEncoder | None, recipe: Recipe, data: Sequence[Sample]
+) -> bool:
+    """Whether pictures of weights in bytes are FAITHFUL to those of half precision, on CHECKED maps."""
+    half, whole = (_rounded(generator, dtype) for dtype in (torch.float16, torch.int8))
+    errors = []
+    for batch in _pairs(recipe, data, CHECKED, _device(generator)):
+        maps, z = Inputs.of(batch, recipe).contexts, None if encoder is None else encoder(batch.image)[0]
+        noise = generator.draw_noise(len(batch), recipe.size) if recipe.noise else None
+        apart = (whole(maps, z, noise) - half(maps, z, noise)) / 2
+        errors.append(apart.square().flatten(1).mean(1))
+    return bool(-10 * torch.cat(errors).clamp(min=1e-12).log10().min() >= FAITHFUL)
+
+
+def _rounded(generator: Generator, dtype: torch.dtype) -> Generator:
+    """A copy whose weights are as they would be read from a file."""
+    folded = fold_spectral_norm(generator)
+    read = unpacked(packed(folded, "generator", dtype), "generator")
+    fill(folded, {k.removeprefix("generator."): v.to(_device(generator)) for k, v in read.items()})
+    return folded
 
 
 def record_of(state: State, recipe: RunSettings, data_name: str, terms: str) -> TrainingRecord:
@@ -96,11 +127,15 @@ def palette_of(recipe: RunSettings) -> Palette:
     return Palette(name=recipe.name, unknown=255 if recipe.unknown else None, classes=classes)
 
 
-def _pairs(recipe: Recipe, data: Sequence[Sample], images: int):
+def _pairs(recipe: Recipe, data: Sequence[Sample], images: int, device: torch.device | str = "cpu"):
     """Training batches as the run sees them, about ``images`` photos."""
-    with closing(run_batches(recipe, data)) as stream:
+    with closing(ahead(plan_of(recipe, data), 0, device=device)) as stream:
         for _ in range(max(1, images // recipe.batch_size)):
             yield next(stream)
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 @torch.no_grad()
@@ -115,7 +150,7 @@ def measure_statistics(
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
         norm.train()
-    for batch in _pairs(recipe, data, STATISTICS_IMAGES):
+    for batch in _pairs(recipe, data, STATISTICS_IMAGES, _device(generator)):
         inputs = Inputs.of(batch, recipe)
         with precision(recipe, inputs.image):
             z = encoder(inputs.image)[0].float() if encoder is not None else None
@@ -133,7 +168,7 @@ def whiten_styles(
 
     A photo's picture stays the same; only what a random style means changes: z = mean + root @ z'.
     """
-    encoded = [encoder(batch.image) for batch in _pairs(recipe, data, STYLE_IMAGES)]
+    encoded = [encoder(batch.image) for batch in _pairs(recipe, data, STYLE_IMAGES, _device(encoder))]
     mu = torch.cat([mu for mu, _ in encoded]).double()
     variance = torch.cat([logvar for _, logvar in encoded]).double().exp().mean(0)
     values, vectors = torch.linalg.eigh(torch.cov(mu.T) + torch.diag(variance))
@@ -157,7 +192,7 @@ def remember_styles(encoder: StyleEncoder, recipe: Recipe, data: Sequence[Sample
         semantic_nc=recipe.semantics.semantic_nc, z_dim=encoder.config.z_dim, references=max(references, 1)
     )
     prior = StylePrior(config)
-    for i, batch in enumerate(_pairs(recipe, data, references)):
+    for i, batch in enumerate(_pairs(recipe, data, references, _device(encoder))):
         kept = slice(0, config.references - i * recipe.batch_size)
         segmap = semantics(batch.labels[kept], recipe.semantics)
         prior.remember(segmap, encoder(batch.image[kept])[0], i * recipe.batch_size)

@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..data.sample import Batch
 from .rundir import RunDir
@@ -26,6 +27,9 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+
+READ_EVERY = 20
+"""Steps after which losses are read from a GPU: reading waits for it."""
 
 
 class TrainingDiverged(ValueError):
@@ -51,16 +55,43 @@ class State(Protocol):
 class Journal:
     """Counts the steps of one session of a run and writes them down."""
 
-    def __init__(self, run: RunDir, state: State, total_images: int, listener: Listener):
+    def __init__(
+        self,
+        run: RunDir,
+        state: State,
+        total_images: int,
+        listener: Listener,
+        deadline: float | None = None,
+    ):
         self.run, self.state, self.total_images, self.listener = run, state, total_images, listener
+        self.deadline = deadline
         self.began, self.first, self.before = time.monotonic(), state.images_seen, state.seconds
         self.curves = _tensorboard(run)
+        self._unread: list[tuple[Mapping[str, Tensor], Batch]] = []
+        self._last: dict[str, float] = {}
 
-    def demand_finite(self, losses: Mapping[str, float], batch: Batch) -> None:
-        """Raises TrainingDiverged, which names the batch, if a loss is not finite."""
+    def read(self, losses: Mapping[str, Tensor], batch: Batch) -> dict[str, float]:
+        """The losses as numbers; from a GPU their means of READ_EVERY steps, and nothing in between.
+
+        Raises TrainingDiverged, which names the batches, if one is not finite.
+        """
+        self._unread.append((losses, batch))
+        on_cpu = all(value.device.type == "cpu" for value in losses.values())
+        if not on_cpu and len(self._unread) < READ_EVERY:
+            return {}
+        names = {name: None for terms, _ in self._unread for name in terms}
+        means = [torch.stack([t[name] for t, _ in self._unread if name in t]).mean() for name in names]
+        numbers = dict(zip(names, torch.stack([m.double() for m in means]).tolist(), strict=True))
+        seen = [name for _, batch in self._unread for name in batch.names]
+        self._unread.clear()
+        self.demand_finite(numbers, seen)
+        return numbers
+
+    def demand_finite(self, losses: Mapping[str, float], names: Sequence[str]) -> None:
+        """Raises TrainingDiverged, with the names of the batch, if a loss is not finite."""
         broken = [f"{k} = {v}" for k, v in losses.items() if not math.isfinite(v)]
         if broken:
-            self._diverged(self.state.step + 1, f"{', '.join(broken)} in batch {', '.join(batch.names)}")
+            self._diverged(self.state.step + 1, f"{', '.join(broken)} in batch {', '.join(names)}")
 
     def note(self, batch: Batch, losses: dict[str, float], **more: Any) -> None:
         """One more step: counts it, logs its losses (and ``more``), tells the listener."""
@@ -71,9 +102,13 @@ class Journal:
         state.seconds = self.before + spent
         speed = (state.images_seen - self.first) / spent
         left = (self.total_images - state.images_seen) / speed
-        place = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2)}
-        self.run.log(place | losses | more)
-        self.listener(Progress(state.step, state.images_seen, self.total_images, speed, left, losses))
+        if self.deadline is not None:
+            left = min(left, max(0.0, self.deadline - time.monotonic()))
+        self._last = losses or self._last
+        if losses:
+            place = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2)}
+            self.run.log(place | losses | more)
+        self.listener(Progress(state.step, state.images_seen, self.total_images, speed, left, self._last))
         for name, value in losses.items():
             self.curves(name, value, state.images_seen)
 

@@ -4,9 +4,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from ..data.loader import batches
+import torch
+
+from ..data.loader import BatchPlan, ahead
+from ..data.resident import ResidentPairs
 from ..data.sample import Batch, Sample
 from ..memory import keep_freed_memory
+from .clock import Clock
 from .journal import Journal, Listener, Progress, TrainingDiverged, passed
 from .objectives import Inputs
 from .recipes import Recipe
@@ -30,17 +34,20 @@ def train(
     begin: Callable[[TrainState], None] = lambda state: None,
     listener: Listener = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
+    device: torch.device | str = "cpu",
+    deadline: float | None = None,
 ) -> TrainState:
     """Trains until ``recipe.total_images`` photos were seen, or until ``stop()``; both save the state.
 
     ``data`` are the training pairs, ``previews`` the pairs of the sample grids (default: the first of data).
-    ``begin`` may give a new run's networks other first weights.
+    ``begin`` may give a new run's networks other first weights. With a ``deadline`` (of time.monotonic) the
+    learning rate is zero and the training ends at that time, however many photos were seen.
     Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
     """
     run = RunDir(out)
     run.begin(recipe, resume)
     keep_freed_memory()
-    state = new_state(recipe)
+    state = new_state(recipe, device)
     if resume:
         state.load(run.state)
         run.forget_after(state.step)
@@ -48,22 +55,23 @@ def train(
         begin(state)
     previews = previews or [data[i] for i in range(min(8, len(data)))]
 
-    with closing(run_batches(recipe, data, state.step)) as stream:
-        if state.step == 0:
-            state.objective.calibrate([batch.image for batch in _photos(recipe, data)])
-        journal = Journal(run, state, recipe.total_images, listener)
-        while state.images_seen < recipe.total_images and not stop():
+    with closing(run_batches(recipe, data, state.step, device)) as stream:
+        if state.step == 0 and not state.calibrated:
+            state.objective.calibrate([batch.image for batch in _photos(recipe, data, device)])
+        journal = Journal(run, state, recipe.total_images, listener, deadline)
+        clock = Clock(recipe.total_images, deadline)
+        while clock.share(state.images_seen) < 1 and not stop():
             batch = next(stream)
-            _set_learning_rates(state, recipe)
-            parts = [Inputs.of(part, recipe) for part in _split(batch, recipe.accumulate)]
+            _set_learning_rates(state, recipe, clock)
+            parts = [Inputs.staged(part, recipe) for part in _split(batch, recipe.accumulate)]
 
             losses, paintings = step_generator(state, recipe, parts)
             repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
             losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
-            journal.demand_finite(losses, batch)
+            numbers = journal.read(losses, batch)
             update_average(state.average, state.painter, recipe.ema, state.step)
 
-            journal.note(batch, losses, contexts=_table_grids(parts))
+            journal.note(batch, numbers, contexts=_table_grids(parts))
             if passed(state.images_seen, batch, recipe.sample_every):
                 sample_grid(state, recipe, previews).save(run.sample(state.images_seen))
             if passed(state.images_seen, batch, recipe.save_every):
@@ -73,23 +81,25 @@ def train(
     return state
 
 
-def run_batches(recipe: Recipe, data: Sequence[Sample], start: int = 0) -> Generator[Batch, None, None]:
-    """The batches that a run of this recipe sees, from number ``start`` on."""
-    return batches(
-        data,
-        recipe.size,
-        recipe.batch_size,
-        recipe.seed,
-        start_batch=start,
-        sketch_share=recipe.sketch_share,
-        scale=recipe.scale,
-        flip=recipe.flip,
-    )
+def run_batches(
+    recipe: Recipe, data: Sequence[Sample], start: int = 0, device: torch.device | str = "cpu"
+) -> Generator[Batch, None, None]:
+    """The batches that a run of this recipe sees, from number ``start`` on, on a device."""
+    plan = plan_of(recipe, data)
+    if ResidentPairs.suits(plan, torch.device(device)):
+        return ResidentPairs(plan, device).batches(start)
+    return ahead(plan, start, device=device)
 
 
-def _photos(recipe: Recipe, data: Sequence[Sample]) -> Iterator[Batch]:
+def plan_of(recipe: Recipe, data: Sequence[Sample]) -> BatchPlan:
+    """Which batches a run of this recipe sees."""
+    shape = recipe.size, recipe.batch_size, recipe.seed, recipe.sketch_share
+    return BatchPlan(data, *shape, scale=recipe.scale, flip=recipe.flip)
+
+
+def _photos(recipe: Recipe, data: Sequence[Sample], device: torch.device | str) -> Iterator[Batch]:
     """The first batches of the run, about CALIBRATION_PHOTOS photos."""
-    with closing(run_batches(recipe, data)) as stream:
+    with closing(ahead(plan_of(recipe, data), 0, device=device)) as stream:
         for _ in range(max(1, CALIBRATION_PHOTOS // recipe.batch_size)):
             yield next(stream)
 
@@ -104,10 +114,12 @@ def _split(batch: Batch, parts: int) -> list[Batch]:
     return [batch[start : start + length] for start in range(0, len(batch), length)]
 
 
-def _set_learning_rates(state: TrainState, recipe: Recipe) -> None:
+def _set_learning_rates(state: TrainState, recipe: Recipe, clock: Clock | None = None) -> None:
     """Constant until ``decay_from``, then linear to zero; the generator's rises over ``warm_up`` before."""
-    done, here = state.images_seen / recipe.total_images, state.step * recipe.batch_size
-    factor = 1.0 if done < recipe.decay_from else (1 - done) / (1 - recipe.decay_from)
+    clock = clock or Clock(recipe.total_images)
+    done, decay_from = clock.share(state.images_seen), clock.decay_from(recipe.decay_from)
+    here = state.step * recipe.batch_size
+    factor = 1.0 if done < decay_from else (1 - done) / (1 - decay_from)
     g, d = (0.5, 2.0) if recipe.ttur else (1.0, 1.0)
     rise = min(1.0, here / recipe.warm_up) if recipe.warm_up else 1.0
     for optimizer, scale in ((state.optimizer_g, g * rise), (state.optimizer_d, d)):

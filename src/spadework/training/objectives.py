@@ -16,8 +16,9 @@ from ..contexts import Contexts
 from ..data.sample import Batch
 from ..nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
 from ..nn.features import VGG19, EfficientNetLite, NormalizedFeatures
-from ..tensors import channel_of_ids, semantics
-from .recipes import Recipe
+from ..tensors import channel_of_ids, instance_edges, one_hot, semantics
+from .recipes import STRIDES, Recipe
+from .views import WHOLE, View, alike, draw_view
 
 Losses = dict[str, Tensor]
 
@@ -26,25 +27,69 @@ Losses = dict[str, Tensor]
 class Inputs:
     """A batch as the networks see it: channels (B, H, W) int64, segmap (B, K, H, W), image (B, 3, H, W).
 
-    ``contexts`` stands for the segmap in the generator, wherever that is faster.
+    ``contexts`` are of the maps that are painted; they stand for a segmap in the generator, wherever that is
+    faster. Photos and paintings are judged through ``view``. The first ``swapped`` maps are painted in other
+    photos' styles, and the first ``twins`` of them are the same maps and styles as the next so many.
     """
 
     channels: Tensor
     segmap: Tensor
     image: Tensor
     contexts: Contexts
+    view: View = WHOLE
+    swapped: int = 0
+    twins: int = 0
 
     @classmethod
     def of(cls, batch: Batch, recipe: Recipe) -> "Inputs":
-        """One-hot in the precision that training runs in."""
-        dtype = getattr(torch, recipe.precision)
-        segmap = semantics(batch.labels, recipe.semantics, batch.instances, dtype)
-        channels = channel_of_ids(batch.labels, recipe.semantics)
-        edges = segmap[:, -1] > 0 if recipe.edges else None
-        size = (batch.image.shape[2], batch.image.shape[3])
-        grids = recipe.generator.grids(size) if recipe.contexts else []
-        contexts = Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.padding)
-        return cls(channels, segmap, batch.image, contexts)
+        """Every map whole, in its own photo's style."""
+        channels, segmap = _maps(batch, recipe)
+        return cls(channels, segmap, batch.image, _contexts(channels, segmap, recipe))
+
+    @classmethod
+    def staged(cls, batch: Batch, recipe: Recipe) -> "Inputs":
+        """As it is trained: a random view, floods, other photos' styles, twins; whole where none is asked."""
+        swapped = int(len(batch) * recipe.swap_share)
+        twins = swapped // 2 if recipe.lambda_seek else 0
+        channels, segmap = _maps(batch, recipe)
+        channels, segmap, image = (alike(x, twins) for x in (channels, segmap, batch.image))
+        view, painted = draw_view(recipe.view, channels, recipe.label_nc, twins)
+        map_ = segmap if painted is channels else one_hot(painted, recipe.semantics, None, segmap.dtype)
+        return cls(channels, segmap, image, _contexts(painted, map_, recipe), view, swapped, twins)
+
+
+def _maps(batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
+    """Channel numbers (B, H, W), and the segmap (B, K, H, W) in the precision that training runs in."""
+    segmap = semantics(batch.labels, recipe.semantics, batch.instances, getattr(torch, recipe.precision))
+    return channel_of_ids(batch.labels, recipe.semantics), segmap
+
+
+def _contexts(channels: Tensor, segmap: Tensor, recipe: Recipe) -> Contexts:
+    edges = segmap[:, -1] > 0 if recipe.edges else None
+    size = channels.shape[1], channels.shape[2]
+    pays = recipe.contexts and channels.device.type == "cpu"  # a GPU convolves faster than it looks up
+    grids = recipe.generator.grids(size) if pays else []
+    return Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.padding)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch as it is judged: channels (B, h, w), segmap (B, K, h, w), photo and painting (B, 3, h, w)."""
+
+    channels: Tensor
+    segmap: Tensor
+    image: Tensor
+    painting: Tensor
+
+    @classmethod
+    def of(cls, inputs: Inputs, painting: Tensor, recipe: Recipe) -> "Seen":
+        """Photos and paintings (B, 3, H, W) through the batch's view."""
+        view = inputs.view
+        if view is WHOLE:
+            return cls(inputs.channels, inputs.segmap, inputs.image, painting)
+        channels = view.channels(inputs.channels, recipe.label_nc)
+        segmap = one_hot(channels, recipe.semantics, None, inputs.segmap.dtype)
+        return cls(channels, segmap, view.image(inputs.image), view.image(painting))
 
 
 @dataclass(frozen=True)
@@ -55,10 +100,39 @@ class Painting:
     features: tuple[list[Tensor], list[Tensor]] | None = None
 
 
+def painting_losses(inputs: Inputs, fake: Tensor, recipe: Recipe) -> Losses:
+    """What a painting (B, 3, H, W) is held to as a whole: no lattice, the power of photos, their colors."""
+    terms, own = {}, slice(inputs.swapped, None)
+    if recipe.lambda_phase:
+        terms["g_phase"] = recipe.lambda_phase * losses.phase(fake)
+    if recipe.lambda_spectrum:
+        terms["g_spectrum"] = recipe.lambda_spectrum * losses.spectrum(fake, inputs.image)
+    if recipe.lambda_color:
+        ours, theirs = (local_means(x[own], recipe.color_grid) for x in (fake, inputs.image))
+        terms["g_color"] = recipe.lambda_color * F.l1_loss(ours, theirs)
+    return terms
+
+
+def quiet(channels: Tensor, reach: int, unknown: int) -> Tensor:
+    """Channel numbers (B, H, W), ``unknown`` within ``reach`` pixels on either side of an outline.
+
+    Outlines of machines are a few pixels off, and of sketches more: there no class is right or wrong.
+    """
+    if not reach:
+        return channels
+    edges = instance_edges(channels)[:, None].float()
+    near = F.max_pool2d(edges, 2 * reach - 1, 1, reach - 1)[:, 0] > 0
+    return torch.where(near, unknown, channels)
+
+
 class Objective(Protocol):
     """Owns nothing that learns but its discriminator."""
 
     discriminator: nn.Module
+
+    def networks(self) -> list[nn.Module]:
+        """All that must lie on the device of the training."""
+        ...
 
     def calibrate(self, photos: list[Tensor]) -> None:
         """Measures what it needs on real photos, once, before training."""
@@ -87,31 +161,34 @@ class PatchObjective:
         self.gan_d, self.gan_g = losses.GAN_LOSSES[recipe.gan_loss]
         self.vgg = VGG19.from_file(recipe.vgg) if recipe.vgg else None
 
+    def networks(self) -> list[nn.Module]:
+        """The discriminator, and the perceptual net if there is one."""
+        return [self.discriminator, *([] if self.vgg is None else [self.vgg])]
+
     def calibrate(self, photos: list[Tensor]) -> None:
         """Nothing to measure."""
 
     def _discriminate(self, inputs: Inputs, fake: Tensor) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
         """Photo and painting go through as one batch, as published: (features of photo, of painting)."""
-        segmap = torch.cat([inputs.segmap, inputs.segmap])
-        both = self.discriminator(segmap, torch.cat([fake, inputs.image.to(fake.dtype)]))
+        seen = Seen.of(inputs, fake, self.recipe)
+        segmap = torch.cat([seen.segmap, seen.segmap])
+        both = self.discriminator(segmap, torch.cat([seen.painting, seen.image.to(fake.dtype)]))
         count = len(fake)
         real = [[x[count:] for x in scale] for scale in both]
         return real, [[x[:count] for x in scale] for scale in both]
 
     def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
-        """Adversarial, feature matching, and where asked for perceptual and colour."""
-        r = self.recipe
+        """Adversarial, and of the pairs feature matching and where asked for perceptual."""
+        r, own = self.recipe, slice(inputs.swapped, None)
         real_out, fake_out = self._discriminate(inputs, fake)
         terms = {"g_gan": r.lambda_gan * self.gan_g([scale[-1] for scale in fake_out])}
-        features = [[scale[:-1] for scale in out] for out in (real_out, fake_out)]
+        features = [[[x[own] for x in scale[:-1]] for scale in out] for out in (real_out, fake_out)]
         terms["g_feat"] = r.lambda_feat * losses.feature_matching(*features)
         if self.vgg is not None:
             with torch.no_grad():
-                target = self.vgg(inputs.image)
-            difference = losses.perceptual(target, self.vgg(fake), VGG19.WEIGHTS)
+                target = self.vgg(inputs.image[own])
+            difference = losses.perceptual(target, self.vgg(fake[own]), VGG19.WEIGHTS)
             terms["g_perceptual"] = r.lambda_perceptual * difference
-        if r.lambda_color:
-            terms["g_color"] = r.lambda_color * F.l1_loss(local_means(fake), local_means(inputs.image))
         return terms, Painting(fake.detach())
 
     def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
@@ -130,6 +207,10 @@ class BackboneObjective:
         self.features = features.to(getattr(torch, recipe.precision))
         self.discriminator = BackboneDiscriminator(recipe.over_backbone(self.features.channels))
 
+    def networks(self) -> list[nn.Module]:
+        """The discriminator and the classifier under it."""
+        return [self.discriminator, self.features]
+
     def calibrate(self, photos: list[Tensor]) -> None:
         """Measures mean and deviation of every frozen feature."""
         self.features.calibrate(photos)
@@ -138,37 +219,69 @@ class BackboneObjective:
         """Class weights of the batch; the unknown class has none."""
         return losses.class_weights(channels, self.recipe.label_nc)
 
+    def _labels(self, seen: Seen) -> Tensor:
+        """The class that every pixel must show; label_nc where it may show any."""
+        return quiet(seen.channels, self.recipe.quiet, self.recipe.label_nc)
+
     def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
-        """Labels per pixel, patches, paired features, paired colours."""
-        r = self.recipe
+        """Labels per pixel, patches; of the pairs features, by cell or by label region; and twins apart."""
+        r, seen = self.recipe, Seen.of(inputs, fake, self.recipe)
         with torch.no_grad():
-            target = self.features(inputs.image)
-        features = self.features(fake)
-        judged = self.discriminator(inputs.segmap, fake, features)
-        pixel = losses.pixel_labels(judged.logits, inputs.channels, self._weights(inputs.channels))
+            target = self.features(seen.image)
+        features = self.features(seen.painting)
+        judged = self.discriminator(seen.segmap, seen.painting, features)
+        labels = self._labels(seen)
         terms = {
-            "g_pixel": r.lambda_pixel * pixel,
+            "g_pixel": r.lambda_pixel * losses.pixel_labels(judged.logits, labels, self._weights(labels)),
             "g_gan": r.lambda_gan * losses.hinge_g([s.float() for s in judged.scores]),
-            "g_feat": r.lambda_feat * losses.perceptual(target, features, [1.0] * len(target)).float(),
-            "g_color": r.lambda_color * F.l1_loss(local_means(fake), local_means(inputs.image)),
         }
+        terms |= self._paired(seen, target, features, slice(inputs.swapped, None))
+        if inputs.twins:
+            terms["g_seek"] = r.lambda_seek * self._apart(inputs, fake, features[-1])
         return terms, Painting(fake.detach(), (target, [f.detach() for f in features]))
+
+    def _paired(self, seen: Seen, target: list[Tensor], features: list[Tensor], own: slice) -> Losses:
+        """What paintings in their own photo's style, ``own`` of the batch, share with it."""
+        r, terms = self.recipe, {}
+        pairs = {s: (f[own], t[own]) for s, f, t in zip(STRIDES, features, target, strict=True)}
+        regions = seen.segmap[own]
+        if r.lambda_feat:
+            each = [F.l1_loss(*pairs[stride]) for stride in r.feat_strides]
+            terms["g_feat"] = r.lambda_feat * torch.stack(each).sum().float()
+        if r.lambda_statistics:
+            each = [losses.region_statistics(*pairs[stride], regions) for stride in r.statistics_strides]
+            terms["g_statistics"] = r.lambda_statistics * torch.stack(each).mean()
+        if r.lambda_means:
+            each = [losses.region_means(*pairs[stride], regions) for stride in r.means_strides]
+            terms["g_means"] = r.lambda_means * torch.stack(each).mean()
+        if r.lambda_region_color:
+            colors = losses.region_means(seen.painting[own], seen.image[own], regions, least=64)
+            terms["g_region_color"] = r.lambda_region_color * colors
+        return terms
+
+    @staticmethod
+    def _apart(inputs: Inputs, fake: Tensor, coarse: Tensor) -> Tensor:
+        """The mode-seeking term of the twins."""
+        first, second = slice(inputs.twins), slice(inputs.twins, 2 * inputs.twins)
+        places = losses.place(fake[first], fake[second], inputs.contexts.segmap[first])
+        return losses.seek(places, coarse[first], coarse[second])
 
     def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
         """Photos: their labels; paintings: "fake"; patches: hinge."""
-        both = torch.cat([inputs.image, painting.image.to(inputs.image.dtype)])
+        seen = Seen.of(inputs, painting.image, self.recipe)
+        both = torch.cat([seen.image, seen.painting.to(seen.image.dtype)])
         if painting.features is None:
             with torch.no_grad():
                 features = self.features(both)
         else:
             features = [torch.cat(pair) for pair in zip(*painting.features, strict=True)]
-        judged = self.discriminator(inputs.segmap, both, features)
+        judged = self.discriminator(seen.segmap, both, features)
         real, painted = judged.logits.chunk(2)
         scores = [s.float().chunk(2) for s in judged.scores]
         d_real, d_fake = losses.hinge_d([real for real, _ in scores], [fake for _, fake in scores])
-        weights = self._weights(inputs.channels)
+        labels = self._labels(seen)
         return {
-            "d_pixel_real": losses.pixel_labels(real, inputs.channels, weights),
+            "d_pixel_real": losses.pixel_labels(real, labels, self._weights(labels)),
             "d_pixel_fake": losses.pixel_fake(painted),
             "d_real": d_real,
             "d_fake": d_fake,

@@ -17,10 +17,18 @@ from ..nn.spade import Norm, Padding
 from ..tensors import SemanticsConfig
 from .segmenter_recipe import SegmenterRecipe
 from .settings import RunSettings
+from .views import ViewConfig
 
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+STRIDES = (2, 4, 8, 16, 32)
+"""Of the frozen classifier's features, finest first."""
+
+Strides = tuple[Literal[2, 4, 8, 16, 32], ...]
 
 
 class Recipe(RunSettings):
@@ -93,13 +101,54 @@ class Recipe(RunSettings):
     )
     lambda_gan: Weight = Field(1.0, description="weight of the adversarial term")
     lambda_feat: Weight = Field(10.0, description="weight of feature matching")
+    feat_strides: Strides = Field(
+        STRIDES, description="features that are matched cell by cell (backbone judge)"
+    )
+    lambda_statistics: Weight = Field(
+        0.0, description="means and deviations of features per label region, to the photo's (backbone judge)"
+    )
+    statistics_strides: Strides = Field((2, 4, 8), description="of these features")
+    lambda_means: Weight = Field(
+        0.0, description="means of features per label region, to the photo's (backbone judge)"
+    )
+    means_strides: Strides = Field((16, 32), description="of these features")
     lambda_perceptual: Weight = Field(
         10.0, description="weight of the perceptual loss (patch judge with VGG weights)"
     )
     lambda_pixel: Weight = Field(
         0.0, description="cross-entropy of the painting to its labels (backbone judge)"
     )
+    quiet: int = Field(
+        0, ge=0, description="pixels on either side of an outline that may show any class (backbone judge)"
+    )
     lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
+    color_grid: Count = Field(16, description="divisions of each side for these means")
+    lambda_region_color: Weight = Field(
+        0.0, description="L1 of mean colors per label region (backbone judge)"
+    )
+    lambda_phase: Weight = Field(0.0, description="gradients alike in all rows and columns modulo 4")
+    lambda_spectrum: Weight = Field(0.0, description="power by frequency as photos have it")
+    lambda_style: Weight = Field(
+        0.0, description="L1 of a painting's encoded style to the other photo's whose style it was given"
+    )
+    lambda_seek: Weight = Field(
+        0.0, description="two draws of noise for one map and style are to differ (backbone judge)"
+    )
+    # how photos and paintings are looked at
+    zoom: Share = Field(0.0, description="share of batches seen through half of each side, enlarged twice")
+    crop: Share = Field(0.0, description="share of batches seen through 7/8 of each side")
+    jitter: Share = Field(0.0, description="share of batches seen in another light")
+    cutout: Share = Field(0.0, description="share of batches seen with a hole")
+    flood: Share = Field(
+        0.0, description="share of enlarged windows of one class that are painted from a map of it alone"
+    )
+    swap_share: float = Field(
+        0.0, ge=0, le=0.5, description="share of a batch that is painted in another photo's style"
+    )
+    noise_gain: float = Field(1.0, gt=0, description="times the strengths of noise that --from begins with")
+    coarse_noise_gain: float = Field(
+        1.0, gt=0, description="times those of blocks on grids of an eighth of the size and less, once more"
+    )
     lambda_kl: Weight = Field(0.05, description="weight of the style's KL divergence")
     vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
 
@@ -115,7 +164,25 @@ class Recipe(RunSettings):
                 f"encoder_size {self.encoder_size} ends in one pixel, which has no instance norm: "
                 "use 33 or more, or encoder_norm=batch"
             )
+        self._demand_sense()
         return self
+
+    def _demand_sense(self) -> None:
+        """ValueError for terms and views that would do nothing, or something else."""
+        if self.zoom + self.crop > 1:
+            raise ValueError(
+                f"zoom {self.zoom} and crop {self.crop} are shares of the same batches: at most 1"
+            )
+        if self.edges and (self.zoom or self.crop or self.cutout):
+            raise ValueError("zoom, crop and cutout do not know edges: set them to 0, or edges=false")
+        if self.cutout and not self.unknown:
+            raise ValueError("cutout makes pixels unknown: set unknown=true, or cutout=0")
+        if self.swap_share and self.z_dim is None:
+            raise ValueError("swap_share needs a style: set z_dim, or swap_share=0")
+        if (self.lambda_style or self.lambda_seek) and not self.swap_share:
+            raise ValueError("lambda_style and lambda_seek are of swapped styles: set swap_share=0.5")
+        if self.lambda_seek and not (self.noise and self.judge == "backbone"):
+            raise ValueError("lambda_seek tells draws of noise apart: set noise=true and judge=backbone")
 
     @property
     def semantics(self) -> SemanticsConfig:
@@ -140,6 +207,13 @@ class Recipe(RunSettings):
             size=self.encoder_size,
             layers=layers,
             norm=self.encoder_norm,
+        )
+
+    @property
+    def view(self) -> ViewConfig:
+        """How the discriminator looks at a batch."""
+        return ViewConfig(
+            zoom=self.zoom, crop=self.crop, jitter=self.jitter, cutout=self.cutout, flood=self.flood
         )
 
     @property

@@ -28,6 +28,10 @@ class RunDir:
         """Where the exported model after so many images lies."""
         return self.root / f"model-{images_seen:08d}.safetensors"
 
+    def light(self, images_seen: int) -> Path:
+        """Where the light state after so many images lies."""
+        return self.root / f"light-{images_seen:08d}.safetensors"
+
     def begin(self, recipe: RunSettings, resume: bool) -> None:
         """Makes the folder, or checks that there is a run to resume; ValueError with the remedy if not."""
         if resume:

@@ -19,7 +19,8 @@ from .state import TrainState
 def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) -> Picture:
     """Painted by the averaged weights; rows are samples, the random styles are the same in every grid."""
     crops = [Geometry.center(s.labels.shape, recipe.size)(s) for s in samples]
-    batch = collate(crops)
+    device = next(state.average.parameters()).device
+    batch = collate(crops, device)
     columns = [np.stack([_sketch(recipe, s.labels) for s in crops])]
     rng = torch.Generator().manual_seed(0)
     generator: Generator = state.average["generator"]  # type: ignore[assignment]
@@ -27,7 +28,7 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
     noise = generator.draw_noise(len(crops), recipe.size, rng) if recipe.noise else None
     styles = [None]
     if recipe.z_dim is not None:
-        random = torch.randn(len(crops), recipe.z_dim, generator=rng)
+        random = torch.randn(len(crops), recipe.z_dim, generator=rng).to(device)
         styles = [random, state.average["encoder"](batch.image)[0]]
     columns += [to_bytes(generator(segmap, z, noise)) for z in styles]
     columns.append(np.stack([s.image for s in crops]))

@@ -108,7 +108,7 @@ def train_segmenter(
             batch = next(stream)
             _set_learning_rates(state, recipe)
             losses = step_segmenter(state, recipe, batch, weights)
-            journal.demand_finite(losses, batch)
+            journal.demand_finite(losses, batch.names)
             update_average(state.average, state.net, recipe.ema, state.step)
             journal.note(batch, losses)
             if passed(state.images_seen, batch, recipe.save_every):

@@ -1,9 +1,13 @@
-"""The first weights of a run from a model: fine-tuning, or going on where only the model was kept."""
+"""The first weights of a run: from a model, which is fine-tuned, or from a light state, which goes on."""
+
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from ..checkpoint import Checkpoint
+from ..checkpoint import Checkpoint, load_checkpoint
+from ..modelfile import is_model
+from .lightstate import LightState, fill_from, read_light
 from .recipes import Recipe
 from .state import TrainState
 
@@ -11,22 +15,35 @@ FOLDED, LEARNED = "weight", "parametrizations.weight"
 """Where a layer with spectral norm keeps its weight in a model, and in training."""
 
 
-def demand_fit(recipe: Recipe, model: Checkpoint) -> None:
-    """ValueError where the recipe makes other networks than the model has, or has nothing left to train."""
-    card = model.card
-    ours, theirs = (
-        {"generator": r.generator, "encoder": r.encoder, "semantics": r.semantics} for r in (recipe, card)
-    )
-    for part, config in ours.items():
-        differing = _differing(config, theirs[part])
+FREE = ("padding", "bilinear_ups")
+"""Settings of a generator that shape no weight: a run may begin with a model that has others."""
+
+Start = Checkpoint | LightState
+
+
+def read_start(path: Path) -> Start:
+    """A model, a light state or a discriminator, whichever the file holds. Raises ValueError as these do."""
+    return load_checkpoint(path) if is_model(path) else read_light(path)
+
+
+def demand_fit(recipe: Recipe, start: Start) -> None:
+    """ValueError where the recipe makes other networks than the start has, or has nothing left to train."""
+    if isinstance(start, Checkpoint):
+        theirs, seen, what = start.card, start.card.training.images_seen, f"model {start.card.name}"
+    elif start.recipe is not None:
+        theirs, seen, what = start.recipe, start.images_seen, start.origin
+    else:
+        return
+    for part in ("generator", "encoder", "semantics"):
+        differing = _differing(getattr(recipe, part), getattr(theirs, part))
         if differing:
             raise ValueError(
-                f"recipe {recipe.name} makes another {part} than model {card.name} has ({differing}): "
+                f"recipe {recipe.name} makes another {part} than {what} has ({differing}): "
                 "change it with --set, or choose the recipe that made the model"
             )
-    if recipe.total_images <= card.training.images_seen:
+    if recipe.total_images <= seen:
         raise ValueError(
-            f"model {card.name} has seen {card.training.images_seen:,} images, and the run ends at "
+            f"{what} has seen {seen:,} images, and the run ends at "
             f"total_images {recipe.total_images:,}, which counts them: --set total_images=N with a larger N"
         )
 
@@ -36,20 +53,44 @@ def _differing(ours, theirs) -> str:
     if ours is None or theirs is None:
         return "" if ours is theirs else "one of the two has none"
     a, b = ours.model_dump(), theirs.model_dump()
-    return ", ".join(f"{key} {a[key]}, not {b[key]}" for key in a if a[key] != b.get(key))
+    return ", ".join(f"{key} {a[key]}, not {b[key]}" for key in a if a[key] != b.get(key) and key not in FREE)
 
 
-def begin_from(state: TrainState, recipe: Recipe, model: Checkpoint) -> None:
-    """Fills generator and encoder with the model's weights; images and seconds go on from its card.
+def begin_from(state: TrainState, recipe: Recipe, start: Start) -> None:
+    """Fills networks with the start's weights; images and seconds go on from its counts.
 
-    The discriminator is in no model and starts anew: give the recipe a ``warm_up``.
+    The discriminator is in no model and starts anew: give the recipe a ``warm_up``. A light state also says
+    which batch and which random numbers come next.
     """
-    demand_fit(recipe, model)
+    demand_fit(recipe, start)
+    if isinstance(start, Checkpoint):
+        _begin_from_model(state, start)
+    else:
+        fill_from(state, start)
+        if start.recipe is not None:
+            state.step, state.images_seen, state.seconds = start.step, start.images_seen, start.seconds
+    if isinstance(start, Checkpoint) or start.recipe is not None:
+        _strengthen(state, recipe)
+
+
+def _begin_from_model(state: TrainState, model: Checkpoint) -> None:
     _unfold(state.generator, model.generator)
     if state.encoder is not None and model.encoder is not None:
         _unfold(state.encoder, model.encoder)
     state.average.load_state_dict(state.painter.state_dict())
     state.images_seen, state.seconds = model.card.training.images_seen, model.card.training.seconds
+
+
+@torch.no_grad()
+def _strengthen(state: TrainState, recipe: Recipe) -> None:
+    """Noise as the recipe wants it at first: what was learned without a use for it is nearly silent."""
+    grids = dict(zip(recipe.generator.doublings, recipe.generator.grids(recipe.size), strict=True))
+    for networks in (state.painter, state.average):
+        for name, block in networks["generator"].blocks.items():  # type: ignore[operator,union-attr]
+            coarse = grids[name][0] * 8 <= recipe.size[0]
+            gain = recipe.noise_gain * (recipe.coarse_noise_gain if coarse else 1)
+            if block.noise_strength is not None:
+                block.noise_strength.mul_(gain)
 
 
 @torch.no_grad()

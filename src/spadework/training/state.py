@@ -16,7 +16,10 @@ from .statefile import read_state, write_state
 
 @dataclass
 class TrainState:
-    """``painter`` holds generator and encoder, ``average`` their moving average; steps count batches."""
+    """``painter`` holds generator and encoder, ``average`` their moving average; steps count batches.
+
+    calibrated: what the objective needs of real photos was measured.
+    """
 
     step: int
     images_seen: int
@@ -26,6 +29,7 @@ class TrainState:
     objective: Objective
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
+    calibrated: bool = False
 
     @property
     def generator(self) -> Generator:
@@ -58,8 +62,8 @@ class TrainState:
         return {"optimizer_g": self.optimizer_g, "optimizer_d": self.optimizer_d}
 
 
-def new_state(recipe: Recipe) -> TrainState:
-    """Fresh networks and optimisers, the same for the same recipe and seed."""
+def new_state(recipe: Recipe, device: torch.device | str = "cpu") -> TrainState:
+    """Fresh networks and optimisers on a device, the same for the same recipe and seed."""
     torch.manual_seed(recipe.seed)
     painter = nn.ModuleDict({"generator": Generator(recipe.generator)})
     if recipe.encoder:
@@ -69,10 +73,14 @@ def new_state(recipe: Recipe) -> TrainState:
         if recipe.init_gain is not None:
             initialise(net, recipe.init_gain)
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for net in (painter, *objective.networks()):
+        net.to(device)
     lr_g, lr_d = (recipe.lr / 2, recipe.lr * 2) if recipe.ttur else (recipe.lr, recipe.lr)
     average = copy.deepcopy(painter).eval().requires_grad_(False)
-    optimizer_g = torch.optim.Adam(painter.parameters(), lr_g, recipe.betas)
-    optimizer_d = torch.optim.Adam(objective.discriminator.parameters(), lr_d, recipe.betas)
+    # PyTorch's fused Adam is wrong on a CPU where gradient and weight have different memory layouts
+    fused = torch.device(device).type == "cuda"
+    optimizer_g = torch.optim.Adam(painter.parameters(), lr_g, recipe.betas, fused=fused)
+    optimizer_d = torch.optim.Adam(objective.discriminator.parameters(), lr_d, recipe.betas, fused=fused)
     return TrainState(0, 0, 0.0, painter, average, objective, optimizer_g, optimizer_d)
 
 

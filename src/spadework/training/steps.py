@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .. import losses
 from ..nn.encoder import reparameterize
-from .objectives import Inputs, Losses, Painting
+from .objectives import Inputs, Losses, Painting, painting_losses
 from .recipes import Recipe
 from .state import TrainState
+from .views import alike
 
 
 def precision(recipe: Recipe, image: Tensor) -> torch.autocast:
@@ -17,28 +19,49 @@ def precision(recipe: Recipe, image: Tensor) -> torch.autocast:
     return torch.autocast(image.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
 
 
-def paint(state: TrainState, inputs: Inputs) -> tuple[Tensor, Losses]:
-    """Paints every map in its own photo's style: ((B, 3, H, W), the KL term if there is a style)."""
+NEARBY = 0.1
+"""Deviation of another photo's style around what the encoder says of it."""
+
+
+def paint(state: TrainState, recipe: Recipe, inputs: Inputs, parts: int = 1) -> tuple[Tensor, Losses]:
+    """Paints every map in its own photo's style, or those that are to be swapped in another's.
+
+    Returns paintings (B, 3, H, W) and the weighted terms of the style; one part of ``parts`` of a batch.
+    """
     if state.encoder is None:
         return state.generator(inputs.contexts), {}
     mu, logvar = (t.float() for t in state.encoder(inputs.image))
-    return state.generator(inputs.contexts, reparameterize(mu, logvar)), {"kl": losses.kl(mu, logvar)}
+    z = reparameterize(mu, logvar)
+    others = _others(mu.detach(), inputs)
+    fake = state.generator(inputs.contexts, torch.cat([others, z[len(others) :]]))
+    # summed over a batch as published, where all else is a mean: a sum over the parts too
+    terms = {"kl": recipe.lambda_kl * parts * losses.kl(mu, logvar)}
+    if recipe.lambda_style and len(others):
+        said, _ = state.average["encoder"](fake[: len(others)].float())
+        terms["g_style"] = recipe.lambda_style * F.l1_loss(said.float(), others)
+    return fake, terms
+
+
+def _others(mu: Tensor, inputs: Inputs) -> Tensor:
+    """Styles for the maps at the front of the batch (n, Z): of the photos at its end, twins the same."""
+    own = len(mu) - inputs.swapped
+    styles = mu[own:] if own < len(mu) else mu[:0]
+    styles = styles + NEARBY * torch.randn_like(styles)
+    return alike(styles, inputs.twins)
 
 
 def step_generator(
     state: TrainState, recipe: Recipe, parts: Sequence[Inputs]
-) -> tuple[dict[str, float], list[Painting]]:
+) -> tuple[Losses, list[Painting]]:
     """Updates generator and encoder; returns the losses and the paintings."""
     state.optimizer_g.zero_grad(set_to_none=True)
     state.objective.discriminator.requires_grad_(False)
     seen, paintings = [], []
     for inputs in parts:
         with precision(recipe, inputs.image):
-            fake, terms = paint(state, inputs)
-            # summed over a batch as published, where all else is a mean: a sum over the parts too
-            terms = {k: recipe.lambda_kl * len(parts) * v for k, v in terms.items()}
+            fake, terms = paint(state, recipe, inputs, len(parts))
             judged, painting = state.objective.generator_losses(inputs, fake)
-            terms |= judged
+            terms |= judged | painting_losses(inputs, fake, recipe)
         _total(terms, len(parts)).backward()
         seen.append(terms)
         paintings.append(painting)
@@ -49,7 +72,7 @@ def step_generator(
 
 def step_discriminator(
     state: TrainState, recipe: Recipe, parts: Sequence[Inputs], paintings: Sequence[Painting] | None
-) -> dict[str, float]:
+) -> Losses:
     """Updates the discriminator on photos and ``paintings``; None paints anew, as the paper's code does."""
     state.optimizer_d.zero_grad(set_to_none=True)
     seen = []
@@ -57,7 +80,7 @@ def step_discriminator(
         with precision(recipe, inputs.image):
             if paintings is None:
                 with torch.no_grad():
-                    painting = Painting(paint(state, inputs)[0])
+                    painting = Painting(paint(state, recipe, inputs)[0])
             else:
                 painting = paintings[i]
             terms = state.objective.discriminator_losses(inputs, painting)
@@ -71,5 +94,6 @@ def _total(terms: Losses, parts: int) -> Tensor:
     return torch.stack([t.float() for t in terms.values()]).sum() / parts
 
 
-def _report(seen: list[Losses]) -> dict[str, float]:
-    return {k: sum(float(terms[k].detach()) for terms in seen) / len(seen) for k in seen[0]}
+def _report(seen: list[Losses]) -> Losses:
+    """Means over the parts, on their device: to read a number waits for a GPU."""
+    return {k: torch.stack([terms[k].detach() for terms in seen]).mean() for k in seen[0]}

@@ -61,7 +61,12 @@ def test_local_deviation_is_of_every_window_inside_the_picture():
     assert found.shape == (12, 23)
     for i, j in ((0, 0), (5, 7), (11, 22)):
         assert found[i, j] == pytest.approx(grey[i : i + 9, j : j + 9].std(), rel=1e-9)
-    assert texture.local_deviation(np.full((20, 20), -0.3)).max() < 1e-7
+    for value in range(256):
+        blank = texture.luminance(np.full((16, 16, 3), value, np.uint8))
+        assert texture.local_deviation(blank).max() == texture.band_power(np.tile(blank, (2, 2))).max() == 0
+    faint = np.full((9, 9, 3), 255, np.uint8)
+    faint[4, 4, 1] = 254
+    assert texture.local_deviation(texture.luminance(faint))[0, 0] == pytest.approx(80**0.5 / 81 / 382.5)
 
 
 def test_windows_keep_off_outlines_as_far_as_they_say():
@@ -192,7 +197,9 @@ def test_figures_of_lattices_are_the_extremes_of_paintings_and_of_photos():
     for period in (4, 16):
         assert figure(f"rows_{period}_low", table) == 0
         assert figure(f"rows_{period}_high", table) > 3.5
-        assert 0.8 < figure(f"columns_{period}_low", table) < 1 < figure(f"columns_{period}_high", table) < 1.2
+        assert (
+            0.8 < figure(f"columns_{period}_low", table) < 1 < figure(f"columns_{period}_high", table) < 1.2
+        )
         assert 0.8 < figure(f"rows_{period}_low", table, real=True) < 1
 
 

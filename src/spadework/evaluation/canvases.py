@@ -33,8 +33,8 @@ MOST = 24
 STRUCTURED = ("mountain", "snow", "tree", "grass", "rock", "sand", "sea", "water")
 """Classes in which another draw should be another place; where a palette has none of them, all count."""
 
-SIDE, GAP, NAMES = 160, 4, 100
-"""Of the sheet, in pixels: the short side of a picture, what parts two, and the column of the names."""
+SIDE, GAP, HEAD, FONT = 160, 4, 40, 15
+"""Of the sheet, in pixels: the short side of a picture, what parts two, the space of the titles, letters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,18 +93,19 @@ def sheet(canvases: Sequence[Canvas]) -> Image.Image:
     height, width = lines[0][0].shape[:2]
     scale = SIDE / min(height, width)
     height, width = round(height * scale), round(width * scale)
-    top = 2 * NAMES // 5
-    middle = NAMES + SHOWN * (width + GAP) + 3 * GAP
-    page = Image.new("RGB", (middle + SHOWN * (width + GAP), top + len(lines) * (height + GAP)), "white")
-    brush, font = ImageDraw.Draw(page), ImageFont.load_default(15)
-    for left, title in ((NAMES, f"one style, {SHOWN} draws"), (middle, f"{SHOWN} moods")):
-        brush.text((left, top // 3), title, "black", font)
+    font = ImageFont.load_default(FONT)
+    names = 6 * GAP + round(max(font.getlength(canvas.name) for canvas in canvases))
+    middle = names + SHOWN * (width + GAP) + 3 * GAP
+    page = Image.new("RGB", (middle + SHOWN * (width + GAP), HEAD + len(lines) * (height + GAP)), "white")
+    brush = ImageDraw.Draw(page)
+    brush.text((names, HEAD // 3), f"one style, {SHOWN} draws", "black", font)
+    brush.text((middle, HEAD // 3), f"{SHOWN} moods", "black", font)
     for number, (canvas, line) in enumerate(zip(canvases, lines, strict=True)):
-        y = top + number * (height + GAP)
+        y = HEAD + number * (height + GAP)
         brush.rectangle((GAP, y, 3 * GAP, y + height - 1), fill=canvas.color)
         brush.text((5 * GAP, y), canvas.name, "black", font)
         for place, pixels in enumerate(line):
-            left = (NAMES if place < SHOWN else middle - SHOWN * (width + GAP)) + place * (width + GAP)
+            left = (names if place < SHOWN else middle) + place % SHOWN * (width + GAP)
             page.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS), (left, y))
     return page
 

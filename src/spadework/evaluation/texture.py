@@ -27,6 +27,9 @@ BANDS = ((16, 32), (32, 64), (64, 80), (80, 96), (96, 112), (112, 128))
 PERIODS = (4, 16)
 """Of the lattices, in pixels, that doublings print."""
 
+ROUNDING = 1e-10
+"""Smaller variances are blank: one byte that differs by 1 in a window makes about 1e-7."""
+
 CELL = 16
 """Structure is what the means of squares of so many pixels a side show."""
 
@@ -40,7 +43,8 @@ def local_deviation(grey: Plane) -> Plane:
     """(H, W) -> (H - 8, W - 8): the deviation in every window that lies inside the picture."""
     x = torch.from_numpy(np.stack([grey, grey**2]))[:, None]
     mean, square = F.avg_pool2d(F.avg_pool2d(x, (WINDOW, 1), 1), (1, WINDOW), 1)[:, 0].numpy()
-    return np.sqrt((square - mean**2).clip(min=0))
+    variance = square - mean**2
+    return np.sqrt(np.where(variance > ROUNDING, variance, 0))
 
 
 def outlines(ids: Pixels) -> NDArray[np.bool_]:
@@ -72,7 +76,8 @@ def band_power(grey: Plane) -> Plane:
     """(H, W) -> the mean power of every band, under a Hann window: (6,)."""
     height, width = grey.shape
     hann = torch.hann_window(height).double()[:, None] * torch.hann_window(width).double()
-    power = np.abs(np.fft.fft2((grey - grey.mean()) * hann.numpy())) ** 2
+    level = grey.flat[0] + (grey - grey.flat[0]).mean()  # of a blank picture exactly its own
+    power = np.abs(np.fft.fft2((grey - level) * hann.numpy())) ** 2
     cycles = 256 * np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
     return np.array([power[(low <= cycles) & (cycles < high)].mean() for low, high in BANDS])
 

@@ -224,6 +224,20 @@ def test_figures_of_which_the_photos_have_nothing_are_left_out(
     assert Report.model_validate_json(found.model_dump_json()) == found
 
 
+def test_maps_without_any_class_have_no_texture_and_no_sheet(model: Path, data: Path, tmp_path: Path):
+    for file in (data / "labels").iterdir():
+        Image.fromarray(np.full((32, 32), 255, np.uint8)).save(file)
+    result = run(
+        "evaluate", model, "--data", data, "--seeds", 1, "--json", tmp_path / "a.json", "--html", tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    report = Report.model_validate_json((tmp_path / "a.json").read_text())
+    assert report.textures == report.classes == {}
+    assert {"fd", "power_16_32"} < set(report.figures)
+    assert not {"accuracy", "deviation_inside", "deviation_outlines", "structure"} & set(report.figures)
+    assert not list(tmp_path.glob("*flood*"))
+
+
 def test_reports_from_before_there_was_texture_are_still_read(report: Report):
     old = json.loads(report.model_dump_json())
     del old["textures"], old["terms"]["moods"]

@@ -97,7 +97,7 @@ def evaluate(
     if gallery is not None:
         tell(f"gallery: {gallery.write(report, canvases)}")
     _keep(report, json, model_file(model) if card else None)
-    if json is not None:
+    if json is not None and canvases:
         tell(f"every class alone: {write_sheet(json.with_suffix('.flood.jpg'), canvases)}")
 
 

@@ -229,7 +229,7 @@ def _classes(table: Table, palette: Palette) -> dict[str, ClassScore]:
     if "read/first" not in table:
         return {}
     painted, real = (table[f"read/{role}"].sum(0) for role in ("first", "photo"))
-    shares, ious, of_real = painted.sum(1) / painted.sum(), class_ious(painted), class_ious(real)
+    shares, ious, of_real = quotient(painted.sum(1), painted.sum()), class_ious(painted), class_ious(real)
     found = {
         c.name: ClassScore(iou=_four(ious[i]), real=_four(of_real[i]), share=_four(shares[i]))
         for i, c in enumerate(palette.classes)

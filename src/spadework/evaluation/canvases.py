@@ -113,6 +113,6 @@ def sheet(canvases: Sequence[Canvas]) -> Image.Image:
 def write_sheet(path: Path, canvases: Sequence[Canvas]) -> Path:
     """Writes `sheet` as a JPEG file."""
     buffer = io.BytesIO()
-    sheet(canvases).save(buffer, "jpeg", quality=90)
+    sheet(canvases).save(buffer, "jpeg", quality=85)
     atomic_write(path, buffer.getvalue())
     return path

@@ -1,7 +1,9 @@
 """The report of a model: what is compared with what, that it repeats, and that unlike is not compared."""
 
+import dataclasses
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,13 @@ from spadework.cli import app, evaluating
 from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.evaluation import metrics
+from spadework.evaluation.canvases import STRUCTURED, Canvas, paint_canvas
 from spadework.evaluation.metrics import Lite0Features, frechet_distance, kernel_distance
 from spadework.evaluation.observing import Instruments, Shown
 from spadework.evaluation.protocols import PROTOCOLS, named
 from spadework.evaluation.report import Names, Report, compare, evaluate
 from spadework.evaluation.segmentation import accuracy, class_ious, confusion
+from spadework.evaluation.texture import observe, phases
 from spadework.labelmap import LabelMap
 
 PAIRS = ToyLandscapes(length=6, size=(32, 32), seed=3)
@@ -67,8 +71,15 @@ def seen() -> list[Shown]:
 
 
 @pytest.fixture(scope="module")
-def report(checkpoint: Checkpoint, instruments: Instruments, seen: list[Shown]) -> Report:
-    return evaluate(checkpoint, PAIRS, OURS, NAMES, instruments, 2, candidates=3, listener=seen.append)
+def alone() -> list[Canvas]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def report(
+    checkpoint: Checkpoint, instruments: Instruments, seen: list[Shown], alone: list[Canvas]
+) -> Report:
+    return evaluate(checkpoint, PAIRS, OURS, NAMES, instruments, 2, 3, "cpu", seen.append, alone.append)
 
 
 def test_two_runs_give_the_same_bytes(checkpoint: Checkpoint, instruments: Instruments, report: Report):
@@ -142,6 +153,95 @@ def test_listeners_see_every_map_in_order(report: Report, seen: list[Shown]):
     assert [shown.name for shown in seen[:6]] == [pair.name for pair in PAIRS]
     assert all(len(shown.pictures) == 2 and shown.read is not None for shown in seen)
     assert np.array_equal(seen[0].photo, PAIRS[0].image)
+
+
+def test_texture_is_of_paintings_in_their_photos_styles(checkpoint: Checkpoint, report: Report):
+    engine = Engine(checkpoint)
+    own = [engine.paint(p.labels, style=engine.style_of(p.image)).pixels for p in PAIRS]
+    rows = [observe(a, p.image, p.labels, engine.palette) for a, p in zip(own, PAIRS, strict=True)]
+    total = {key: np.sum([row[key] for row in rows], 0) for key in rows[0]}
+    inside = total["inside/painted"].sum() / total["inside/photo"].sum()
+    figures = report.figures
+    assert figures["deviation_inside"].value == pytest.approx(inside, abs=6e-5)
+    assert figures["deviation_inside"].real == 1
+    power = total["power/painted"] / total["power/photo"]
+    assert figures["power_112_128"].value == pytest.approx(power[-1], rel=1e-3)
+    low = phases(total["columns/painted"], 4).min()
+    assert figures["columns_4_low"].value == pytest.approx(low, abs=6e-5)
+    for i, c in enumerate(engine.palette.classes):
+        found = report.textures.get(c.name)
+        assert (found is not None) == (total["pixels"][i] > 0)
+        if found is not None:
+            assert found.share == pytest.approx(total["pixels"][i] / 6, abs=6e-5)
+            assert (found.deviation is None) == (total["windows"][i] == 0)
+        if found is not None and found.deviation is not None:
+            ratio = total["inside/painted"][i] / total["inside/photo"][i]
+            assert found.deviation == pytest.approx(ratio, abs=6e-5)
+            assert found.photos == pytest.approx(total["inside/photo"][i] / total["windows"][i], abs=6e-5)
+    assert [t.share for t in report.textures.values()] == sorted(
+        (t.share for t in report.textures.values()), reverse=True
+    )
+
+
+def test_canvases_are_measured_and_shown(checkpoint: Checkpoint, report: Report, alone: list[Canvas]):
+    assert {canvas.name for canvas in alone[: len(report.textures)]} == set(report.textures)
+    canvas = next(c for c in alone if c.name in STRUCTURED)
+    again = paint_canvas(Engine(checkpoint), canvas.name)
+    assert all(np.array_equal(a, b) for a, b in zip(canvas.again, again.again, strict=True))
+    rows, texture = canvas.rows(), report.textures[canvas.name]
+    assert texture.structure == pytest.approx((rows["apart"].sum() / rows["spread"].sum()) ** 0.5, abs=6e-5)
+    assert texture.detail == pytest.approx(rows["detail"].mean(), abs=6e-5)
+    if texture.photos:
+        assert texture.alone == pytest.approx(rows["alone"].mean() / texture.photos, rel=0.01)
+    chosen = [t for name, t in report.textures.items() if name in STRUCTURED]
+    mean = np.mean([t.structure for t in chosen if t.structure is not None])
+    assert report.figures["structure"].value == pytest.approx(mean, abs=2e-4)
+    assert report.terms.moods == len(canvas.moods)
+
+
+def test_a_model_that_reads_no_styles_is_measured_by_its_first_paintings(
+    checkpoint: Checkpoint, instruments: Instruments
+):
+    card = checkpoint.card.model_copy(update={"encoder": None})
+    bare = dataclasses.replace(checkpoint, card=card, encoder=None)
+    figures = evaluate(bare, PAIRS, OURS, Names(data="toy"), Instruments(instruments.lite0), 1).figures
+    engine = Engine(bare)
+    rows = [observe(engine.paint(p.labels).pixels, p.image, p.labels, engine.palette) for p in PAIRS]
+    painted, photo = (np.sum([row[f"outline/{role}"] for row in rows]) for role in ("painted", "photo"))
+    assert "fd_own_style" not in figures
+    assert figures["deviation_outlines"].value == pytest.approx(painted / photo, abs=6e-5)
+
+
+def test_figures_of_which_the_photos_have_nothing_are_left_out(
+    checkpoint: Checkpoint, instruments: Instruments
+):
+    blank = [dataclasses.replace(p, image=np.full_like(p.image, 90)) for p in PAIRS]
+    found = evaluate(checkpoint, blank, OURS, Names(data="toy"), Instruments(instruments.lite0), 1)
+    assert not {"deviation_inside", "power_16_32", "border"} & set(found.figures)
+    assert {"fd", "rows_4_low", "structure"} < set(found.figures)
+    assert found.figures["rows_4_low"].real is None
+    assert {texture.deviation for texture in found.textures.values()} == {None}
+    assert Report.model_validate_json(found.model_dump_json()) == found
+
+
+def test_maps_without_any_class_have_no_texture_and_no_sheet(model: Path, data: Path, tmp_path: Path):
+    for file in (data / "labels").iterdir():
+        Image.fromarray(np.full((32, 32), 255, np.uint8)).save(file)
+    result = run(
+        "evaluate", model, "--data", data, "--seeds", 1, "--json", tmp_path / "a.json", "--html", tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    report = Report.model_validate_json((tmp_path / "a.json").read_text())
+    assert report.textures == report.classes == {}
+    assert {"fd", "power_16_32"} < set(report.figures)
+    assert not {"accuracy", "deviation_inside", "deviation_outlines", "structure"} & set(report.figures)
+    assert not list(tmp_path.glob("*flood*"))
+
+
+def test_reports_from_before_there_was_texture_are_still_read(report: Report):
+    old = json.loads(report.model_dump_json())
+    del old["textures"], old["terms"]["moods"]
+    assert Report.model_validate_json(json.dumps(old)).textures == {}
 
 
 def test_terms_state_what_was_done(report: Report):
@@ -224,7 +324,13 @@ def test_the_command_writes_json_card_and_gallery_and_keeps_the_weights(data: Pa
     assert after.card.metrics["distance"] == before.card.metrics["distance"]
     old, new = before.generator.state_dict(), after.generator.state_dict()
     assert all(bool((old[k] == new[k]).all()) for k in old)
-    assert (tmp_path / "g" / "index.html").read_text().count("<article") == 2
+    page = (tmp_path / "g" / "index.html").read_text()
+    assert page.count("<article") == 2
+    assert '<img loading="lazy" src="flood.jpg"' in page
+    assert (tmp_path / "a.flood.jpg").read_bytes() == (tmp_path / "g" / "flood.jpg").read_bytes()
+    classes = report["textures"]
+    assert all(re.search(rf"<th>{name}</th><td class=number>[\d.]+%</td>", page) for name in classes)
+    assert all(re.search(rf"^{name} +[\d.]+% .*\d\.\d\d\d", result.output, re.M) for name in classes)
     result = run("compare", tmp_path / "a.json", tmp_path / "a.json")
     assert result.exit_code == 0, result.output
     assert "fd_half" in result.output

@@ -57,7 +57,8 @@ def evaluate(
 
     Every map is painted; all figures but diversity are of the one candidate with seed 0, and nothing is
     selected. The networks that measure are in no training loss. Beside each figure stands the same measure
-    of real photos.
+    of real photos. In the end every class is painted alone: the sheet of that lies beside the report and in
+    the gallery.
     """
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
@@ -65,6 +66,7 @@ def evaluate(
     from spadework.data.folder import PairedFolder
     from spadework.engine import device_of, model_file
     from spadework.evaluation import protocols
+    from spadework.evaluation.canvases import Canvas, write_sheet
     from spadework.evaluation.gallery import Gallery
     from spadework.evaluation.report import evaluate as measure
 
@@ -82,14 +84,21 @@ def evaluate(
                 gallery.add(shown)
             progress.advance(task)
 
+        def listen_alone(canvas: Canvas) -> None:
+            canvases.append(canvas)
+            progress.update(task, description=f"{canvas.name} alone")
+
+        canvases: list[Canvas] = []
         where = device_of(device)
         report = measure(
-            checkpoint, pairs, rules, names, instruments, seeds, candidates, where, listener=listen
+            checkpoint, pairs, rules, names, instruments, seeds, candidates, where, listen, listen_alone
         )
     _show(report)
     if gallery is not None:
-        tell(f"gallery: {gallery.write(report)}")
+        tell(f"gallery: {gallery.write(report, canvases)}")
     _keep(report, json, model_file(model) if card else None)
+    if json is not None and canvases:
+        tell(f"every class alone: {write_sheet(json.with_suffix('.flood.jpg'), canvases)}")
 
 
 def compare(
@@ -155,6 +164,8 @@ def _show(report: "Report") -> None:
         scores = report.classes.items()
         rows = [[name, f"{s.iou:.3f}", f"{s.real:.3f}", f"{s.share:.1%}"] for name, s in scores]
         show_table(["class", "IoU", "real photos", "share"], rows)
+    if report.textures:
+        show_table(*report.texture_table())
     for name, value in report.terms.words():
         tell(f"{name}: {value}")
     tell(f"not as published: {report.departs}")

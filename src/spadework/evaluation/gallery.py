@@ -3,6 +3,7 @@
 One folder with a page and its pictures, which works from the disk and without a network. (H, W) pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from ..files import atomic_write
 from ..labelmap import LabelMap
+from .canvases import SHOWN, Canvas, write_sheet
 from .measures import MEASURES
 from .observing import Shown
 from .report import Report
@@ -78,8 +80,8 @@ class Gallery:
         which = "Every map" if self.every == 1 else f"Every {self.every}th map, beginning with the first,"
         return f"{which} of {self._seen} in the order of their names; seed 0. Nothing was selected."
 
-    def write(self, report: Report) -> Path:
-        """The page, when all maps were added."""
+    def write(self, report: Report, canvases: Sequence[Canvas] = ()) -> Path:
+        """The page, when all maps were added; with their sheet, if there are any ``canvases``."""
         ranked = sorted(self._entries, key=_goodness)
         few = MARKED if len(ranked) >= 4 * MARKED else min(1, len(ranked) // 2)
         marks = {entry.name: "worst" for entry in ranked[:few]}
@@ -90,6 +92,7 @@ class Gallery:
             "title": escape(f"{report.model}: painted from {len(self._entries)} maps"),
             "about": _about(self.rule(), report, keys),
             "figures": _figures(report),
+            "flood": _flood(self.folder, canvases),
             "sorts": _sorts(keys),
             "classes": "".join(f"<option>{escape(name)}</option>" for name in classes),
             "articles": "\n".join(
@@ -142,7 +145,29 @@ def _figures(report: Report) -> str:
     ]
     terms = [f"<tr><th>{key}</th><td>{escape(value)}</td></tr>" for key, value in report.terms.words()]
     head = "<tr><th></th><th>value</th><th>95 %</th><th>real photos</th><th></th></tr>"
-    return f"<table>{head}{''.join(rows)}</table><br><table>{''.join(terms)}</table>"
+    tables = [f"<table>{head}{''.join(rows)}</table>", *_textures(report)]
+    return "<br>".join([*tables, f"<table>{''.join(terms)}</table>"])
+
+
+def _textures(report: Report) -> list[str]:
+    """A table of the classes, if there is any."""
+    titles, rows = report.texture_table()
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    lines = [
+        f"<tr><th>{escape(name)}</th>{''.join(f'<td class=number>{cell}</td>' for cell in cells)}</tr>"
+        for name, *cells in rows
+    ]
+    return [f"<table><tr>{head}</tr>{''.join(lines)}</table>"] if lines else []
+
+
+def _flood(folder: Path, canvases: Sequence[Canvas]) -> str:
+    """Writes the flood-fill sheet; the part of the page that shows it."""
+    if not canvases:
+        return ""
+    file = write_sheet(folder / "flood.jpg", canvases).name
+    text = f"Every class alone: {SHOWN} draws of one style, {SHOWN} moods"
+    image = f'<img loading="lazy" src="{file}" alt="{text}">'
+    return f'<details open><summary>{text}</summary><a href="{file}">{image}</a></details>'
 
 
 def _sorts(keys: list[str]) -> str:

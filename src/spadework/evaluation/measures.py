@@ -8,9 +8,13 @@ from numpy.typing import NDArray
 
 from .metrics import Rows, frechet_distance, kernel_distance
 from .segmentation import accuracy, mean_iou
+from .texture import BANDS, PERIODS, phases, quotient, structure
 
 Table = Mapping[str, NDArray]
-"""What was observed: by key an array with a row per map (N, ...). See `observing.Observer`."""
+"""What was observed: by key an array with a row per map (N, ...), or per mood of the canvases (S, K).
+
+See `observing.Observer` and `canvases.canvas_table`.
+"""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,68 @@ def _gain(name: str, means: str, key: str, digits: int, gain: Gain) -> Measure:
     return Measure(name, means, needs, lambda t: gain(*(t[need] for need in needs)), digits=digits)
 
 
+Summary = Callable[[NDArray], NDArray | float]
+"""Of the rows (N, ...) of all maps."""
+
+
+def _to_photos(name: str, means: str, key: str, of: Summary) -> Measure:
+    """A summary of the paintings' rows over that of the photos', so that 1 is as photos have it."""
+    paint, photo = f"{key}/painted", f"{key}/photo"
+
+    def ratio(t: Table, role: str) -> float:
+        return float(quotient(np.asarray(of(t[role])), np.asarray(of(t[photo]))))
+
+    return Measure(name, means, (paint, photo), lambda t: ratio(t, paint), lambda t: ratio(t, photo))
+
+
+def _phase(key: str, period: int, end: str) -> Measure:
+    """The smallest or the largest step of a lattice over the mean step: 1 where there is no lattice."""
+    extreme, word = {"low": (np.min, "smallest"), "high": (np.max, "largest")}[end]
+    value, of_photo = (
+        lambda t, role=role: float(extreme(phases(t[role].mean(0), period)))
+        for role in (f"{key}/painted", f"{key}/photo")
+    )
+    means = f"{word} step between {key} mod {period}, over the mean step"
+    needs = (f"{key}/painted", f"{key}/photo")
+    return Measure(f"{key}_{period}_{end}", means, needs, value, of_photo)
+
+
 _HALVES = "beside it: photos to photos, half as many, which makes it larger"
 _INCEPTION = "Inception-v3 with the standard weights, fed as by pytorch-fid"
+
+_TEXTURE = (
+    _to_photos("deviation_inside", "local deviation inside regions, to photos'", "inside", np.sum),
+    _to_photos("deviation_outlines", "the same on outlines", "outline", np.sum),
+    *(
+        _to_photos(
+            f"power_{low}_{high}",
+            f"power at {low} to {high} cycles per 256 px, to photos'",
+            "power",
+            lambda rows, band=band: rows[:, band].sum(),
+        )
+        for band, (low, high) in enumerate(BANDS)
+    ),
+    *(
+        _phase(key, period, end)
+        for key in ("rows", "columns")
+        for period in PERIODS
+        for end in ("low", "high")
+    ),
+    _to_photos(
+        "border_row",
+        "step of the whole first row to the second, to photos'",
+        "border",
+        lambda rows: np.median(rows[:, 0]),
+    ),
+    _to_photos("border", "the same of all four sides", "border", lambda rows: np.median(rows.mean(1))),
+    Measure(
+        "structure",
+        "two draws on canvases of one class: 0 the same place, 1 another",
+        ("apart", "spread"),
+        lambda t: float(structure(t["apart"], t["spread"]).mean()),
+    ),
+    _mean("detail", "mean difference of two draws on these canvases, of [-1, 1]", "detail"),
+)
 
 MEASURES = (
     _distance("fd", f"Fréchet distance, EfficientNet-Lite0; {_HALVES}", frechet_distance, "lite0"),
@@ -106,5 +170,6 @@ MEASURES = (
         4,
         lambda photo, first, best: accuracy(best.sum(0)) - accuracy(first.sum(0)),
     ),
+    *_TEXTURE,
 )  # fmt: skip
 """Every figure there is; a report has those for which there was an instrument."""

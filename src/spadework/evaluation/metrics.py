@@ -112,10 +112,11 @@ def bootstrap_error(measure: Callable[[NDArray[np.intp]], float], count: int) ->
     """The standard error of ``measure`` (of indices of pictures), over RESAMPLES draws of ``count`` of them.
 
     Only the spread of the draws is used: a draw repeats pictures, which makes a distance of distributions
-    larger, so percentiles of the draws would lie beside the figure. Seed 0: it repeats.
+    larger, so percentiles of the draws would lie beside the figure. A draw of which ``measure`` knows nothing
+    (nan) does not count. Seed 0: it repeats.
     """
     rng = np.random.default_rng(0)
-    return float(np.std([measure(rng.integers(count, size=count)) for _ in range(RESAMPLES)], ddof=1))
+    return float(np.nanstd([measure(rng.integers(count, size=count)) for _ in range(RESAMPLES)], ddof=1))
 
 
 def lab_mean(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from ..candidates import Reader, obedience, ordered
 from ..data.sample import Sample
 from ..engine import Engine
 from ..labelmap import LabelMap
+from . import texture
 from .measures import Table
 from .metrics import (
     InceptionFeatures,
@@ -52,7 +53,8 @@ class Observer:
 
     The keys of its table: "lite0/ROLE" and "inception/ROLE" (N, F), "lab/ROLE" (N, 3), "read/ROLE" and
     "referee/ROLE" (N, K, K + 1), "realism/ROLE", "to_photo", "to_other", "diversity" and "followed" (N,).
-    Roles are photo, first (seed 0), own (in the photo's style) and best.
+    Roles are photo, first (seed 0), own (in the photo's style) and best. And what `texture.observe` finds in
+    the painting in the photo's style, or in the first where the model reads no styles.
     """
 
     def __init__(self, engine: Engine, instruments: Instruments, seeds: int, candidates: int = 1) -> None:
@@ -69,6 +71,8 @@ class Observer:
         pictures, roles = self._painted(sketch, pair.image)
         row = self._features(roles, pictures[1:])
         row |= {f"lab/{role}": lab_mean(roles[role]) for role in ("photo", "own") if role in roles}
+        painted = roles.get("own", roles["first"])
+        row |= texture.observe(painted, pair.image, pair.labels, self.engine.palette)
         read = self._read(sketch, roles, row)
         self._rows.append(row)
         scores = {"distance": float(row["to_photo"])}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import PIL
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from .. import __version__
@@ -15,11 +16,13 @@ from ..labelmap import LabelMap
 from ..palette import Palette
 from ..training.export import machine
 from . import consistency
+from .canvases import MOODS, Canvas, canvas_table, frequent, paint_canvas
 from .measures import MEASURES, Measure, Table, take
 from .metrics import RESAMPLES, bootstrap_error
 from .observing import Instruments, Observer, Shown
 from .protocols import SHAPES, Protocol
 from .segmentation import class_ious
+from .texture import quotient, structure
 
 
 class _Frozen(BaseModel):
@@ -43,6 +46,20 @@ class ClassScore(_Frozen):
     share: float
 
 
+class ClassTexture(_Frozen):
+    """One class: its share of the maps, local deviation inside its regions, and what its canvases show.
+
+    None: no window lies inside a region of it, or it got no canvas.
+    """
+
+    share: float
+    photos: float | None = Field(description="local deviation of photos, of [-1, 1]")
+    deviation: float | None = Field(description="that of paintings, over that of photos")
+    alone: float | None = Field(description="that of canvases of this class, over that of photos")
+    structure: float | None = Field(description="two draws on a canvas: 0 the same place, 1 another")
+    detail: float | None = Field(description="mean difference of two draws on a canvas, of [-1, 1]")
+
+
 class Terms(_Frozen):
     """What figures depend on besides the model: two reports are compared only where all of it is equal."""
 
@@ -59,8 +76,11 @@ class Terms(_Frozen):
     segmenter: str | None = Field(description="what reads the pictures; of a file its name and hash")
     referee: str | None = Field(description="the segmenter that judges what the first one has ordered")
     candidates: int = Field(description="pictures that `best` is the best of")
+    moods: int = Field(
+        default=MOODS, description="styles (seeds 0, 1, ...) in which canvases of one class are painted twice"
+    )
     intervals: str = Field(
-        default=f"1.96 bootstrap standard errors, {RESAMPLES} resamples of the maps, seed 0",
+        default=f"1.96 bootstrap standard errors, {RESAMPLES} resamples of maps or moods, seed 0",
         description="how far the intervals reach",
     )
 
@@ -83,9 +103,18 @@ class Report(_Frozen):
     departs: str = Field(description="what is not as in the publication that the protocol follows")
     figures: dict[str, Figure]
     classes: dict[str, ClassScore]
+    textures: dict[str, ClassTexture] = Field(default={}, description="by class, the most frequent first")
     statistics_gap: float | None = Field(description="see consistency.py; None without batch norm")
     warnings: tuple[str, ...]
     made_with: dict[str, str]
+
+    def texture_table(self) -> tuple[list[str], list[list[str]]]:
+        """For people: titles, and a row of cells per class."""
+        rows = [
+            [name, f"{texture.share:.1%}", *("" if v is None else f"{v:.3f}" for _, v in list(texture)[1:])]
+            for name, texture in self.textures.items()
+        ]
+        return ["class", *ClassTexture.model_fields], rows
 
     def metrics(self) -> dict[str, float | str]:
         """For a model's card: every figure with what it is beside."""
@@ -113,8 +142,11 @@ def evaluate(
     candidates: int = 1,
     device: str = "cpu",
     listener: Callable[[Shown], None] = lambda shown: None,
+    canvas_listener: Callable[[Canvas], None] = lambda canvas: None,
 ) -> Report:
     """Paints every map at the model's own size and compares with the photos; the listener sees each map.
+
+    Then every class that is in the maps is painted alone, at most `canvases.MOST` of them.
 
     ``seeds`` overrides the protocol's. Raises ValueError for fewer than 4 pairs, for instruments that the
     protocol or the candidates need and that are missing, for a segmenter that judges its own choice, and as
@@ -131,6 +163,10 @@ def evaluate(
         maps += [shown.sketch] if len(maps) < consistency.MAPS else []
         listener(shown)
     table = observer.table()
+    canvases: list[Canvas] = []
+    for name in frequent(table["pixels"], engine.palette):
+        canvases.append(paint_canvas(engine, name))
+        canvas_listener(canvases[-1])
     gap = consistency.statistics_gap(checkpoint, engine, maps)
     terms = _terms(protocol, names, instruments, observer, len(pairs), size)
     return Report(
@@ -138,8 +174,9 @@ def evaluate(
         images_seen=checkpoint.card.training.images_seen,
         terms=terms,
         departs=protocol.departs,
-        figures={m.name: _figure(m, table, len(pairs)) for m in MEASURES if m.measurable(table)},
+        figures=_figures(table) | _figures(canvas_table(canvases)),
         classes=_classes(table, engine.palette),
+        textures=_textures(table, canvases, engine.palette),
         statistics_gap=None if gap is None else round(gap, 4),
         warnings=tuple(filter(None, [consistency.warning(gap)])),
         made_with=_made_with(),
@@ -168,12 +205,23 @@ def _demand_independent(names: Names) -> None:
         )
 
 
-def _figure(measure: Measure, table: Table, count: int) -> Figure:
-    value = measure.value(table)
-    reach = 1.96 * bootstrap_error(lambda maps: measure.value(take(table, maps)), count)
-    real = None if measure.real is None else round(measure.real(table), measure.digits)
-    low, high = (round(bound, measure.digits) for bound in (value - reach, value + reach))
-    return Figure(value=round(value, measure.digits), low=low, high=high, real=real)
+def _figures(table: Table) -> dict[str, Figure]:
+    """What can be measured of a table; without the figures of which it has nothing, as of blank photos."""
+    found = {measure.name: _figure(measure, table) for measure in MEASURES if measure.measurable(table)}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def _figure(measure: Measure, table: Table) -> Figure | None:
+    seen = {key: table[key] for key in measure.needs}
+    value = measure.value(seen)
+    if not np.isfinite(value):
+        return None
+    count = len(seen[measure.needs[0]])
+    reach = 1.96 * bootstrap_error(lambda rows: measure.value(take(seen, rows)), count)
+    real = float("nan") if measure.real is None else measure.real(seen)
+    rounded = [round(number, measure.digits) for number in (value, value - reach, value + reach, real)]
+    value, low, high, real = rounded
+    return Figure(value=value, low=low, high=high, real=real if np.isfinite(real) else None)
 
 
 def _classes(table: Table, palette: Palette) -> dict[str, ClassScore]:
@@ -181,7 +229,7 @@ def _classes(table: Table, palette: Palette) -> dict[str, ClassScore]:
     if "read/first" not in table:
         return {}
     painted, real = (table[f"read/{role}"].sum(0) for role in ("first", "photo"))
-    shares, ious, of_real = painted.sum(1) / painted.sum(), class_ious(painted), class_ious(real)
+    shares, ious, of_real = quotient(painted.sum(1), painted.sum()), class_ious(painted), class_ious(real)
     found = {
         c.name: ClassScore(iou=_four(ious[i]), real=_four(of_real[i]), share=_four(shares[i]))
         for i, c in enumerate(palette.classes)
@@ -190,9 +238,36 @@ def _classes(table: Table, palette: Palette) -> dict[str, ClassScore]:
     return dict(sorted(found.items(), key=lambda item: -item[1].share))
 
 
+def _textures(table: Table, canvases: Sequence[Canvas], palette: Palette) -> dict[str, ClassTexture]:
+    """The classes that are in some map, the most frequent first."""
+    total = {key: table[key].sum(0) for key in ("pixels", "windows", "inside/painted", "inside/photo")}
+    shares, photos = total["pixels"] / len(table["pixels"]), quotient(total["inside/photo"], total["windows"])
+    deviations = quotient(total["inside/painted"], total["inside/photo"])
+    alone = {canvas.name: canvas.rows() for canvas in canvases}
+    nothing = dict.fromkeys(("apart", "spread", "detail", "alone"), np.full(1, np.nan))
+    found = {}
+    for i, name in enumerate(c.name for c in palette.classes):
+        if shares[i] > 0:
+            rows = alone.get(name, nothing)
+            found[name] = ClassTexture(
+                share=_four(shares[i]),
+                photos=_known(photos[i]),
+                deviation=_known(deviations[i]),
+                alone=_known(quotient(rows["alone"].mean(), photos[i])),
+                structure=_known(structure(rows["apart"], rows["spread"])),
+                detail=_known(rows["detail"].mean()),
+            )
+    return dict(sorted(found.items(), key=lambda item: -item[1].share))
+
+
 def _four(value: float) -> float:
     """Of four digits."""
     return round(float(value), 4)
+
+
+def _known(value: NDArray | float) -> float | None:
+    """Of four digits; None for nan."""
+    return _four(float(value)) if np.isfinite(value) else None
 
 
 def _terms(

@@ -436,6 +436,12 @@ def test_a_model_is_trained_on(tmp_path: Path) -> None:
     assert len(Path("second/stats.jsonl").read_text().splitlines()) == 2
     assert "has seen 4 images" in refused("train", *TOY, "total_images=4", "--out", "third", "--from", first)
     assert "leave out --resume" in refused("train", "--out", "second", "--resume", "--from", first)
+    light = Path("second/light-00000008.safetensors")
+    assert f"--from {light}" in result.output
+    result = run("train", *TOY, "total_images=12", "--out", "fourth", "--from", light)
+    assert result.exit_code == 0, result.output
+    stats = Path("fourth/stats.jsonl").read_text().splitlines()
+    assert [json.loads(line)["images"] for line in stats] == [10, 12]  # from the next batch on
     assert "a painter" in refused("train", "segmenter_landscape", "--out", "third", "--from", first)
     assert "no model 'landscap'" in refused("train", *TOY, "--out", "third", "--from", "landscap")
 
@@ -501,6 +507,21 @@ def test_other_bad_input_of_train(tmp_path: Path) -> None:
     for words, arguments in cases.items():
         assert words in refused("train", *arguments)
         assert files(tmp_path) == ["file"]
+
+
+def test_minutes_end_a_training_which_is_then_whole() -> None:
+    words = ("train", *TOY, "total_images=1000000", "--minutes", "0.05", "--device", "cpu", "--out", "run")
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    (model,) = Path("run").glob("model-*.safetensors")
+    (light,) = Path("run").glob("light-*.safetensors")
+    assert "stopped" not in result.output
+    assert model.name in result.output
+    assert light.name in result.output
+    assert Path("run/state.safetensors").is_file()
+    assert "leave out --device and --minutes" in refused(
+        "train", "segmenter_landscape", "--minutes", "1", "--out", "x", "--data", "nothing"
+    )
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(monkeypatch: pytest.MonkeyPatch) -> None:

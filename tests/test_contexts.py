@@ -287,7 +287,7 @@ def test_the_generator_paints_and_learns_the_same(
 ):
     monkeypatch.setattr(contexts, "DEAREST", 10.0)
     monkeypatch.setattr(contexts, "SMALLEST", 1)
-    net = generator(z_dim, (32, 64), kernel=kernel, padding=padding, bilinear_ups=2)
+    net = generator(z_dim, (32, 64), kernel=kernel, padding=padding, label_padding=padding, bilinear_ups=2)
     twin = copy.deepcopy(net)  # spectral norm moves at every call
     channels, size = noise(2, 64, 32), (64, 32)  # another shape than it was trained at
     segmap = one_hot(channels, 4)

@@ -180,3 +180,121 @@ def test_pixel_fake_is_the_cross_entropy_to_the_last_class() -> None:
 )
 def test_gradients_are_those_of_the_values(loss: Callable[[Tensor], Tensor]) -> None:
     assert torch.autograd.gradcheck(loss, some(1, 3, 2, 2, seed=3).requires_grad_())
+
+
+def regions_of(ids: list[list[int]], classes: int) -> Tensor:
+    """One-hot (1, K, H, W)."""
+    return torch.nn.functional.one_hot(torch.tensor([ids]), classes).permute(0, 3, 1, 2).double()
+
+
+def test_region_statistics_are_means_and_deviations_by_region() -> None:
+    ids = [[0] * 8] * 6 + [[1] * 8] * 4
+    regions = regions_of(ids, 3)
+    ours, theirs = some(1, 5, 10, 8, seed=1), some(1, 5, 10, 8, seed=2)
+    total, weights = 0.0, 0.0
+    for rows, cells in ((slice(0, 6), 48), (slice(6, 10), 32)):
+        a, b = (x[0, :, rows].flatten(1).numpy() for x in (ours, theirs))
+        apart = np.abs(a.mean(1) - b.mean(1)) + np.abs(a.std(1) - b.std(1))
+        total, weights = total + apart.mean() * cells**0.5, weights + cells**0.5
+    assert float(losses.region_statistics(ours, theirs, regions)) == pytest.approx(total / weights, rel=1e-4)
+    few = losses.region_statistics(ours, theirs, regions, least=40)  # leaves out the smaller one
+    a, b = (x[0, :, :6].flatten(1).numpy() for x in (ours, theirs))
+    expected = (np.abs(a.mean(1) - b.mean(1)) + np.abs(a.std(1) - b.std(1))).mean()
+    assert float(few) == pytest.approx(expected, rel=1e-4)
+
+
+def test_region_statistics_count_cells_of_one_region_alone() -> None:
+    ids = [[0] * 5 + [1] * 11] * 16  # at half the resolution the cells of columns 4 and 5 hold both
+    ours, theirs = some(1, 2, 8, 8, seed=1), some(1, 2, 8, 8, seed=2)
+    before = losses.region_statistics(ours, theirs, regions_of(ids, 2), least=1)
+    ours[:, :, :, 2] += 100
+    assert float(losses.region_statistics(ours, theirs, regions_of(ids, 2), least=1)) == float(before)
+
+
+def test_region_means_weigh_cells_by_their_share() -> None:
+    ids = [[0] * 3 + [1] * 5] * 8
+    ours, theirs = some(1, 3, 4, 4, seed=1), some(1, 3, 4, 4, seed=2)
+    share = np.array([1, 0.5, 0, 0])
+    total, weights = 0.0, 0.0
+    for by_column in (share, 1 - share):
+        cells = np.tile(by_column, (4, 1))
+        a, b = ((x[0].numpy() * cells).sum((1, 2)) / cells.sum() for x in (ours, theirs))
+        total, weights = total + np.abs(a - b).mean() * cells.sum() ** 0.5, weights + cells.sum() ** 0.5
+    assert float(losses.region_means(ours, theirs, regions_of(ids, 2))) == pytest.approx(
+        total / weights, rel=1e-5
+    )
+
+
+def test_another_place_costs_no_region_terms() -> None:
+    regions, ours = regions_of([[0] * 16] * 16, 2), some(1, 3, 16, 16, seed=4)
+    moved = ours.roll((5, 3), (2, 3))
+    assert float(losses.region_statistics(moved, ours, regions)) == pytest.approx(0, abs=1e-5)
+    assert float(losses.region_means(moved, ours, regions)) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("term", [losses.region_statistics, losses.region_means])
+def test_region_terms_teach_the_painting_alone(term: Callable[..., Tensor]) -> None:
+    ours, theirs = (some(1, 3, 8, 8, seed=i).requires_grad_() for i in (1, 2))
+    term(ours, theirs, regions_of([[0] * 8] * 8, 2), least=1).backward()
+    assert ours.grad is not None
+    assert ours.grad.abs().max() > 0
+    assert theirs.grad is None
+
+
+def test_phase_is_the_spread_of_gradients_over_four_phases() -> None:
+    image = some(2, 3, 49, 37, seed=3).float()
+    expected = 0.0
+    for axis in (1, 2):
+        step = np.diff(image.mean(1).numpy().astype(np.float64), axis=axis)
+        h, w = (side // 12 * 12 for side in step.shape[1:])
+        step = step[:, :h, :w]
+        around = np.abs(step).reshape(2, h // 12, 12, w // 12, 12).mean((2, 4)).repeat(12, 1).repeat(12, 2)
+        relative = step / (around + 0.005)
+        for values in (np.abs(relative), relative):
+            lines = values.mean((0, 3 - axis))
+            means = np.array([lines[k::4].mean() for k in range(4)])
+            expected += np.abs(means - means.mean()).mean()
+    assert float(losses.phase(image)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_phase_sees_a_lattice_of_period_four_in_rows_or_columns() -> None:
+    plain = 0.1 * some(4, 3, 128, 128, seed=5).float()
+    lattice = plain.clone()
+    lattice[:, :, ::4] += 0.1
+    assert float(losses.phase(plain)) < 0.15
+    assert float(losses.phase(lattice)) > 4 * float(losses.phase(plain))
+    assert float(losses.phase(lattice.transpose(2, 3))) == pytest.approx(
+        float(losses.phase(lattice)), rel=0.2
+    )
+
+
+def test_spectrum_is_zero_for_equal_power_and_logarithmic() -> None:
+    photo = some(2, 3, 64, 64, seed=6).float() / 4
+    assert float(losses.spectrum(photo.roll(1, 0), photo)) == pytest.approx(0, abs=1e-4)
+    twice = float(losses.spectrum(2 * photo, photo))
+    assert twice == pytest.approx(np.log(4), rel=0.05)
+
+
+def test_spectrum_finds_the_band_of_a_grating() -> None:
+    photo = 0.1 * some(1, 3, 256, 256, seed=7).float()
+    wave = torch.sin(2 * torch.pi * 72 / 256 * torch.arange(256.0)).expand(1, 3, 256, 256)
+    ours, theirs = losses._power(photo + 0.2 * wave).log(), losses._power(photo).log()
+    assert losses.BANDS[int((ours - theirs).argmax())] == (64, 80)
+
+
+def test_place_is_zero_for_equal_and_one_for_unrelated_layouts() -> None:
+    regions = torch.ones(1, 1, 64, 64)
+    light = torch.nn.functional.interpolate(some(1, 1, 16, 16, seed=8).float(), size=64).expand(1, 3, 64, 64)
+    dark = torch.zeros_like(light)
+    assert float(losses.place(light, light, regions)) == 0
+    assert float(losses.place(light, -light, regions)) == pytest.approx(1, abs=0.05)
+    assert float(losses.place(light, light + 3, regions)) == pytest.approx(0, abs=1e-5)  # the class's mean
+    assert float(losses.place(dark, dark, regions)) == 0
+
+
+def test_seek_is_bounded_and_half_place_half_features() -> None:
+    near, far = torch.zeros(2, 4, 3, 3), torch.full((2, 4, 3, 3), 9.0)
+    assert float(losses.seek(torch.zeros(2), near, near)) == 0
+    assert float(losses.seek(torch.ones(2), near, far)) == -1
+    assert float(losses.seek(torch.full((2,), 0.25), near, near)) == -0.25
+    assert float(losses.seek(torch.zeros(2), near, near + 0.5)) == -0.25

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -223,16 +224,24 @@ def spectrum(painted: Tensor, photo: Tensor) -> Tensor:
 
 
 def _power(image: Tensor) -> Tensor:
-    """Mean power of luminance in BANDS, of pictures that fade out at the border: (B, 3, H, W) -> (bands,)."""
-    h, w = image.shape[2:]
-    window = torch.hann_window(h, device=image.device)[:, None] * torch.hann_window(w, device=image.device)
+    """Mean power of luminance in BANDS, of pictures that fade out at the border: (B, 3, H, W) -> (bands,).
+
+    Small pictures have no frequencies in some bands; these are left out.
+    """
+    window, inside = _bands(image.shape[2], image.shape[3], image.device)
     grey = image.float().mean(1)
-    power = torch.fft.rfft2((grey - grey.mean((1, 2), keepdim=True)) * window).abs().square().mean(0) + 0.1
-    fine = 256 * torch.hypot(
-        torch.fft.fftfreq(h, device=image.device)[:, None], torch.fft.rfftfreq(w, device=image.device)
-    )
-    inside = torch.stack([(fine >= low) & (fine < high) for low, high in BANDS]).flatten(1).float()
-    return inside @ power.flatten() / inside.sum(1).clamp(min=1)
+    power = torch.fft.rfft2((grey - grey.mean((1, 2), keepdim=True)) * window).abs().square()
+    return inside @ (power.mean(0) + 0.1).flatten()
+
+
+@lru_cache(maxsize=8)
+def _bands(h: int, w: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """A window (h, w) that fades out, and the weight of every frequency in the mean of each band."""
+    window = torch.hann_window(h)[:, None] * torch.hann_window(w)
+    cycles = 256 * torch.hypot(torch.fft.fftfreq(h)[:, None], torch.fft.rfftfreq(w))
+    inside = torch.stack([(cycles >= low) & (cycles < high) for low, high in BANDS]).flatten(1).float()
+    inside = inside[inside.any(1)]
+    return window.to(device), (inside / inside.sum(1, keepdim=True)).to(device)
 
 
 def place(first: Tensor, second: Tensor, regions: Tensor, grid: int = 16) -> Tensor:

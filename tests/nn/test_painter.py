@@ -17,6 +17,7 @@ from spadework.nn.tables import RowStore
 from spadework.tensors import SemanticsConfig, channel_of_ids, instance_edges, semantics
 
 SIZE = (32, 64)
+REPLICATE = {"padding": "replicate", "label_padding": "replicate"}
 
 
 @pytest.fixture(autouse=True, params=["products of float32", "products of bytes"])
@@ -89,8 +90,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         {"num_ups": 7, "size": (128, 128), "ngf": 4, "start": "point"},
         {"widths": (6, 6, 5, 4, 4, 3, 3), "hidden": (4, 5, 6, 4, 5, 6, 4)},
         {"padding": "replicate"},
-        {"padding": "replicate", "kernel": 5, "z_dim": None, "bilinear_ups": 2},
-        {"num_ups": 6, "size": (64, 64), "padding": "replicate", "bilinear_ups": 4, "style_blocks": True},
+        {"label_padding": "replicate"},
+        {**REPLICATE, "kernel": 5, "z_dim": None, "bilinear_ups": 2},
+        {"num_ups": 6, "size": (64, 64), **REPLICATE, "bilinear_ups": 4, "style_blocks": True},
         {"bilinear_ups": 5},
     ],
 )
@@ -108,10 +110,10 @@ def test_edges_are_painted_exactly(way: str) -> None:
     check(net, Painter(net, edges=True), blocks() % 4, noise(classes=2) > 0)
 
 
-@pytest.mark.parametrize("padding", ["zeros", "replicate"])
+@pytest.mark.parametrize("padding", [{}, REPLICATE])
 @pytest.mark.parametrize("pixel", [(0, 0), (0, 63), (31, 0), (31, 63), (0, 30), (31, 30), (15, 0), (16, 16)])
-def test_a_stroke_of_one_pixel_after_a_picture(pixel: tuple[int, int], padding: str) -> None:
-    net = generator(padding=padding)
+def test_a_stroke_of_one_pixel_after_a_picture(pixel: tuple[int, int], padding: dict[str, str]) -> None:
+    net = generator(**padding)
     painter, ids = Painter(net), torch.zeros(1, *SIZE, dtype=torch.long)
     check(net, painter, ids)
     ids = ids.clone()
@@ -125,7 +127,7 @@ RECTANGLES = st.tuples(*(st.integers(0, n) for n in (31, 63, 12, 12, 4)))
 @settings(max_examples=12, derandomize=True)
 @given(st.lists(RECTANGLES, min_size=1, max_size=4), st.sampled_from([3, 5]), st.booleans())
 def test_any_strokes_one_after_another(strokes: list[tuple[int, ...]], kernel: int, edges: bool) -> None:
-    net = generator(kernel=kernel, padding="replicate" if len(strokes) % 2 else "zeros")
+    net = generator(kernel=kernel, **(REPLICATE if len(strokes) % 2 else {}))
     painter, ids = Painter(net, edges), torch.zeros(1, *SIZE, dtype=torch.long)
     for y, x, height, width, painted in strokes:
         ids = ids.clone()

@@ -61,7 +61,9 @@ def test_a_zero_modulation_only_normalizes() -> None:
 @pytest.mark.parametrize("padding", ["zeros", "replicate"])
 @pytest.mark.parametrize(("channels_in", "channels_out"), [(3, 3), (5, 2), (2, 4)])
 def test_resblock_is_figure_4(padding: Any, channels_in: int, channels_out: int) -> None:
-    block = oracles.randomize(SPADEResBlock(channels_in, channels_out, 4, hidden=3, padding=padding)).eval()
+    block = oracles.randomize(
+        SPADEResBlock(channels_in, channels_out, 4, hidden=3, padding=padding, label_padding=padding)
+    ).eval()
     x, segmap = some(2, channels_in, 3, 4), some(2, 4, 6, 8, seed=2)
     expected = oracles.resblock(block, oracles.array(x), oracles.array(segmap))
     assert apart(block(x, segmap), expected) < WITHIN

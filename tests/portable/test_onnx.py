@@ -55,7 +55,7 @@ def checkpoint(semantics: SemanticsConfig | None = None, **options: object) -> C
         {"norm": "syncbatch", "z_dim": 3, "noise": True},
         {"num_ups": 6, "size": (64, 64), "z_dim": 3, "start": "point", "style_blocks": True, "noise": True},
         {"num_ups": 7, "size": (128, 128), "ngf": 4, "noise": True},
-        {"padding": "replicate", "kernel": 5, "bilinear_ups": 3},
+        {"padding": "replicate", "label_padding": "replicate", "kernel": 5, "bilinear_ups": 3},
         {
             "num_ups": 6,
             "size": (64, 64),

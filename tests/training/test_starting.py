@@ -104,3 +104,17 @@ def test_another_network_or_nothing_left_to_do_is_refused(
     with pytest.raises(ValueError, match="--set") as refused:
         demand_fit(small(*SETTINGS, "total_images=40", *changes), model)
     assert words in str(refused.value)
+
+
+def test_noise_is_made_stronger_where_the_recipe_asks(model: Checkpoint) -> None:
+    recipe = small(*SETTINGS, "total_images=40", "noise_gain=3", "coarse_noise_gain=2")
+    plain, loud = new_state(RECIPE), new_state(recipe)
+    begin_from(plain, RECIPE, model)
+    begin_from(loud, recipe, model)
+    grids = dict(zip(recipe.generator.doublings, recipe.generator.grids(recipe.size), strict=True))
+    for kind in ("painter", "average"):
+        for name, block in getattr(plain, kind)["generator"].blocks.items():
+            gain = 6 if grids[name][0] <= 4 else 3  # an eighth of 32 px and less
+            ours = getattr(loud, kind)["generator"].blocks[name].noise_strength
+            assert block.noise_strength.abs().max() > 0
+            torch.testing.assert_close(ours, gain * block.noise_strength)

@@ -92,8 +92,11 @@ def train(
         out = Path(flags.checkpoints_dir) / flags.name
     if out is None:
         raise ValueError("no --out: name the folder of the run, for example --out runs/first")
+    from spadework.training.recipes import SEGMENTERS
     from spadework.training.rundir import RunDir
 
+    if recipe in SEGMENTERS:
+        _demand_cpu(device, deadline)
     run = RunDir(out)
     if first and (resume or flags):
         raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")

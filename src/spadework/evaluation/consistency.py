@@ -54,7 +54,9 @@ def _contexts(labels: Tensor, checkpoint: Checkpoint) -> Contexts:
     sizes = generator.grids((labels.shape[1], labels.shape[2]))
     edges = instance_edges(labels) if config.edges else None
     channels = channel_of_ids(labels, config)
-    return Contexts.of(semantics(labels, config), channels, sizes, edges, generator.kernel, generator.padding)
+    return Contexts.of(
+        semantics(labels, config), channels, sizes, edges, generator.kernel, generator.label_padding
+    )
 
 
 def warning(gap: float | None) -> str | None:

@@ -49,7 +49,8 @@ class GeneratorConfig(BaseModel):
         False  # the style also scales and shifts every block's input (AdaIN, arXiv 1703.06868)
     )
     noise: bool = False
-    padding: Padding = "zeros"  # "replicate": features and labels go on beyond the border
+    padding: Padding = "zeros"  # "replicate": features go on beyond the border
+    label_padding: Padding = "zeros"  # "replicate": labels too, so nothing tells where a canvas ends
     bilinear_ups: int = 0  # the first so many doublings are bilinear, the others repeat the nearest pixel
 
     @model_validator(mode="after")
@@ -123,7 +124,9 @@ class Generator(nn.Module):
         self.config = config
         widths, start = config.out_channels, config.start_size(config.size)
         if config.z_dim is None:
-            self.fc = nn.Conv2d(config.semantic_nc, widths[0], 3, padding=1, padding_mode=config.padding)
+            self.fc = nn.Conv2d(
+                config.semantic_nc, widths[0], 3, padding=1, padding_mode=config.label_padding
+            )
         else:
             cells = start[0] * start[1] if config.start == "grid" else 1
             self.fc = nn.Linear(config.z_dim, widths[0] * cells)
@@ -141,6 +144,7 @@ class Generator(nn.Module):
                 config.norm,
                 config.noise,
                 config.padding,
+                config.label_padding,
             )
             if config.z_dim is not None and config.style_blocks:
                 self.styles[name] = nn.Linear(config.z_dim, 2 * fin)

@@ -238,7 +238,9 @@ class Grid:
 
     def __init__(self, symbols: Tensor, codes: Tensor, config: GeneratorConfig):
         self.symbols, self.size = symbols, (symbols.shape[1], symbols.shape[2])
-        self._find: Callable[[], Level] = lambda: Level.of(symbols, codes, config.kernel, config.padding)
+        self._find: Callable[[], Level] = lambda: Level.of(
+            symbols, codes, config.kernel, config.label_padding
+        )
         self._contexts: Level | None = None
 
     @property

@@ -139,6 +139,7 @@ class SPADEResBlock(nn.Module):
         norm: Norm = "batch",
         noise: bool = False,
         padding: Padding = "zeros",
+        label_padding: Padding = "zeros",
     ):
         super().__init__()
         middle = min(in_channels, out_channels)
@@ -146,7 +147,7 @@ class SPADEResBlock(nn.Module):
         around = {"padding": 1, "padding_mode": padding}
         self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, **around))  # type: ignore[arg-type]
         self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, **around))  # type: ignore[arg-type]
-        labels = semantic_nc, hidden, kernel, norm, padding
+        labels = semantic_nc, hidden, kernel, norm, label_padding
         self.norm_0, self.norm_1 = SPADE(in_channels, *labels), SPADE(middle, *labels)
         if self.learned_shortcut:
             self.conv_s = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, bias=False))

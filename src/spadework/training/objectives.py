@@ -69,7 +69,7 @@ def _contexts(channels: Tensor, segmap: Tensor, recipe: Recipe) -> Contexts:
     size = channels.shape[1], channels.shape[2]
     pays = recipe.contexts and channels.device.type == "cpu"  # a GPU convolves faster than it looks up
     grids = recipe.generator.grids(size) if pays else []
-    return Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.padding)
+    return Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.label_padding)
 
 
 @dataclass(frozen=True)

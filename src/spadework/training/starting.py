@@ -15,7 +15,7 @@ FOLDED, LEARNED = "weight", "parametrizations.weight"
 """Where a layer with spectral norm keeps its weight in a model, and in training."""
 
 
-FREE = ("padding", "bilinear_ups")
+FREE = ("padding", "label_padding", "bilinear_ups")
 """Settings of a generator that shape no weight: a run may begin with a model that has others."""
 
 Start = Checkpoint | LightState

@@ -224,7 +224,8 @@ def _measure(segmenter: "Segmenter", held_out: "Sequence[Sample]", model: Path) 
 def _pace(step: "Progress") -> str:
     minutes, seconds = divmod(int(step.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{step.images_per_s:.1f} images/s, {hours}:{minutes:02}:{seconds:02} left"
+    share = "" if step.peak_share is None else f" ({step.peak_share:.0%} of the card's peak)"
+    return f"{step.images_per_s:.1f} images/s{share}, {hours}:{minutes:02}:{seconds:02} left"
 
 
 def _losses(step: "Progress") -> str:

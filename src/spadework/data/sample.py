@@ -57,10 +57,10 @@ def collate(samples: Sequence[Sample], device: torch.device | str = "cpu") -> Ba
             f"a batch needs samples of one size (H, W), these have {sizes or 'no samples at all'}"
         )
     names = [sample.name for sample in samples]
-    pixels = _moved(np.stack([sample.image for sample in samples]), device)
-    labels = _moved(np.stack([sample.labels for sample in samples]), device)
+    pixels = moved(torch.from_numpy(np.stack([sample.image for sample in samples])), device)
+    labels = moved(torch.from_numpy(np.stack([sample.labels for sample in samples])), device)
     instances = _stack_instances(samples)
-    return Batch(labels, to_image(pixels), None if instances is None else _moved(instances, device), names)
+    return Batch(labels, to_image(pixels), None if instances is None else moved(instances, device), names)
 
 
 def to_image(pixels: torch.Tensor) -> torch.Tensor:
@@ -68,17 +68,17 @@ def to_image(pixels: torch.Tensor) -> torch.Tensor:
     return pixels.to(torch.float32).div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
 
 
-def _moved(array: np.ndarray, device: torch.device | str) -> torch.Tensor:
-    tensor = torch.from_numpy(array)
+def moved(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A tensor of the CPU on a device; nothing waits for its arrival."""
     if torch.device(device).type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
-def _stack_instances(samples: Sequence[Sample]) -> np.ndarray | None:
+def _stack_instances(samples: Sequence[Sample]) -> torch.Tensor | None:
     known = [sample.instances for sample in samples if sample.instances is not None]
     if not known:
         return None
     if len(known) != len(samples):
         raise ValueError(f"{len(known)} of {len(samples)} samples have instances; all or none must")
-    return np.stack(known)
+    return torch.from_numpy(np.stack(known))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.sample import Batch
+from .card import Card
 from .rundir import RunDir
 
 
@@ -24,6 +25,7 @@ class Progress:
     images_per_s: float
     seconds_left: float
     losses: dict[str, float]
+    peak_share: float | None = None  # of what the GPU could do
 
 
 Listener = Callable[[Progress], None]
@@ -62,9 +64,10 @@ class Journal:
         total_images: int,
         listener: Listener,
         deadline: float | None = None,
+        card: Card | None = None,
     ):
         self.run, self.state, self.total_images, self.listener = run, state, total_images, listener
-        self.deadline = deadline
+        self.deadline, self.card = deadline, card or Card(None)
         self.began, self.first, self.before = time.monotonic(), state.images_seen, state.seconds
         self.curves = _tensorboard(run)
         self._unread: list[tuple[Mapping[str, Tensor], Batch]] = []
@@ -108,7 +111,8 @@ class Journal:
         if losses:
             place = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2)}
             self.run.log(place | losses | more)
-        self.listener(Progress(state.step, state.images_seen, self.total_images, speed, left, self._last))
+        progress = state.step, state.images_seen, self.total_images, speed, left, self._last
+        self.listener(Progress(*progress, peak_share=self.card.share(speed)))
         for name, value in losses.items():
             self.curves(name, value, state.images_seen)
 

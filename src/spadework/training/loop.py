@@ -10,6 +10,7 @@ from ..data.loader import BatchPlan, ahead
 from ..data.resident import ResidentPairs
 from ..data.sample import Batch, Sample
 from ..memory import keep_freed_memory
+from .card import Card
 from .clock import Clock
 from .journal import Journal, Listener, Progress, TrainingDiverged, passed
 from .objectives import Inputs
@@ -58,16 +59,17 @@ def train(
     with closing(run_batches(recipe, data, state.step, device)) as stream:
         if state.step == 0 and not state.calibrated:
             state.objective.calibrate([batch.image for batch in _photos(recipe, data, device)])
-        journal = Journal(run, state, recipe.total_images, listener, deadline)
+        journal = Journal(run, state, recipe.total_images, listener, deadline, Card.of(device))
         clock = Clock(recipe.total_images, deadline)
         while clock.share(state.images_seen) < 1 and not stop():
             batch = next(stream)
             _set_learning_rates(state, recipe, clock)
             parts = [Inputs.staged(part, recipe) for part in _split(batch, recipe.accumulate)]
 
-            losses, paintings = step_generator(state, recipe, parts)
             repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
-            losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
+            with journal.card.counting(len(batch)):
+                losses, paintings = step_generator(state, recipe, parts)
+                losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
             numbers = journal.read(losses, batch)
             update_average(state.average, state.painter, recipe.ema, state.step)
 

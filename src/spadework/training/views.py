@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from ..data.sample import moved
+
 BLOCK = 16
 """Windows for floods begin at multiples of so many pixels."""
 
@@ -111,7 +113,8 @@ def draw_view(config: ViewConfig, channels: Tensor, classes: int, twins: int = 0
         corners, painted = _flooded(config, channels, side, classes)
     elif chance < config.zoom + config.crop:
         side = height * 7 // 8, width * 7 // 8
-        corners = _corner(height - side[0], width - side[1]).expand(len(channels), 2).to(channels.device)
+        corner = _corner(height - side[0], width - side[1])
+        corners = moved(corner, channels.device).expand(len(channels), 2)
     seen = (height, width) if corners is None or twice else side
     light = hole = None
     if _uniform() < config.jitter:
@@ -136,16 +139,16 @@ def _flooded(
     """Windows (B, 2), and the maps; those whose window holds one class alone may be floods of it."""
     count, height, width = channels.shape
     anywhere = torch.stack([_corner(height - side[0], width - side[1]) for _ in range(count)])
-    anywhere = anywhere.to(channels.device)
+    anywhere = moved(anywhere, channels.device)
     blocks = side[0] // BLOCK, side[1] // BLOCK
     if not config.flood or min(blocks) < 1:
         return anywhere, channels
     share, number = F.avg_pool2d(_shares(channels, classes), blocks, 1).max(1)  # of each window's main class
     pure = (share > PURE).flatten(1)
-    tried = torch.rand(pure.shape).to(channels.device)
+    tried = moved(torch.rand(pure.shape), channels.device)
     place = (pure + tried).argmax(1)  # a pure window, if there is any
     number = number.flatten(1).gather(1, place[:, None])[:, 0]
-    dice = torch.rand(count).to(channels.device)
+    dice = moved(torch.rand(count), channels.device)
     flooded = pure.gather(1, place[:, None])[:, 0] & (dice < config.flood)
     across = width // BLOCK - blocks[1] + 1
     corners = torch.stack([place // across, place % across], 1) * BLOCK

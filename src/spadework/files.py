@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import json
 import os
 import secrets
 from pathlib import Path
@@ -70,6 +71,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise ValueError(f"{path} is empty (0 bytes): save or download it again")
     return data
+
+
+def text_of(data: bytes) -> str:
+    """Text in UTF-8, or in UTF-16 or UTF-32 as Windows writes it, with or without a byte order mark."""
+    return data.decode(json.detect_encoding(data), errors="replace")
 
 
 def _why_unreadable(path: Path, error: OSError) -> str:

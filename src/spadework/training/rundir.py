@@ -59,8 +59,8 @@ class RunDir:
                 "start a new run by leaving out --resume"
             )
         try:
-            values = json.loads(config.read_text())
-        except json.JSONDecodeError as error:
+            values = json.loads(config.read_bytes())
+        except ValueError as error:
             raise ValueError(f"{config} is damaged ({error}): start a new run with another --out") from error
         return checked(values, str(config), kind_of(values))
 

@@ -1,0 +1,94 @@
+"""The ladder by which a file becomes a sketch of a model's classes: as it is, repaired, or translated."""
+
+import os
+from dataclasses import dataclass
+from enum import Enum
+
+from spadework import reading
+from spadework.exact import colored, shipped
+from spadework.files import read_bytes
+from spadework.labelmap import LabelMap, demand_side
+from spadework.palette import Palette
+from spadework.raster import Raster, read_raster
+from spadework.translation import Translation
+
+
+class Policy(Enum):
+    """How far the ladder goes down before it refuses.
+
+    EDGES: blended edges are snapped, and colours of exactly a shipped palette are taken by their classes'
+    names; numbers are never guessed at. REPAIR: all that `reading` repairs, of the palette that fits best.
+    """
+
+    EDGES = "edges"
+    REPAIR = "repair"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A sketch of the model's classes; `palette` names the one it came in. No report: nothing was changed."""
+
+    sketch: LabelMap
+    palette: str
+    report: tuple[str, ...] = ()
+
+
+def open_file(path: str | os.PathLike[str], target: Palette, policy: Policy) -> Opened:
+    """The sketch in a picture file; see `open_map`."""
+    return open_map(read_bytes(path), target, policy, name=str(path))
+
+
+def open_map(
+    data: bytes, target: Palette, policy: Policy, source: Palette | None = None, name: str = "sketch"
+) -> Opened:
+    """The content of a picture file as a sketch of `target`, by the first rung of the ladder that holds.
+
+    `source` is the palette it is of, where that is known. Raises ValueError, one line with the remedy; errors
+    call the file `name`.
+    """
+    raster = read_raster(data, name, demand_side(name))
+    if source in (None, target):
+        try:
+            return Opened(LabelMap.of_raster(raster, target), target.name, raster.notes)
+        except ValueError as error:
+            fault = error
+        if policy is Policy.EDGES:
+            found = _with_edges(raster, target) or _of_another_palette(raster, target)
+            if found is None:
+                raise fault
+            return found
+    return _translated(reading.of_raster(raster, source), target)
+
+
+def _with_edges(raster: Raster, target: Palette) -> Opened | None:
+    try:
+        found = reading.of_raster(raster, target)
+    except ValueError:
+        return None
+    return Opened(found.map, target.name, tuple(found.report()[1:])) if found.edges_only else None
+
+
+def _of_another_palette(raster: Raster, target: Palette) -> Opened | None:
+    """A map in exactly the colours of a shipped palette, by the classes' names. Ids are never guessed at."""
+    pixels = raster.rgb()
+    if (pixels == pixels[..., :1]).all():
+        return None
+    for palette in filter(colored, shipped()):
+        try:
+            sketch = LabelMap.of_raster(raster, palette)
+            if not reading.in_its_colors(raster, sketch):
+                continue
+            translation = Translation.between(palette, target)
+            words = (f"painted in the colours of {palette.name}", *translation.report(sketch))
+            return Opened(translation(sketch), palette.name, (*raster.notes, *words))
+        except ValueError:
+            continue
+    return None
+
+
+def _translated(found: reading.Reading, target: Palette) -> Opened:
+    palette, lines = found.map.palette, tuple(found.report())
+    if palette == target:
+        return Opened(found.map, palette.name, lines)
+    translation = Translation.between(palette, target)
+    return Opened(translation(found.map), palette.name, (*lines, *translation.report(found.map)))

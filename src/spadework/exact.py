@@ -44,6 +44,17 @@ def exact_ids(raster: Raster, palette: Palette | None) -> Ids:
     return as_bytes(raster.samples, raster.name)
 
 
+def whole_numbers(raster: Raster) -> NDArray[np.int32]:
+    """(H, W) int32 of a map of numbers that are no class ids, such as instances. Raises ValueError."""
+    _demand_lossless(raster)
+    if raster.samples is None or raster.samples.dtype.kind == "f":
+        raise ValueError(
+            f"{raster.name} is a picture of colours or fractions, expected one whole number per pixel: save "
+            "it as greyscale of 8, 16 or 32 bits"
+        )
+    return raster.samples.astype(np.int32)
+
+
 def as_bytes(samples: NDArray[Any], name: str) -> Ids:
     """Samples of any type as uint8. Raises ValueError for what does not fit."""
     if samples.dtype == np.uint8:

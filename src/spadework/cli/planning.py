@@ -143,13 +143,13 @@ def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRec
     recipe = run.recipe()
     if name not in (None, recipe.name):
         raise ValueError(f"{run.root} was started with recipe {recipe.name}, not {name}: leave the name out")
-    for key in (change.partition("=")[0] for change in changes):
-        if key in type(recipe).model_fields and not FREE_ON_RESUME.fullmatch(key):
+    wanted = changed(recipe, changes)
+    for key in type(recipe).model_fields:
+        if getattr(wanted, key) != getattr(recipe, key) and not FREE_ON_RESUME.fullmatch(key):
             raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
-    if changes:
-        recipe = changed(recipe, changes)
-        atomic_write(run.root / "config.json", f"{recipe.model_dump_json(indent=1)}\n".encode())
-    return recipe
+    if wanted != recipe:
+        atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
+    return wanted
 
 
 def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Sequence[Sample]]":

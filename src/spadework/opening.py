@@ -47,25 +47,40 @@ def open_map(
     call the file `name`.
     """
     raster = read_raster(data, name, demand_side(name))
-    if source in (None, target):
-        try:
-            return Opened(LabelMap.of_raster(raster, target), target.name, raster.notes)
-        except ValueError as error:
-            fault = error
-        if policy is Policy.EDGES:
-            found = _with_edges(raster, target) or _of_another_palette(raster, target)
-            if found is None:
-                raise fault
-            return found
-    return _translated(reading.of_raster(raster, source), target)
-
-
-def _with_edges(raster: Raster, target: Palette) -> Opened | None:
+    if source is not None and source != target:
+        return _translated(reading.of_raster(raster, source), target)
     try:
-        found = reading.of_raster(raster, target)
+        return Opened(LabelMap.of_raster(raster, target), target.name, raster.notes)
+    except ValueError as error:
+        fault = error
+    own = _repaired(raster, target)
+    if own and own.edges_only:
+        return Opened(own.map, target.name, tuple(own.report()[1:]))
+    if source is None and (found := _of_another_palette(raster, target)):
+        return found
+    if policy is Policy.EDGES:
+        raise fault
+    return _translated(_best(raster, own, source), target)
+
+
+def _repaired(raster: Raster, target: Palette) -> reading.Reading | None:
+    try:
+        return reading.of_raster(raster, target)
     except ValueError:
         return None
-    return Opened(found.map, target.name, tuple(found.report()[1:])) if found.edges_only else None
+
+
+def _best(raster: Raster, own: reading.Reading | None, source: Palette | None) -> reading.Reading:
+    """Repaired in the model's own palette, unless only another one leaves no doubt."""
+    if own and not own.unsure:
+        return own
+    try:
+        best = reading.of_raster(raster, source)
+    except ValueError:
+        if own is None:
+            raise
+        return own
+    return own if own and best.unsure else best
 
 
 def _of_another_palette(raster: Raster, target: Palette) -> Opened | None:

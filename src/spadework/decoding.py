@@ -1,10 +1,12 @@
 """One way from the bytes of a picture file to pixels: sized before it is decoded, upright, in sRGB."""
 
 import io
+import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +35,7 @@ AGAIN = "save or copy it again"
 ORIENTATION = 0x0112
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are checked here
+warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged tags; what matters raises
 
 
 def decode(
@@ -54,7 +57,20 @@ def decode(
         raise ValueError(
             f"{name} is a damaged or truncated {image.format}{_reason(error)}: {AGAIN}"
         ) from error
+    if image.mode in ("P", "PA") and image.palette is None:
+        raise ValueError(f"{name} is a damaged {image.format} without its colour table: {AGAIN}")
     return image
+
+
+@contextmanager
+def readable(image: Image.Image, name: str) -> Iterator[None]:
+    """Turns what pillow raises on pixels that it has loaded and cannot convert into one sentence."""
+    try:
+        yield
+    except (ImageCms.PyCMSError, *ERRORS) as error:
+        raise ValueError(
+            f"{name} has pixels that cannot be converted{_reason(error)}: save it as PNG, as RGB of 8 bits"
+        ) from error
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:
@@ -107,9 +123,12 @@ def _smaller() -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The decoder's words in brackets, but for those that name objects of the program."""
+    """The decoder's words in brackets, where they are words and name no object of the program."""
     text = " ".join(str(error).split())
-    return f" ({text})" if text and "<" not in text and len(text) < 120 else ""
+    plain = re.fullmatch(r"[\w ,.;()%/-]{1,120}", text) and not re.search(
+        r"object|NoneType|argument|index", text
+    )
+    return f" ({text})" if plain else ""
 
 
 def _png_without_harmless_faults(data: bytes) -> bytes | None:

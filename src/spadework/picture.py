@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from spadework.decoding import decode, to_srgb, upright
+from spadework.decoding import decode, readable, to_srgb, upright
 from spadework.files import atomic_write, read_bytes
 
 PREFIX = "spadework:"
@@ -63,8 +63,10 @@ class Picture:
         white; of an animation the first frame; 16-bit greys are reduced to 8.
         """
         image = decode(data, name, "give a PNG, JPEG or WebP")
-        pixels = np.asarray(_flat_rgb(image, name))
-        return cls(upright(pixels, image).copy(), _provenance_in(dict(getattr(image, "text", {}))))
+        _demand_8_bits(image, name)
+        with readable(image, name):
+            pixels = upright(np.array(_flat_rgb(image)), image)
+        return cls(pixels, _provenance_in(dict(getattr(image, "text", {}))))
 
     def to_bytes(self, effort: int = 6) -> bytes:
         """The picture as a PNG file, with its provenance in text chunks. `effort`: zlib's level, 0 to 9."""
@@ -95,14 +97,22 @@ def demand_png_name(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"cannot write {path}: only PNG is written: name it {Path(path).stem or 'out'}.png")
 
 
-def _flat_rgb(image: Image.Image, name: str) -> Image.Image:
-    """On white, in sRGB, not yet turned."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
+def _demand_8_bits(image: Image.Image, name: str) -> None:
+    if image.mode in ("I", "F") and not _has_16_bits(image):
         raise ValueError(
             f"{name} has pixels of 32 bits: save it again as PNG or JPEG, with 8 bits per channel"
         )
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    """Greys of 16 bits; older pillows hold those of PNG in 32."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
+def _flat_rgb(image: Image.Image) -> Image.Image:
+    """On white, in sRGB, not yet turned."""
+    if _has_16_bits(image):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     grey = image.mode in ("1", "L", "LA")
     profile = None if grey else image.info.get("icc_profile")
     if image.has_transparency_data:

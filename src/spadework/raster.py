@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.content import unwrapped
-from spadework.decoding import AGAIN, decode, is_whole_png, to_srgb, upright
+from spadework.decoding import AGAIN, decode, is_whole_png, readable, to_srgb, upright
 
 LOSSY = ("JPEG", "MPO", "JPEG2000", "AVIF")
 LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp", "jpeg2000")
@@ -72,12 +72,13 @@ def read_raster(data: bytes, name: str, demand: Callable[[tuple[int, int]], None
     _demand_black_is_zero(image, name)
     top = _top(image, data)
     common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data)}
-    common |= {"bits": top.bit_length(), "alpha": _alpha(image)}
-    if image.mode == "P":
-        return _indexed(image, common)
-    if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;"):
-        return Raster(**common, samples=upright(_samples(image, top), image))
-    return _colored(image, common)
+    with readable(image, name):
+        common |= {"bits": top.bit_length(), "alpha": _alpha(image)}
+        if image.mode == "P":
+            return _indexed(image, common)
+        if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;"):
+            return Raster(**common, samples=upright(_samples(image, top), image))
+        return _colored(image, common)
 
 
 def _indexed(image: Image.Image, common: dict[str, Any]) -> Raster:
@@ -96,14 +97,9 @@ def _indexed(image: Image.Image, common: dict[str, Any]) -> Raster:
 
 
 def _colored(image: Image.Image, common: dict[str, Any]) -> Raster:
-    try:
-        plain = image if image.mode == "CMYK" else image.convert("RGB")
-        right, note = to_srgb(plain, image.info.get("icc_profile"))
-        stored, colors = (upright(np.array(part.convert("RGB")), image) for part in (plain, right))
-    except ValueError as error:
-        raise ValueError(
-            f"{common['name']} has colours of mode {image.mode}: save it as RGB, as PNG"
-        ) from error
+    plain = image if image.mode == "CMYK" else image.convert("RGB")
+    right, note = to_srgb(plain, image.info.get("icc_profile"))
+    stored, colors = (upright(np.array(part.convert("RGB")), image) for part in (plain, right))
     changed = note is not None and right is not plain
     return Raster(**common, colors=colors, stored=stored if changed else None, notes=(note,) if note else ())
 

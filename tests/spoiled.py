@@ -8,6 +8,7 @@ from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import misread
 import numpy as np
 import torch
 from PIL import Image
@@ -114,8 +115,9 @@ def spoils() -> Iterator[tuple[str, list[str]]]:
     yield "a JPEG as the sketch", ["label", save("a.jpg", colors(), quality=90), *strict]
     yield "a colour of no class", ["label", save("a.png", spot), *strict]
     yield "ids of no class", ["label", save("a.png", wrong), *strict]
-    yield "16 bits", ["label", save("a.png", ids().astype(np.uint16)), *strict]
-    yield "the same, to be repaired", ["label", save("a.png", ids().astype(np.uint16)), *soft]
+    scaled = ids().astype(np.uint16) * 257
+    yield "8 bits scaled to 16", ["label", save("a.png", scaled), *strict]
+    yield "the same, to be repaired", ["label", save("a.png", scaled), *soft]
     gamma = (255 * (colors() / 255) ** 2.2).round().astype(np.uint8)
     yield "saved with a wrong gamma", ["label", save("a.png", gamma), *soft]
     yield "a 0/255 mask", ["label", save("a.png", np.where(ids() > 1, 255, 0).astype(np.uint8)), *soft]
@@ -177,4 +179,13 @@ def page(again: str) -> str:
         for what, words, said in sentences()
     ]
     about = "What people do by mistake, and the sentence that they get. Errors end with exit code 2."
-    return f"# Spoilt inputs\n\n{about} Made by running the commands; {again}.\n\n" + "\n".join(rows) + "\n"
+    first = f"# Spoilt inputs\n\n{about} Made by running the commands; {again}.\n\n" + "\n".join(rows)
+    return f"{first}\n\n## One map as many files\n\n{MANY}\n\n{misread.table()}\n"
+
+
+MANY = (
+    "What each door makes of one map in the classes of the landscape model: `paint SKETCH`, `label FILE "
+    "--palette landscape`, `data check DIR --palette landscape`, training, and a file opened in the studio. "
+    "*right*: all of its pixels have their class. *told*: the door says what it did, and a share below 100 % "
+    "is never without that. *refused*: with a sentence that says what came and what to do."
+)

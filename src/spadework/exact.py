@@ -44,6 +44,11 @@ def exact_ids(raster: Raster, palette: Palette | None) -> Ids:
     return as_bytes(raster.samples, raster.name)
 
 
+def data_ids(raster: Raster, palette: Palette | None) -> Ids:
+    """As `exact_ids`, of a map of a data set: colours mean something where a palette has its own for them."""
+    return exact_ids(raster, palette if palette is not None and colored(palette) else None)
+
+
 def whole_numbers(raster: Raster) -> NDArray[np.int32]:
     """(H, W) int32 of a map of numbers that are no class ids, such as instances. Raises ValueError."""
     _demand_lossless(raster)

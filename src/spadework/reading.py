@@ -181,6 +181,8 @@ def _of_samples(raster: Raster, known: Sequence[Palette], notes: list[str], faul
     told = f"{1 - foreign.mean():.1%} of the {'greys' if raster.table is None else 'indices'} are its ids"
     safe = np.where(foreign, palette.ids()[0], ids).astype(np.uint8)
     reading = Reading(LabelMap(safe, palette), told, notes, edges_only=False)
+    if raster.samples is None:
+        notes.append("greys in an RGB file were taken as ids")
     if raster.samples is not None and raster.samples.max() > 255:
         notes.append("16 bits reduced to 8")
     if foreign.any():

@@ -18,7 +18,7 @@ from PIL import Image
 
 from spadework.data.listing import Blob, Pair
 from spadework.decoding import size_of
-from spadework.exact import exact_ids
+from spadework.exact import data_ids
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.raster import read_raster
@@ -43,7 +43,7 @@ def decode_pair(pair: Pair, short_side: int, palette: Palette | None = None) -> 
     sizes.
     """
     photo = Image.fromarray(Picture.from_bytes(pair.photo.read(), pair.photo.name).pixels)
-    labels = Image.fromarray(exact_ids(read_raster(pair.labels.read(), pair.labels.name), palette))
+    labels = Image.fromarray(data_ids(read_raster(pair.labels.read(), pair.labels.name), palette))
     if photo.size != labels.size:
         raise ValueError(f"{pair.name}: {_size(pair.photo, photo)} but {_size(pair.labels, labels)}")
     size = _resized(photo.size, short_side)

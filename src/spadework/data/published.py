@@ -13,7 +13,7 @@ from PIL import Image
 from spadework.data.cache import present_ids
 from spadework.data.sample import Sample
 from spadework.data.walking import Aside, by_key, key_of, lonely, walk
-from spadework.exact import exact_ids, whole_numbers
+from spadework.exact import data_ids, whole_numbers
 from spadework.files import read_bytes
 from spadework.palette import Palette
 from spadework.picture import Picture
@@ -165,8 +165,8 @@ Sizer = Callable[[Image.Image, Image.Resampling], Image.Image]
 
 
 def read_ids(path: Path, palette: Palette | None = None) -> np.ndarray:
-    """(H, W) uint8 ids of a map, upright. Raises ValueError for what is not exactly ids; see `exact_ids`."""
-    return exact_ids(read_raster(read_bytes(path), str(path)), palette)
+    """(H, W) uint8 ids of a map, upright. Raises ValueError for what is not exactly ids; see `data_ids`."""
+    return data_ids(read_raster(read_bytes(path), str(path)), palette)
 
 
 def read_labels(entry: Entry, sizing: Sizer, palette: Palette | None = None) -> np.ndarray:

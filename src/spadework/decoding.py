@@ -5,7 +5,7 @@ import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -33,6 +33,8 @@ HARMLESS = (b"tRNS", b"eXIf", b"acTL")
 
 AGAIN = "save or copy it again"
 ORIENTATION = 0x0112
+CARRIERS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
+"""What a file may have an EXIF orientation in, beside the tags of a TIFF."""
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are checked here
 warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged tags; what matters raises
@@ -133,21 +135,28 @@ def _reason(error: BaseException) -> str:
 
 def _png_without_harmless_faults(data: bytes) -> bytes | None:
     """The PNG up to its end mark without broken chunks that do not matter; None for a damaged one."""
-    at, kept = len(PNG_SIGNATURE), [PNG_SIGNATURE]
+    at, broken = len(PNG_SIGNATURE), []
     if data[at : at + 8] != b"\0\0\0\x0dIHDR":
         return None
+    view = memoryview(data)
     while at + 12 <= len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        length, kind = struct.unpack(">I4s", view[at : at + 8])
         end = at + 8 + length
-        sound = data[end : end + 4] == struct.pack(">I", zlib.crc32(data[at + 4 : end]))
-        if not sound and (kind[:1].isupper() or kind in HARMLESS):
-            return None
-        if sound:
-            kept.append(data[at : end + 4])
+        if view[end : end + 4] != struct.pack(">I", zlib.crc32(view[at + 4 : end])):
+            if kind[:1].isupper() or kind in HARMLESS:
+                return None
+            broken.append(slice(at, end + 4))
         if kind == b"IEND":
-            return b"".join(kept)
+            return _without(data, broken)
         at = end + 4
     return None
+
+
+def _without(data: bytes, parts: Sequence[slice]) -> bytes:
+    """The bytes but for parts of them."""
+    for part in reversed(parts):
+        data = data[: part.start] + data[part.stop :]
+    return data
 
 
 TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -164,11 +173,24 @@ TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 def upright(pixels: NDArray[Any], image: Image.Image) -> NDArray[Any]:
     """(H, W, ...) of an image, turned as its EXIF orientation says."""
-    try:
-        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
-    except ERRORS:  # damaged EXIF turns nothing
-        return pixels
+    turn = TURNS.get(orientation_of(image))
     return pixels if turn is None else np.ascontiguousarray(turn(pixels))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8, by EXIF; 1 is upright, as is whatever cannot be read."""
+    if not (CARRIERS & image.info.keys() or hasattr(image, "tag_v2")):
+        return 1
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except ERRORS:
+        return 1
+
+
+def upright_image(pixels: Image.Image, image: Image.Image) -> Image.Image:
+    """As `upright`, of pixels that are an image."""
+    stored = np.asarray(pixels) if orientation_of(image) in TURNS else None
+    return pixels if stored is None else Image.fromarray(upright(stored, image))
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str | None]:

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from spadework.decoding import decode, readable, to_srgb, upright
+from spadework.decoding import decode, readable, to_srgb, upright_image
 from spadework.files import atomic_write, read_bytes
 
 PREFIX = "spadework:"
 """Our text chunks are `spadework:model`, `spadework:seed`, ...; each value is JSON."""
+
+PHOTO_ADVICE = "give a PNG, JPEG or WebP"
 
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,69}")
 """What a provenance key may be: a PNG keyword has at most 79 characters, prefix included."""
@@ -62,11 +64,8 @@ class Picture:
         Turned upright by its EXIF orientation, brought to sRGB by its colour profile; transparency falls on
         white; of an animation the first frame; 16-bit greys are reduced to 8.
         """
-        image = decode(data, name, "give a PNG, JPEG or WebP")
-        _demand_8_bits(image, name)
-        with readable(image, name):
-            pixels = upright(np.array(_flat_rgb(image)), image)
-        return cls(pixels, _provenance_in(dict(getattr(image, "text", {}))))
+        image = decode(data, name, PHOTO_ADVICE)
+        return cls(np.array(_upright_rgb(image, name)), _provenance_in(dict(getattr(image, "text", {}))))
 
     def to_bytes(self, effort: int = 6) -> bytes:
         """The picture as a PNG file, with its provenance in text chunks. `effort`: zlib's level, 0 to 9."""
@@ -97,6 +96,17 @@ def demand_png_name(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"cannot write {path}: only PNG is written: name it {Path(path).stem or 'out'}.png")
 
 
+def open_photo(data: bytes, name: str) -> Image.Image:
+    """The pixels of `Picture.from_bytes` as an image in RGB, for what goes on to resize it."""
+    return _upright_rgb(decode(data, name, PHOTO_ADVICE), name)
+
+
+def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
+    _demand_8_bits(image, name)
+    with readable(image, name):
+        return upright_image(_flat_rgb(image), image)
+
+
 def _demand_8_bits(image: Image.Image, name: str) -> None:
     if image.mode in ("I", "F") and not _has_16_bits(image):
         raise ValueError(
@@ -117,8 +127,9 @@ def _flat_rgb(image: Image.Image) -> Image.Image:
     profile = None if grey else image.info.get("icc_profile")
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    colors = image if image.mode == "CMYK" and profile else image.convert("RGB")
-    return to_srgb(colors, profile)[0].convert("RGB")
+    keep = image.mode == "RGB" or (image.mode == "CMYK" and profile)
+    right, _ = to_srgb(image if keep else image.convert("RGB"), profile)
+    return right if right.mode == "RGB" else right.convert("RGB")
 
 
 def _as_json(provenance: Mapping[str, Any]) -> dict[str, Any]:

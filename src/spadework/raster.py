@@ -97,11 +97,15 @@ def _indexed(image: Image.Image, common: dict[str, Any]) -> Raster:
 
 
 def _colored(image: Image.Image, common: dict[str, Any]) -> Raster:
-    plain = image if image.mode == "CMYK" else image.convert("RGB")
+    plain = image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
     right, note = to_srgb(plain, image.info.get("icc_profile"))
-    stored, colors = (upright(np.array(part.convert("RGB")), image) for part in (plain, right))
     changed = note is not None and right is not plain
-    return Raster(**common, colors=colors, stored=stored if changed else None, notes=(note,) if note else ())
+    return Raster(
+        **common,
+        colors=upright(np.array(right.convert("RGB")), image),
+        stored=upright(np.array(plain.convert("RGB")), image) if changed else None,
+        notes=(note,) if note else (),
+    )
 
 
 def _samples(image: Image.Image, top: int) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from spadework.data.listing import Blob, Pair
 from spadework.decoding import size_of
 from spadework.exact import data_ids
 from spadework.palette import Palette
-from spadework.picture import Picture
+from spadework.picture import open_photo
 from spadework.raster import read_raster
 
 FORMAT = 3
@@ -42,19 +42,18 @@ def decode_pair(pair: Pair, short_side: int, palette: Palette | None = None) -> 
     ValueError for a file that cannot be read, labels that are not ids (nor colours of `palette`), or unequal
     sizes.
     """
-    photo = Image.fromarray(Picture.from_bytes(pair.photo.read(), pair.photo.name).pixels)
-    labels = Image.fromarray(data_ids(read_raster(pair.labels.read(), pair.labels.name), palette))
-    if photo.size != labels.size:
-        raise ValueError(f"{pair.name}: {_size(pair.photo, photo)} but {_size(pair.labels, labels)}")
+    photo = open_photo(pair.photo.read(), pair.photo.name)
+    labels = data_ids(read_raster(pair.labels.read(), pair.labels.name), palette)
+    if (photo.height, photo.width) != labels.shape:
+        raise ValueError(
+            f"{pair.name}: {pair.photo.name} is {photo.width}x{photo.height} but {pair.labels.name} is "
+            f"{labels.shape[1]}x{labels.shape[0]}"
+        )
     size = _resized(photo.size, short_side)
     if size != photo.size:
         photo = photo.resize(size, Image.Resampling.LANCZOS)
-        labels = labels.resize(size, Image.Resampling.NEAREST)
-    return Decoded(np.array(photo), np.array(labels))
-
-
-def _size(blob: Blob, image: Image.Image) -> str:
-    return f"{blob.name} is {image.width}x{image.height}"
+        labels = np.array(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+    return Decoded(np.array(photo), labels)
 
 
 def present_ids(labels: np.ndarray) -> list[int]:

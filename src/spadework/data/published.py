@@ -16,7 +16,7 @@ from spadework.data.walking import Aside, by_key, key_of, lonely, walk
 from spadework.exact import data_ids, whole_numbers
 from spadework.files import read_bytes
 from spadework.palette import Palette
-from spadework.picture import Picture
+from spadework.picture import open_photo
 from spadework.raster import read_raster
 
 PHOTO_TYPES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
@@ -186,7 +186,7 @@ def read_photo(entry: Entry, sizing: Sizer) -> np.ndarray | None:
     """(H, W, 3) uint8 at its size, or None."""
     if entry.photo is None:
         return None
-    return np.array(sizing(Image.fromarray(Picture.read(entry.photo).pixels), Image.Resampling.BICUBIC))
+    return np.array(sizing(open_photo(read_bytes(entry.photo), str(entry.photo)), Image.Resampling.BICUBIC))
 
 
 class Published(Sequence[Sample]):

@@ -93,6 +93,14 @@ def renumbered() -> Image.Image:
     return indexed(table, order[numbers].reshape(48, 64).astype(np.uint8))
 
 
+def as_indices_of_greys() -> bytes:
+    """What oxipng and others make of greys: indices of those that occur."""
+    used, numbers = np.unique(truth(), return_inverse=True)
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(used)] = used[:, None]
+    return file_of(indexed(table, numbers.reshape(48, 64).astype(np.uint8)), bits=4)
+
+
 def turned(orientation: int) -> bytes:
     """Stored lying, with the EXIF orientation that sets it upright."""
     exif = Image.Exif()
@@ -242,6 +250,7 @@ FILES: dict[str, Misread] = {
     "the same, a transparent entry": right(lambda: file_of(indexed(voc_table()), transparency=0)),
     "the same, TIFF of VOC": right(lambda: file_of(indexed(voc_table()), "TIFF"), ending=".tif"),
     "the same, BMP of VOC": right(lambda: file_of(indexed(voc_table()), "BMP"), ending=".bmp"),
+    "ids, greys made smaller to indices": wrong(as_indices_of_greys),
     "colours": right(lambda: file_of(colors())),
     "colours, opaque alpha": right(lambda: file_of(Image.fromarray(colors()).convert("RGBA"))),
     "colours, some transparent": wrong(half_transparent),

@@ -137,15 +137,44 @@ def _of_indices(raster: Raster, table: Colors, palette: Palette | None) -> Ids:
     indices = raster.samples
     assert indices is not None
     used = np.unique(indices)
+    colors = table[used]
     if palette is None:
-        _demand_own_order(table[used], used, raster.name)
+        _demand_own_order(colors, used, raster.name)
+        _demand_no_greys(raster, palette)
         return indices
     if _numbers_itself(table, used, palette):
         _demand_opaque(raster, palette)
         return indices
-    if (not is_generic(table) and (class_of(table[used], palette) >= 0).any()) or raster.stored is not None:
+    ours = class_of(colors, palette) >= 0
+    if ours.all() or raster.stored is not None or (ours.any() and not is_generic(table)):
         return _through_table(raster, table, used, palette)
+    _demand_no_greys(raster, palette)
     return indices
+
+
+def other_greys(raster: Raster) -> Ids | None:
+    """The greys that indices stand for, where each index in use does for one, and not all for their own.
+
+    Programs that make files smaller turn greys of ids into indices of those greys that occur.
+    """
+    if raster.table is None or raster.samples is None:
+        return None
+    used = np.unique(raster.samples)
+    colors = raster.table[used]
+    if (colors != colors[:, :1]).any() or np.array_equal(colors[:, 0], used):
+        return None
+    return colors[:, 0]
+
+
+def _demand_no_greys(raster: Raster, palette: Palette | None) -> None:
+    """Raises ValueError where indices and the greys that they stand for may both be ids."""
+    greys = other_greys(raster)
+    if greys is None or not (palette is None or np.isin(greys, palette.ids()).all()):
+        return
+    raise ValueError(
+        f"{raster.name}: its indices stand for the greys {', '.join(map(str, greys[:5]))}, and either may be "
+        "the ids: save it as 8-bit greyscale"
+    )
 
 
 def _through_table(raster: Raster, table: Colors, used: NDArray[np.uint8], palette: Palette) -> Ids:

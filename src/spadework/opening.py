@@ -80,7 +80,7 @@ def _best(raster: Raster, own: reading.Reading | None, source: Palette | None) -
         if own is None:
             raise
         return own
-    return own if own and best.unsure else best
+    return own if own and (best.unsure or best.repaired) else best
 
 
 def _of_another_palette(raster: Raster, target: Palette) -> Opened | None:

@@ -10,7 +10,16 @@ from PIL import Image, ImageFilter
 
 from spadework.blends import sides
 from spadework.encodings import converted, looks_like, palette_of_name
-from spadework.exact import PHOTO_COLORS, class_of, colored, hexed, looks_like_photo, pack, shipped
+from spadework.exact import (
+    PHOTO_COLORS,
+    class_of,
+    colored,
+    hexed,
+    looks_like_photo,
+    other_greys,
+    pack,
+    shipped,
+)
 from spadework.files import read_bytes
 from spadework.labelmap import LabelMap, demand_side
 from spadework.palette import Palette
@@ -92,6 +101,8 @@ def of_raster(raster: Raster, palette: Palette | None = None, strict: bool = Fal
 
 def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
     """The smallest palette that needs no repair, by colours before ids, or the error of the first."""
+    if len(known) > 1 and (greys := other_greys(raster)) is not None:
+        known = [palette for palette in known if np.isin(greys, palette.ids()).all()] or known
     maps: list[LabelMap] = []
     errors: list[ValueError] = []
     for palette in known:
@@ -147,7 +158,7 @@ def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Re
 def _has_ids(raster: Raster, known: Sequence[Palette]) -> bool:
     """Whether nine in ten numbers are ids of a palette: of greys, or of indices into foreign colours."""
     pixels = raster.rgb()
-    if raster.table is not None:
+    if raster.table is not None and other_greys(raster) is None:
         used = raster.table[np.unique(np.asarray(raster.samples))]
         if any((class_of(used, palette) >= 0).any() for palette in known if colored(palette)):
             return False
@@ -181,6 +192,8 @@ def _of_samples(raster: Raster, known: Sequence[Palette], notes: list[str], faul
     told = f"{1 - foreign.mean():.1%} of the {'greys' if raster.table is None else 'indices'} are its ids"
     safe = np.where(foreign, palette.ids()[0], ids).astype(np.uint8)
     reading = Reading(LabelMap(safe, palette), told, notes, edges_only=False)
+    if raster.table is not None:
+        reading.unsure.append("whether its indices are ids, or the colours that they stand for mean classes")
     if raster.samples is None:
         notes.append("greys in an RGB file were taken as ids")
     if raster.samples is not None and raster.samples.max() > 255:
@@ -224,7 +237,7 @@ def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault
     given = sides(pixels, ids, off, palette)
     blended = given >= 0
     ids = np.where(blended, given, ids).astype(np.uint8)
-    foreign = (far > NEAR) & ~blended
+    foreign = ((far > NEAR) & ~blended) | (ids == palette.unknown).all()
     _demand_fit(pixels, foreign, palette, known, raster.name)
     reading = Reading(LabelMap(ids, palette), f"{1 - off.mean():.1%} of the pixels have its colours", notes)
     reading.edges_only = not any("gamma" in note for note in notes)

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,12 @@ def _files(sketch: Path) -> list[Path]:
     """The file itself, or the PNGs of a folder."""
     if not sketch.is_dir():
         return [sketch]
-    files = [f for f in sorted(sketch.iterdir()) if f.suffix.lower() == ".png" and not f.name.startswith(".")]
+    shown = [f for f in sorted(sketch.iterdir()) if f.is_file() and not f.name.startswith(".")]
+    files = [f for f in shown if f.suffix.lower() == ".png"]
+    others = Counter(f.suffix or "without ending" for f in shown if f not in files)
+    if files and others:
+        told = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+        tell(f"{sketch}: passed over, as of other types: {told}")
     if not files:
         raise ValueError(f"no PNG in folder {sketch}: give sketches saved as PNG")
     return files

@@ -40,11 +40,12 @@ def sides(pixels: NDArray[np.uint8], ids: Ids, off: Mask, palette: Palette) -> N
         return result
     there = np.unique(ids[~off])
     near = np.stack([_spread((ids == id) & ~off)[off] for id in there], -1)
-    result[off] = _by_surroundings(pixels[off].astype(np.float32), near, there, palette)
+    closest = result.copy()
+    result[off], closest[off] = _by_surroundings(pixels[off].astype(np.float32), near, there, palette)
     left = off & (result < 0)
     if 0 < left.sum() <= MOST_LEFT * off.sum():
         left &= _spread(result >= 0)
-        result[left] = ids[left]
+        result[left] = closest[left]
     return result
 
 
@@ -60,17 +61,26 @@ def _spread(mask: Mask) -> Mask:
     return mask
 
 
-def _by_surroundings(colors: Vectors, near: Mask, there: Ids, palette: Palette) -> NDArray[np.int16]:
-    """colors (N, 3), and which of the classes `there` (K,) are near, (N, K): ids (N,), -1 for no blend."""
+def _by_surroundings(
+    colors: Vectors, near: Mask, there: Ids, palette: Palette
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """colors (N, 3), and which of the classes `there` (K,) are near, (N, K).
+
+    The ids (N,) of blends, -1 for what is none, and of the near class of the closest colour, -1 without one.
+    """
     table = palette.colors().astype(np.float32)
     kinds, kind = np.unique(np.packbits(near, axis=1), axis=0, return_inverse=True)
-    result = np.full(len(colors), -1, np.int16)
+    result, closest = np.full((2, len(colors)), -1, np.int16)
     order = np.argsort(kind.reshape(-1), kind="stable")
     ends = np.cumsum(np.bincount(kind.reshape(-1), minlength=len(kinds)))
     for bits, group in zip(kinds, np.split(order, ends[:-1]), strict=True):
         classes = there[np.unpackbits(bits, count=len(there)).astype(bool)]
-        result[group] = _heaviest(colors[group], classes, table)
-    return result
+        if len(classes):
+            away = np.linalg.norm(colors[group][:, None] - table[classes], axis=-1)
+            closest[group] = classes[away.argmin(1)]
+            blend = _heaviest(colors[group], classes, table)
+            result[group] = np.where((blend < 0) & (away.min(1) <= RING), closest[group], blend)
+    return result, closest
 
 
 def _heaviest(colors: Vectors, classes: Ids, table: Vectors) -> NDArray[np.int16]:
@@ -83,10 +93,6 @@ def _heaviest(colors: Vectors, classes: Ids, table: Vectors) -> NDArray[np.int16
             fits = (np.abs(weights - 0.5).max(1) < 0.5 + BEYOND) & (away <= best) & (result < 0)
             best[fits], found[fits] = away[fits], np.array(blend)[weights.argmax(1)[fits]]
         result = found
-    if len(classes):
-        away = np.linalg.norm(colors[:, None] - table[classes], axis=-1)
-        ringing = (result < 0) & (away.min(1) <= RING)
-        result[ringing] = classes[away.argmin(1)[ringing]]
     return result
 
 

@@ -135,6 +135,9 @@ def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:
 
 
 def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Reading:
+    greys = other_greys(raster)
+    if greys is not None and any(np.isin(greys, palette.ids()).all() for palette in known):
+        raise fault  # its indices and its greys may both be ids, and are not the same
     notes = list(raster.notes)
     gentle = not raster.lossy
     if raster.lossy:

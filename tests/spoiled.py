@@ -180,7 +180,8 @@ def page(again: str) -> str:
     ]
     about = "What people do by mistake, and the sentence that they get. Errors end with exit code 2."
     first = f"# Spoilt inputs\n\n{about} Made by running the commands; {again}.\n\n" + "\n".join(rows)
-    return f"{first}\n\n## What a file means\n\n{RULES}\n\n## One map as many files\n\n{MANY}\n\n{misread.table()}\n"
+    rules = f"## What a file means\n\n{RULES}\n\n## One map as many files\n\n{MANY}"
+    return f"{first}\n\n{rules}\n\n{misread.table()}\n"
 
 
 RULES = """One reader serves every door: painting, labels, data sets and the studio.
@@ -190,10 +191,12 @@ RULES = """One reader serves every door: painting, labels, data sets and the stu
   them. With any other table the indices are ids. Where they stand for greys that may be ids too: refused.
 - Colours are classes where they are the palette's exactly. A colour profile in the file is applied first.
 - An EXIF orientation is heeded, an alpha channel that hides nothing is ignored.
-- JPEG, WebP with loss and the like blur ids: `label` and the studio repair them and say so, the others refuse.
-- Values below 0, fractions and values beyond 255 are no ids: `label` and the studio make them unknown and say so.
-- `label` and the studio refuse where fewer than half of the pixels have colours of a palette, and are unsure where
-  one in a hundred has not; red and blue swapped, and panoptic maps of Cityscapes, are turned back and told."""
+- JPEG, WebP with loss and the like blur ids: `label` and the studio repair them and say so, others refuse.
+- Values below 0, fractions and values beyond 255 are no ids: `label` and the studio make them unknown, and
+  say so.
+- `label` and the studio refuse where fewer than half of the pixels have colours of a palette, and are unsure
+  where one in a hundred has not; red and blue swapped, and panoptic maps of Cityscapes, are turned back and
+  told."""
 
 MANY = (
     "What each door makes of one map in the classes of the landscape model: `paint SKETCH`, `label FILE "

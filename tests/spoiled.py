@@ -8,6 +8,7 @@ from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import misread
 import numpy as np
 import torch
 from PIL import Image
@@ -114,8 +115,9 @@ def spoils() -> Iterator[tuple[str, list[str]]]:
     yield "a JPEG as the sketch", ["label", save("a.jpg", colors(), quality=90), *strict]
     yield "a colour of no class", ["label", save("a.png", spot), *strict]
     yield "ids of no class", ["label", save("a.png", wrong), *strict]
-    yield "16 bits", ["label", save("a.png", ids().astype(np.uint16)), *strict]
-    yield "the same, to be repaired", ["label", save("a.png", ids().astype(np.uint16)), *soft]
+    scaled = ids().astype(np.uint16) * 257
+    yield "8 bits scaled to 16", ["label", save("a.png", scaled), *strict]
+    yield "the same, to be repaired", ["label", save("a.png", scaled), *soft]
     gamma = (255 * (colors() / 255) ** 2.2).round().astype(np.uint8)
     yield "saved with a wrong gamma", ["label", save("a.png", gamma), *soft]
     yield "a 0/255 mask", ["label", save("a.png", np.where(ids() > 1, 255, 0).astype(np.uint8)), *soft]
@@ -177,4 +179,28 @@ def page(again: str) -> str:
         for what, words, said in sentences()
     ]
     about = "What people do by mistake, and the sentence that they get. Errors end with exit code 2."
-    return f"# Spoilt inputs\n\n{about} Made by running the commands; {again}.\n\n" + "\n".join(rows) + "\n"
+    first = f"# Spoilt inputs\n\n{about} Made by running the commands; {again}.\n\n" + "\n".join(rows)
+    rules = f"## What a file means\n\n{RULES}\n\n## One map as many files\n\n{MANY}"
+    return f"{first}\n\n{rules}\n\n{misread.table()}\n"
+
+
+RULES = """One reader serves every door: painting, labels, data sets and the studio.
+
+- Greys are class ids as they are stored, in 1, 2, 4, 8 or 16 bits, in PNG, TIFF, GIF, BMP or PGM.
+- Indices into a colour table with colours of the palette mean these colours, in whatever order the table has
+  them. With any other table the indices are ids. Where they stand for greys that may be ids too: refused.
+- Colours are classes where they are the palette's exactly. A colour profile in the file is applied first.
+- An EXIF orientation is heeded, an alpha channel that hides nothing is ignored.
+- JPEG, WebP with loss and the like blur ids: `label` and the studio repair them and say so, others refuse.
+- Values below 0, fractions and values beyond 255 are no ids: `label` and the studio make them unknown, and
+  say so.
+- `label` and the studio refuse where fewer than half of the pixels have colours of a palette, and are unsure
+  where one in a hundred has not; red and blue swapped, and panoptic maps of Cityscapes, are turned back and
+  told."""
+
+MANY = (
+    "What each door makes of one map in the classes of the landscape model: `paint SKETCH`, `label FILE "
+    "--palette landscape`, `data check DIR --palette landscape`, training, and a file opened in the studio. "
+    "*right*: all of its pixels have their class. *told*: the door says what it did, and a share below 100 % "
+    "is never without that. *refused*: with a sentence that says what came and what to do."
+)

@@ -1,5 +1,6 @@
 """The doors: every command in process, and every user's error as one line, exit code 2 and no file."""
 
+import errno
 import io
 import json
 import os
@@ -190,7 +191,7 @@ def test_a_bad_sketch_does_not_stop_the_others(tmp_path: Path, model: Path) -> N
     result = run("paint", "maps", "--model", model)
     assert result.exit_code == 2
     assert result.stderr.count("error: ") == result.stderr.count("\n") == 1
-    assert "maps/b.png is not a PNG" in result.stderr
+    assert "maps/b.png is not a picture" in result.stderr
     assert "2 pictures in out/" in result.stdout
     assert files(tmp_path / "out") == ["a.png", "c.png"]
 
@@ -222,7 +223,7 @@ def noise() -> Image.Image:
 
 
 BAD_SKETCHES = {
-    "not a picture": (b"hello", "is not a PNG and not a picture: give a sketch saved as PNG"),
+    "not a picture": (b"hello", "is not a picture that can be read: give a sketch saved as PNG"),
     "empty": (b"", "is empty (0 bytes): save or download it again"),
     "jpeg": (jpeg(), "is a JPEG picture, not a PNG: save a sketch as PNG"),
     "truncated": (png(Image.fromarray(rgb()))[:-30], "truncated PNG"),
@@ -234,7 +235,7 @@ BAD_SKETCHES = {
         off_color(),
         "colour #5c9ef1 on 6 px is not in palette landscape; the nearest class is sky",
     ),
-    "16 bits": (png(Image.fromarray(ids().astype(np.uint16))), "16-bit PNG, expected 8 bits"),
+    "16 bits": (png(Image.fromarray(ids().astype(np.uint16) * 257)), "they are ids times 257"),
     "transparency": (png(Image.new("RGBA", (20, 20), (0, 0, 0, 0))), "transparen"),
     "too small": (png(Image.fromarray(ids(3, 30))), "resize it to 4..8192 pixels a side"),
     "too long": (png(Image.fromarray(np.zeros((4, 8193), np.uint8))), "resize it to 4..8192 pixels a side"),
@@ -365,6 +366,42 @@ def test_train_toy_paint_and_resume(tmp_path: Path) -> None:
     assert "--set ngf cannot change on --resume" in refused(
         "train", "--out", "run", "--resume", "--set", "ngf=2"
     )
+    unchanged = run("train", "--out", "run", "--resume", "--set", "ngf=1", "total_images=8")
+    assert unchanged.exit_code == 0, unchanged.output
+    config = Path("run/config.json")
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())  # saved by Notepad
+    assert run("train", "--out", "run", "--resume").exit_code == 0
+
+
+def test_processes_of_torchrun_do_not_write_into_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    said = refused("train", *TOY, "--out", "run")
+    assert "torchrun started 2 processes" in said
+    assert "start it once, with spadework train" in said
+    assert not Path("run").exists()
+
+
+def test_a_failing_disk_is_one_sentence_in_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "out/a.png")
+
+    monkeypatch.setattr("spadework.palette.Palette.names", full)
+    assert refused("palettes") == (
+        "error: cannot read or write out/a.png: the disk is full: free some space and try again"
+    )
+
+
+def test_paint_tells_what_a_folder_has_beside_sketches(tmp_path: Path) -> None:
+    from tiny_model import write
+
+    folder = tmp_path / "sketches"
+    folder.mkdir()
+    sketch(folder / "a.png")
+    (folder / "b.tif").write_bytes(b"x")
+    (folder / "notes.txt").write_bytes(b"x")
+    result = run("paint", folder, "--model", write(tmp_path / "tiny.safetensors"), "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "passed over, as of other types: 1 .tif, 1 .txt" in result.output
 
 
 def test_stopping_saves_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,7 +516,7 @@ def spoil(root: Path, how: str) -> None:
     [
         ("partner", "1 photos have no label map: toy-00000"),
         ("size", "is 64x60 but labels/toy-00000"),
-        ("unreadable", "unreadable"),
+        ("unreadable", "is a damaged or truncated PNG"),
         ("ids", "have ids that the palette lacks (99 in 1)"),
     ],
 )

@@ -284,6 +284,18 @@ def test_arrays_of_any_integer_type_and_label_maps_are_the_same(engine: Engine) 
         assert engine.paint(same) == expected
 
 
+def test_flipped_turned_and_read_only_arrays_are_painted(engine: Engine) -> None:
+    ids = sketch()
+    expected = engine.paint(np.ascontiguousarray(np.fliplr(ids)))
+    for same in (np.fliplr(ids), np.asfortranarray(np.fliplr(ids)), np.rot90(np.rot90(np.flipud(ids)))):
+        assert engine.paint(same) == expected
+        assert engine.paint(LabelMap(same, engine.palette)) == expected
+        assert np.array_equal(engine.sample_style(1, same).z, engine.sample_style(1, np.fliplr(ids).copy()).z)
+    frozen = np.fliplr(ids).copy()
+    frozen.flags.writeable = False
+    assert engine.paint(frozen) == expected
+
+
 def test_provenance(engine: Engine) -> None:
     assert engine.paint(sketch(), seed=np.int64(4)).provenance == {  # type: ignore[arg-type]
         "model": "tiny",

@@ -17,7 +17,10 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = ["files", "memory", "palette", "picture", "labelmap", "examples", "translation", "reading"]
+THINGS = [
+    *("files", "memory", "content", "decoding", "palette", "picture", "raster", "exact", "labelmap"),
+    *("examples", "translation", "blends", "encodings", "reading", "opening"),
+]
 MEANING = ["tensors", "contexts", "nn", "losses", "modelfile", "checkpoint", "nvlabs", "segmenter"]
 JOURNEYS = ["data", "training", "engine", "candidates", "evaluation", "portable", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]

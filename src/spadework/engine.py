@@ -148,7 +148,7 @@ class Engine:
             raise ValueError(f"model {self.card.name} was trained without styles: paint without one")
         if ids is None or self._prior is None:
             return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
-        segmap = semantics(torch.from_numpy(self._label_map(ids).ids)[None], self.card.semantics)
+        segmap = semantics(_batch(self._label_map(ids).ids), self.card.semantics)
         return Style(self._prior.draw(segmap, _random(seed)).numpy(), f"seed {seed}")
 
     def style_of(self, photo: Picture | NDArray[np.uint8], origin: str = "photo") -> Style:
@@ -225,7 +225,7 @@ class Engine:
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         """As a batch of one, on the device."""
-        return torch.from_numpy(array)[None].to(self._device)
+        return _batch(array).to(self._device)
 
     def _label_map(self, ids: NDArray[np.integer] | LabelMap) -> LabelMap:
         if not isinstance(ids, LabelMap):
@@ -310,6 +310,11 @@ def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
             f"picture has at most {MAX_SIDE} pixels a side"
         )
     return size[0] * upscale, size[1] * upscale
+
+
+def _batch(array: NDArray[Any]) -> torch.Tensor:
+    """As a batch of one. Flipped, turned and read-only arrays are copied, others not."""
+    return torch.from_numpy(np.require(array, requirements=("C", "W")))[None]
 
 
 def _bytes(ids: NDArray[Any], palette: Palette) -> NDArray[np.uint8]:

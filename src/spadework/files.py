@@ -2,7 +2,9 @@
 
 import difflib
 import errno
+import json
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -14,8 +16,20 @@ _REMEDIES = {
     errno.EROFS: "the file system is read-only: choose another place",
     errno.ENOSPC: "the disk is full: free some space and try again",
     errno.EDQUOT: "the disk quota is used up: free some space and try again",
+    errno.EFBIG: "a file there may not become so large: choose another place, or raise the limit (ulimit -f)",
+    errno.EIO: "the disk cannot be written: check it, or choose another place",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
 }
+
+
+def remedy_for(error: BaseException) -> str:
+    """What to do about a file that could not be written, by the system's error or the text of a library's."""
+    number = getattr(error, "errno", None)
+    if number is None:  # safetensors tells it in words alone
+        found = re.search(r"os error (\d+)", str(error))
+        number = int(found[1]) if found else 0
+    reason = getattr(error, "strerror", None) or str(error)
+    return _REMEDIES.get(number, f"{reason}: choose another place")
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -37,8 +51,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
         _write_through(hidden, data)
         os.replace(hidden, target)
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}: choose another place")
-        raise ValueError(f"cannot write {path}: {remedy}") from error
+        raise ValueError(f"cannot write {path}: {remedy_for(error)}") from error
     finally:
         _discard(hidden)
 
@@ -70,6 +83,11 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise ValueError(f"{path} is empty (0 bytes): save or download it again")
     return data
+
+
+def text_of(data: bytes) -> str:
+    """Text in UTF-8, or in UTF-16 or UTF-32 as Windows writes it, with or without a byte order mark."""
+    return data.decode(json.detect_encoding(data), errors="replace")
 
 
 def _why_unreadable(path: Path, error: OSError) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from spadework.files import read_bytes
+from spadework.files import read_bytes, text_of
 
 PALETTES: dict[str, Path] = {
     file.stem: file for file in sorted((Path(__file__).parent / "palettes").glob("*.json"))
@@ -67,6 +67,12 @@ class Palette(BaseModel):
             raise ValueError(f"{UNKNOWN_NAME!r} names the unknown id {self.unknown}: rename the class")
         return self
 
+    def __eq__(self, other: object) -> bool:
+        """The same in every field; tables made of them on demand do not count."""
+        if not isinstance(other, Palette):
+            return NotImplemented
+        return all(getattr(self, field) == getattr(other, field) for field in type(self).model_fields)
+
     @classmethod
     def names(cls) -> list[str]:
         """The names that `load` knows, sorted."""
@@ -90,7 +96,7 @@ class Palette(BaseModel):
     @classmethod
     def _parse(cls, path: Path) -> Self:
         try:
-            return cls.model_validate_json(read_bytes(path))
+            return cls.model_validate_json(text_of(read_bytes(path)))
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"]) or "palette"

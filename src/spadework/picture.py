@@ -11,18 +11,18 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
+from spadework.decoding import decode, readable, to_srgb, upright_image
 from spadework.files import atomic_write, read_bytes
 
 PREFIX = "spadework:"
 """Our text chunks are `spadework:model`, `spadework:seed`, ...; each value is JSON."""
 
+PHOTO_ADVICE = "give a PNG, JPEG or WebP"
+
 KEY = re.compile(r"[A-Za-z0-9_.-]{1,69}")
 """What a provenance key may be: a PNG keyword has at most 79 characters, prefix included."""
-
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError)
-"""What pillow raises on files that are damaged or no pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,18 +61,11 @@ class Picture:
     def from_bytes(cls, data: bytes, name: str = "picture") -> Self:
         """A picture from the content of a file; `name` is what errors call it.
 
-        Turned upright by its EXIF orientation; transparency falls on white; of an animation the
-        first frame; 16-bit greys are reduced to 8.
+        Turned upright by its EXIF orientation, brought to sRGB by its colour profile; transparency falls on
+        white; of an animation the first frame; 16-bit greys are reduced to 8.
         """
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                pixels = _upright_rgb(image)
-                text = dict(getattr(image, "text", {}))
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{name} is not a picture that can be read: give a PNG, JPEG or WebP") from error
-        except DECODE_ERRORS as error:
-            raise ValueError(f"{name} cannot be decoded ({error}): save it again as PNG or JPEG") from error
-        return cls(pixels, _provenance_in(text))
+        image = decode(data, name, PHOTO_ADVICE)
+        return cls(np.array(_upright_rgb(image, name)), _provenance_in(dict(getattr(image, "text", {}))))
 
     def to_bytes(self, effort: int = 6) -> bytes:
         """The picture as a PNG file, with its provenance in text chunks. `effort`: zlib's level, 0 to 9."""
@@ -103,16 +96,40 @@ def demand_png_name(path: str | os.PathLike[str]) -> None:
         raise ValueError(f"cannot write {path}: only PNG is written: name it {Path(path).stem or 'out'}.png")
 
 
-def _upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"its pixels are of mode {image.mode}: save it with 8 bits per channel")
+def open_photo(data: bytes, name: str) -> Image.Image:
+    """The pixels of `Picture.from_bytes` as an image in RGB, for what goes on to resize it."""
+    return _upright_rgb(decode(data, name, PHOTO_ADVICE), name)
+
+
+def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
+    _demand_8_bits(image, name)
+    with readable(image, name):
+        return upright_image(_flat_rgb(image), image)
+
+
+def _demand_8_bits(image: Image.Image, name: str) -> None:
+    if image.mode in ("I", "F") and not _has_16_bits(image):
+        raise ValueError(
+            f"{name} has pixels of 32 bits: save it again as PNG or JPEG, with 8 bits per channel"
+        )
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    """Greys of 16 bits; older pillows hold those of PNG in 32."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
+
+
+def _flat_rgb(image: Image.Image) -> Image.Image:
+    """On white, in sRGB, not yet turned."""
+    if _has_16_bits(image):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    grey = image.mode in ("1", "L", "LA")
+    profile = None if grey else image.info.get("icc_profile")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB")).copy()
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    keep = image.mode == "RGB" or (image.mode == "CMYK" and profile)
+    right, _ = to_srgb(image if keep else image.convert("RGB"), profile)
+    return right if right.mode == "RGB" else right.convert("RGB")
 
 
 def _as_json(provenance: Mapping[str, Any]) -> dict[str, Any]:

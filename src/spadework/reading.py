@@ -1,21 +1,44 @@
 """Any picture of a label map into ids, with a report in plain language of what was done, what is unsure."""
 
-import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from spadework.blends import sides
+from spadework.encodings import converted, looks_like, palette_of_name
+from spadework.exact import (
+    PHOTO_COLORS,
+    class_of,
+    colored,
+    hexed,
+    looks_like_photo,
+    other_greys,
+    pack,
+    shipped,
+)
 from spadework.files import read_bytes
-from spadework.labelmap import PHOTO_COLORS, LabelMap
+from spadework.labelmap import LabelMap, demand_side
 from spadework.palette import Palette
-from spadework.picture import DECODE_ERRORS
+from spadework.raster import Raster, read_raster
+
+NEAR = 12.0
+"""A colour that lies further from every class, in RGB steps, is foreign: it was not meant for one of them."""
+
+LEAST_NEAR = 0.5
+"""Where fewer pixels have colours that are not foreign, nothing fits."""
+
+FOREIGN = 0.01
+"""A larger share of foreign pixels makes the answer unsure."""
+
+AREA = 9
+"""A lossy file has foreign colours along edges; what counts are areas of more pixels across."""
 
 FAR = 90.0
-"""A colour further than this from every class, in RGB steps, is reported as unsure."""
+"""A colour further than this from every class is reported as unsure, on however few pixels."""
 
 PHOTO_SHARE, PHOTO_DISTANCE = 0.5, 20.0
 """More than this share of colours beyond the palette, at this mean distance, is a photograph."""
@@ -23,19 +46,14 @@ PHOTO_SHARE, PHOTO_DISTANCE = 0.5, 20.0
 GAMMAS = (1 / 2.2, 1 / 1.8, 1.8, 2.2)
 """Wrong gammas that files are saved with."""
 
-BLEND = 6.0
-"""How far, in RGB steps, an anti-aliased pixel may lie from the line between its two neighbours' colours."""
-
-MOST_BLENDED = 0.2
-"""With a larger share of foreign pixels it is not anti-aliasing that spoilt the picture."""
-
 Ids = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 Colors = NDArray[np.uint8]
 
 
 @dataclass
 class Reading:
-    """A label map and how it came about. `edges_only`: nothing but alpha and blended edges was repaired."""
+    """A label map and how it came about. `edges_only`: nothing but blended edges was repaired."""
 
     map: LabelMap
     why: str
@@ -62,133 +80,168 @@ def from_bytes(
 ) -> Reading:
     """The label map in a picture: of `palette`, or of the shipped palette that fits best.
 
-    Repaired, unless `strict`: alpha, 16 bits, grey ids saved as RGB, blended edges, colours off by JPEG or a
-    wrong gamma, ids beyond the palette on few pixels. Raises ValueError, one line with the remedy, for what
-    cannot be repaired, such as a photograph.
+    Repaired, unless `strict`: alpha, ids scaled to 16 bits, grey ids saved as RGB, blended edges, colours
+    off by JPEG or a wrong gamma, ids beyond the palette on few pixels, other encodings. Raises ValueError,
+    one line with the remedy, for what cannot be repaired, such as a photograph or colours of another palette.
     """
-    known = [palette] if palette else [Palette.load(known) for known in Palette.names()]
-    exact = _exact(data, known, name)
+    return of_raster(read_raster(data, name, demand_side(name)), palette, strict)
+
+
+def of_raster(raster: Raster, palette: Palette | None = None, strict: bool = False) -> Reading:
+    """As `from_bytes`, of a file that is decoded already."""
+    named = palette_of_name(raster.name) if palette is None else None
+    wanted = Palette.load(named) if named else palette
+    exact = _exact(raster, [wanted] if wanted else shipped())
     if isinstance(exact, Reading):
         return exact
     if strict:
         raise exact
-    return _repaired(data, known, name, exact)
+    return _repaired(raster, [palette] if palette else shipped(), exact)
 
 
-def _exact(data: bytes, known: list[Palette], name: str) -> Reading | ValueError:
-    """The first palette that needs no repair, colours before ids, or the error of the first."""
+def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
+    """The smallest palette that needs no repair, by colours before ids, or the error of the first."""
+    if len(known) > 1 and (greys := other_greys(raster)) is not None:
+        known = [palette for palette in known if np.isin(greys, palette.ids()).all()] or known
     maps: list[LabelMap] = []
     errors: list[ValueError] = []
     for palette in known:
         try:
-            maps.append(LabelMap.from_bytes(data, palette, name))
+            maps.append(LabelMap.of_raster(raster, palette))
         except ValueError as error:
             errors.append(error)
     if not maps:
         return errors[0]
+    by_color = [sketch for sketch in maps if colored(sketch.palette) and in_its_colors(raster, sketch)]
+    maps = by_color or maps
     smallest = min(maps, key=lambda sketch: len(sketch.palette.classes))
     others = [sketch.palette.name for sketch in maps if sketch is not smallest]
-    reading = Reading(smallest, "every pixel is one of its classes")
+    reading = Reading(smallest, "every pixel is one of its classes", list(raster.notes))
     if others:
         reading.unsure.append(f"{', '.join(others)} would do as well: choose the palette")
-    if set(np.unique(smallest.ids).tolist()) == {0, 255}:
-        reading.unsure.append("only ids 0 and 255: it looks like a mask, where 255 is a class, not unknown")
+    ids = set(np.unique(smallest.ids).tolist())
+    if ids == {0, 255} or (raster.bits == 1 and ids <= {0, 1}):
+        top = max(ids)
+        what = "255 is a class, not unknown" if top == 255 else "1 is one class"
+        reading.unsure.append(f"only ids 0 and {top}: it looks like a mask, where {what}")
     return reading
 
 
-def _repaired(data: bytes, known: list[Palette], name: str, fault: ValueError) -> Reading:
-    notes: list[str] = []
-    image = _decoded(data, name, notes)
-    gentle = not notes
-    pixels, seen = _opaque(image, notes)
-    grey = (pixels == pixels[..., :1]).all()
-    if grey and any(_legal(pixels[..., 0], palette).mean() > 0.9 for palette in known):
-        reading, gentle = _of_ids(pixels[..., 0], known, notes), False
+def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:
+    """Whether a viewer shows the map in its palette's colours."""
+    if raster.samples is not None and raster.table is None:
+        return False
+    return bool((class_of(raster.rgb(), sketch.palette) == sketch.ids).all()) or raster.stored is not None
+
+
+def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Reading:
+    greys = other_greys(raster)
+    if greys is not None and any(np.isin(greys, palette.ids()).all() for palette in known):
+        raise fault  # its indices and its greys may both be ids, and are not the same
+    notes = list(raster.notes)
+    gentle = not raster.lossy
+    if raster.lossy:
+        notes.append(f"a {raster.form} file, which blurs edges: better save sketches as PNG")
+    if raster.alpha is not None:
+        notes.append("the alpha channel was dropped")
+    if _has_ids(raster, known):
+        reading = _of_samples(raster, known, notes, fault)
+        gentle = False
     else:
-        reading = _of_colors(pixels, known, name, notes)
-    if not seen.all():
-        reading = _see_through(reading, seen, fault)
+        reading = _of_colors(raster, known, notes, fault)
+    if raster.alpha is not None:
+        _mark_unknown(reading, raster.alpha < 128, "transparent pixels", fault)
+    if raster.bits > 8 and raster.colors is not None:
+        notes.append("16 bits reduced to 8")
+        gentle = False
     reading.edges_only &= gentle
     return reading
 
 
-def _decoded(data: bytes, name: str, notes: list[str]) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    except DECODE_ERRORS as error:
-        raise ValueError(
-            f"{name} is not a picture that can be read ({error}): save it again as PNG"
-        ) from error
-    if image.format != "PNG":
-        notes.append(f"a {image.format} file, which may blur edges: better save sketches as PNG")
-    if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        step = 257 if values.max() > 255 else 1
-        if (values % step).any() or values.max() > 255 * 257:
-            raise ValueError(
-                f"{name} has values up to {values.max():,}: expected ids 0 to 255: save it with 8 bits"
-            )
-        notes.append("16 bits reduced to 8")
-        return Image.fromarray((values // step).astype(np.uint8))
-    return image
+def _has_ids(raster: Raster, known: Sequence[Palette]) -> bool:
+    """Whether nine in ten numbers are ids of a palette: of greys, or of indices into foreign colours."""
+    pixels = raster.rgb()
+    if raster.table is not None and other_greys(raster) is None:
+        used = raster.table[np.unique(np.asarray(raster.samples))]
+        if any((class_of(used, palette) >= 0).any() for palette in known if colored(palette)):
+            return False
+    elif not (pixels == pixels[..., :1]).all():
+        return False
+    ids, whole = _whole(raster)
+    return bool(whole.any()) and any(_legal(ids[whole], palette).mean() > 0.9 for palette in known)
 
 
-def _opaque(image: Image.Image, notes: list[str]) -> tuple[Colors, NDArray[np.bool_]]:
-    """Colours (H, W, 3), and which pixels are not transparent (H, W)."""
-    rgba = np.asarray(image.convert("RGBA"))
-    if image.mode in ("RGBA", "LA", "PA"):
-        notes.append("the alpha channel was dropped")
-    return rgba[..., :3].copy(), rgba[..., 3] >= 128
+def _whole(raster: Raster) -> tuple[Ids, Mask]:
+    """(H, W) ids, and where they are whole numbers of 0..255; ids scaled to 16 bits are scaled back."""
+    values = raster.rgb()[..., 0] if raster.samples is None else raster.samples
+    if values.dtype == np.uint8:
+        return values, np.ones(values.shape, bool)
+    whole = (values >= 0) & (values == np.rint(values))
+    if whole.any() and values[whole].max() > 255 and not (values[whole] % 257).any():
+        values = values / 257
+    whole &= values <= 255
+    return np.where(whole, values, 0).astype(np.uint8), whole
 
 
-def _see_through(reading: Reading, seen: NDArray[np.bool_], fault: ValueError) -> Reading:
-    palette = reading.map.palette
-    if palette.unknown is None or seen.mean() < 0.5:
-        raise fault
-    ids = np.where(seen, reading.map.ids, np.uint8(palette.unknown))
-    reading.map = LabelMap(ids, palette)
-    reading.repaired.append(f"{(~seen).sum():,} transparent pixels became unknown")
-    reading.edges_only = False
-    return reading
-
-
-def _legal(ids: Ids, palette: Palette) -> NDArray[np.bool_]:
+def _legal(ids: Ids, palette: Palette) -> Mask:
     return np.isin(ids, palette.ids())
 
 
-def _of_ids(ids: Ids, known: list[Palette], notes: list[str]) -> Reading:
-    """Greys as ids; a few beyond the palette become unknown."""
-    palette = max(known, key=lambda palette: (_legal(ids, palette).mean(), -len(palette.classes)))
-    foreign = ~_legal(ids, palette)
-    if foreign.any() and palette.unknown is None:
-        LabelMap(ids, palette)  # raises
-    reading = Reading(LabelMap(ids, palette) if not foreign.any() else _unknown(ids, foreign, palette), "")
-    reading.why, reading.repaired = f"{1 - foreign.mean():.1%} of the greys are its ids", notes
+def _of_samples(raster: Raster, known: Sequence[Palette], notes: list[str], fault: ValueError) -> Reading:
+    """Numbers as ids; a few beyond the palette become unknown."""
+    ids, whole = _whole(raster)
+    palette = max(known, key=lambda palette: (_legal(ids[whole], palette).mean(), -len(palette.classes)))
+    foreign = ~_legal(ids, palette) & whole
+    told = f"{1 - foreign.mean():.1%} of the {'greys' if raster.table is None else 'indices'} are its ids"
+    safe = np.where(foreign, palette.ids()[0], ids).astype(np.uint8)
+    reading = Reading(LabelMap(safe, palette), told, notes, edges_only=False)
+    if raster.table is not None:
+        reading.unsure.append("whether its indices are ids, or the colours that they stand for mean classes")
+    if raster.samples is None:
+        notes.append("greys in an RGB file were taken as ids")
+    if raster.samples is not None and raster.samples.max() > 255:
+        notes.append("16 bits reduced to 8")
     if foreign.any():
-        told = ", ".join(str(i) for i in np.unique(ids[foreign])[:5])
-        notes.append(f"ids {told} on {foreign.sum():,} px are not the palette's and became unknown")
-        reading.edges_only = False
+        few = ", ".join(str(i) for i in np.unique(ids[foreign])[:5])
+        _mark_unknown(reading, foreign, f"px of ids {few}, which are not the palette's,", fault)
+    if not whole.all():
+        values = np.unique(np.asarray(raster.samples)[~whole])[:3]
+        few = ", ".join(f"{value:,}" for value in values.tolist())
+        _mark_unknown(reading, ~whole, f"px of values that are no ids ({few})", fault)
+    if raster.lossy:
+        reading.unsure.append(f"{raster.form} blurs ids: between two classes lie the ids of others")
     return reading
 
 
-def _unknown(ids: Ids, foreign: NDArray[np.bool_], palette: Palette) -> LabelMap:
-    return LabelMap(np.where(foreign, np.uint8(palette.unknown or 0), ids), palette)
+def _mark_unknown(reading: Reading, where: Mask, what: str, fault: ValueError) -> None:
+    """Less than half of the pixels become unknown. Raises the fault where that cannot be."""
+    palette = reading.map.palette
+    if palette.unknown is None or where.mean() >= 0.5:
+        raise fault
+    reading.map = LabelMap(np.where(where, np.uint8(palette.unknown), reading.map.ids), palette)
+    reading.repaired.append(f"{where.sum():,} {what} became unknown")
+    reading.edges_only = False
 
 
-def _of_colors(pixels: Colors, known: list[Palette], name: str, notes: list[str]) -> Reading:
+def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault: ValueError) -> Reading:
     """Every pixel the nearest class of the palette that lies nearest."""
-    fits = [
-        (_distance(pixels, palette), palette) for palette in known if _colored(palette) or len(known) == 1
-    ]
+    pixels = raster.rgb()
+    if found := converted(pixels, known):
+        ids, palette, note = found
+        return Reading(
+            LabelMap(ids, palette), "every pixel is one of its classes", [*notes, note], edges_only=False
+        )
+    fits = [(_distance(pixels, palette), palette) for palette in known if colored(palette) or len(known) == 1]
     distance, palette = min(fits, key=lambda fit: fit[0])
     pixels, distance = _right_gamma(pixels, palette, distance, notes)
     ids, far = nearest(pixels, palette)
-    _demand_no_photo(pixels, far, distance, name)
+    _demand_no_photo(pixels, far, distance, raster.name)
     off = far > 0
-    sides = _sides(pixels, ids, off, palette)
-    blended = sides >= 0
-    ids = np.where(blended, sides, ids).astype(np.uint8)
+    given = sides(pixels, ids, off, palette)
+    blended = given >= 0
+    ids = np.where(blended, given, ids).astype(np.uint8)
+    foreign = ((far > NEAR) & ~blended) | (ids == palette.unknown).all()
+    _demand_fit(pixels, foreign, palette, known, raster.name)
     reading = Reading(LabelMap(ids, palette), f"{1 - off.mean():.1%} of the pixels have its colours", notes)
     reading.edges_only = not any("gamma" in note for note in notes)
     if blended.any():
@@ -197,14 +250,29 @@ def _of_colors(pixels: Colors, known: list[Palette], name: str, notes: list[str]
     if rest.any():
         notes.append(_snapped(pixels[rest], ids[rest], palette))
         reading.edges_only = False
-    if (far > FAR).any():
-        reading.unsure.append(f"{(far > FAR).sum():,} px are far from every class: look at them")
+    count = int(_areas(foreign).sum() if raster.lossy else foreign.sum())
+    if (far > FAR).any() or count > FOREIGN * foreign.size:
+        count = max(count, int((far > FAR).sum()))
+        reading.unsure.append(
+            f"{count:,} px ({count / foreign.size:.1%}) are far from every class: look at them"
+        )
     return reading
 
 
-def _colored(palette: Palette) -> bool:
-    """Whether its classes have colours that people use, not only those made up for the screen."""
-    return all(c.color for c in palette.classes)
+def _areas(mask: Mask) -> Mask:
+    """What is left of a mask (H, W) where all within AREA / 2 pixels is in it."""
+    return np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MinFilter(AREA))) > 0
+
+
+def _demand_fit(pixels: Colors, foreign: Mask, palette: Palette, known: Sequence[Palette], name: str) -> None:
+    if 1 - foreign.mean() >= LEAST_NEAR:
+        return
+    asked = f"palette {palette.name}" if len(known) == 1 else "any palette"
+    raise ValueError(
+        f"{name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
+        f"{looks_like(pixels, known)}: save class ids as 8-bit greyscale, or state its own palette with "
+        "--palette"
+    )
 
 
 def _distance(pixels: Colors, palette: Palette) -> float:
@@ -240,56 +308,17 @@ def _right_gamma(pixels: Colors, palette: Palette, distance: float, notes: list[
 
 
 def _demand_no_photo(pixels: Colors, far: NDArray[np.float32], distance: float, name: str) -> None:
-    colors = len(np.unique(pixels.reshape(-1, 3), axis=0))
-    if colors > PHOTO_COLORS and (far > 8).mean() > PHOTO_SHARE and distance > PHOTO_DISTANCE:
-        raise ValueError(
-            f"{name} looks like a photograph ({colors:,} colours), not a sketch: to borrow its light and "
-            "colours pass it with --style, beside a sketch"
-        )
-
-
-def _sides(pixels: Colors, ids: Ids, off: NDArray[np.bool_], palette: Palette) -> NDArray[np.int16]:
-    """Of foreign pixels that blend two exact colours at most two pixels away the nearer one's id; else -1."""
-    result = np.full(off.shape, -1, np.int16)
-    if off.mean() > MOST_BLENDED or not off.any():
-        return result
-    colors = palette.colors().astype(float)
-    known = np.pad(np.where(off, np.int16(-1), ids), 2, constant_values=-1)
-    windows = sliding_window_view(known, (5, 5))[off].reshape(-1, 25)
-    near = np.sort(windows, axis=1)
-    near[:, 1:][near[:, 1:] == near[:, :-1]] = -1  # each id once, so that equal surroundings are equal rows
-    cases, case = np.unique(np.hstack([pixels[off], np.sort(near, axis=1)]), axis=0, return_inverse=True)
-    sides = [_side(c[:3].astype(float), c[3:][c[3:] >= 0], colors) for c in cases]
-    result[off] = np.array(sides, np.int16)[case.reshape(-1)]
-    return result
-
-
-def _side(color: NDArray[np.float64], near: NDArray[np.int16], colors: NDArray[np.float64]) -> int:
-    """Which of the `near` ids a colour belongs to that lies between two of them, -1 if it does not."""
-    best, side = BLEND, -1
-    for i, a in enumerate(near):
-        for b in near[i + 1 :]:
-            way = colors[b] - colors[a]
-            t = float((color - colors[a]) @ way / max(way @ way, 1e-9))
-            away = float(np.linalg.norm(colors[a] + t * way - color))
-            if 0.02 < t < 0.98 and away <= best:
-                best, side = away, int(a if t < 0.5 else b)
-    return side
+    if distance <= PHOTO_DISTANCE or (far > 8).mean() <= PHOTO_SHARE:
+        return
+    colors = len(np.unique(pack(pixels)))
+    if colors > PHOTO_COLORS:
+        raise ValueError(looks_like_photo(name, f"{colors:,} colours"))
 
 
 def _snapped(colors: Colors, ids: Ids, palette: Palette) -> str:
     """colors (N, 3) that are not the palette's and the classes (N,) that they were given."""
     values, first, counts = np.unique(colors, axis=0, return_index=True, return_counts=True)
     top = np.argsort(-counts)[:3]
-    told = [
-        f"#{bytes(values[i]).hex()} on {counts[i]:,} px -> {palette.name_of(int(ids[first[i]]))}" for i in top
-    ]
+    told = [f"{hexed(values[i])} on {counts[i]:,} px -> {palette.name_of(int(ids[first[i]]))}" for i in top]
     more = f" and {len(values) - 3:,} more" if len(values) > 3 else ""
     return f"{len(colors):,} px of colours not in the palette took the nearest class: {', '.join(told)}{more}"
-
-
-def in_color(path: str | os.PathLike[str]) -> bool:
-    """Whether a picture has any pixel that is not grey."""
-    with Image.open(io.BytesIO(read_bytes(path))) as image:
-        pixels = np.asarray(image.convert("RGB"))
-    return bool((pixels != pixels[..., :1]).any())

@@ -17,6 +17,9 @@ TABLE = Path(__file__).parent / "names.json"
 """The shipped table of names; its own words say how it is read."""
 
 ENDINGS = re.compile(r"-(other|stuff|merged)$")
+SHOWN = 12
+"""So many classes a sentence names."""
+
 FURTHEST = 2
 """So many steps of the table may lie between two names; longer ways end in things of another kind."""
 
@@ -68,9 +71,14 @@ class Translation:
             elif self.target.name_of(partner) != name:
                 moved.append(f"{name} -> {self.target.name_of(partner)}")
         return [
-            *([f"painted as: {', '.join(moved)}"] if moved else []),
-            *([f"lost (unknown): {', '.join(lost)}"] if lost else []),
+            *([f"painted as: {_few(moved)}"] if moved else []),
+            *([f"lost (unknown): {_few(lost)}"] if lost else []),
         ]
+
+
+def _few(words: list[str]) -> str:
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return ", ".join(words[:SHOWN]) + more
 
 
 def _partner(name: str, aliases: tuple[str, ...], target: Palette) -> int | None:

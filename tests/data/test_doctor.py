@@ -35,7 +35,7 @@ def test_faults(folder: Path) -> None:
         Image.fromarray(shifted).save(folder / "train" / "labels" / f"{name}.png")
     shutil.rmtree(folder / "val")
     found = diagnose(folder, Palette.load("landscape"))
-    assert "a.png: unreadable" in found.faults[0]
+    assert "a.png is not a picture that can be read" in found.faults[0]
     assert "ids 15 are not in palette landscape" in found.faults[1]
     assert "every id seems one too large" in found.faults[1]
     assert CliRunner().invoke(app, ["data", "check", str(folder)]).exit_code == 1

@@ -157,7 +157,7 @@ def test_missing_partners_are_counted_and_named(folder, write_pair):
 
 def test_two_photos_of_one_stem(folder, write_pair):
     write_pair(folder / "train", "a", suffix=".webp")
-    with pytest.raises(ValueError, match=r"1 files share their stem.*a\.webp and .*a\.png"):
+    with pytest.raises(ValueError, match=r"1 files share their stem.*a\.png and .*a\.webp"):
         PairedFolder(folder)
 
 
@@ -169,16 +169,16 @@ def test_all_bad_pairs_are_reported_together(folder, write_pair, pixel_cache):
     Image.new("RGB", (56, 40)).save(train / "labels/c.png")
     write_pair(train, "d")
     (train / "labels/d.png").write_text("no picture")
-    Image.new("I;16", (56, 40)).save(train / "labels/e.png")
+    Image.new("I;16", (56, 40), 300).save(train / "labels/e.png")
     Image.new("L", (56, 40)).save(train / "images/e.png")
     with pytest.raises(ValueError, match="5 of 5 pairs are bad") as caught:
         PairedFolder(folder).decode()
     _, *lines = str(caught.value).splitlines()
-    assert "images/a.png: unreadable" in lines[0]
+    assert "images/a.png is a damaged or truncated PNG" in lines[0]
     assert "train/images/b.png is 56x40 but train/labels/b.png is 10x12" in lines[1]
-    assert "labels/c.png: labels must be 8-bit index or greyscale PNG, mode is RGB" in lines[2]
-    assert "labels/d.png: unreadable" in lines[3]
-    assert "labels/e.png: labels must be 8-bit" in lines[4]
+    assert "labels/c.png is a picture of colours, expected one id per pixel" in lines[2]
+    assert "labels/d.png is not a picture that can be read" in lines[3]
+    assert "labels/e.png has values up to 300: expected ids of 0 to 255" in lines[4]
     assert list(pixel_cache.iterdir()) == []
 
 

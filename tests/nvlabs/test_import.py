@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,54 @@ def test_files_that_are_no_checkpoint(coco: Path, tmp_path: Path) -> None:
 def test_options_are_read_as_text() -> None:
     text = "----\n   aspect_ratio: 2.0      \t[default: 1.0]\n  dataroot: ./a b \n    name: x: y\n---"
     assert read_options(text) == {"aspect_ratio": "2.0", "dataroot": "./a b", "name": "x: y"}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {f"module.{name}": value for name, value in state.items()},
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"netG": {f"module.module.{name}": value for name, value in state.items()}, "lr": 0.1},
+    ],
+)
+def test_wrapped_states_are_read(tmp_path: Path, wrap: Callable[[dict], dict]) -> None:
+    state = generator_state(184)
+    torch.save(wrap(state), tmp_path / "G.pth")
+    found = find(tmp_path / "G.pth").states["generator"]
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], state[name]) for name in state)
+
+
+def test_several_networks_in_one_file_are_named(tmp_path: Path) -> None:
+    torch.save({"G": generator_state(184), "D": generator_state(13), "epoch": 1}, tmp_path / "both.pth")
+    said = refused(tmp_path / "both.pth", "--preset", "coco")
+    assert "(it has G, D): give the state of one network" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a pointer of Git LFS and no weights",
+        ),
+        (b"<!DOCTYPE html><html><body>Quota exceeded</body></html>", "a web page (HTML) and no weights"),
+        (b'{"error": "not found"}', "JSON text and no weights"),
+    ],
+)
+@pytest.mark.parametrize("name", ["G.pth", "checkpoints.tar.gz"])
+def test_what_a_download_leaves_in_place_of_weights(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert words in refused(tmp_path / name, "--preset", "coco")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(tmp_path: Path, value: float) -> None:
+    state = generator_state(184)
+    name = next(key for key in state if key.endswith("conv_0.bias"))
+    state[name][0] = value
+    torch.save(state, tmp_path / "G.pth")
+    said = refused(tmp_path / "G.pth", "--preset", "coco")
+    assert f"no numbers (NaN or infinite) in 1 tensors, the first is {name}" in said

@@ -188,7 +188,7 @@ def test_a_live_request_gives_way_to_a_newer_one(client: TestClient, engine: Fak
 @pytest.mark.parametrize(
     ("params", "content", "status", "words"),
     [
-        ({}, b"no png", 422, "not a PNG"),
+        ({}, b"no png", 422, "not a picture"),
         (SIZE, RAW[:-1], 422, "2,399 ids came for 60x40"),
         (SIZE, b"\x20" * 2400, 422, "id 32"),
         ({**SIZE, "seed": -1}, RAW, 422, "seed"),

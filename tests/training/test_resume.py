@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
 
-from spadework.training import loop
+from spadework.training import loop, statefile
 from spadework.training.recipes import Recipe
 from spadework.training.rundir import RunDir
 
@@ -153,6 +154,32 @@ def test_a_state_of_other_networks_is_refused(tmp_path: Path):
     run(small("total_images=4"), tmp_path)
     with pytest.raises(ValueError, match=r"state\.safetensors does not fit this recipe.*without those --set"):
         run(small("total_images=8", "ngf=4"), tmp_path, resume=True)
+
+
+def test_a_full_disk_leaves_the_last_state_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run(small("total_images=4"), tmp_path)
+    before = RunDir(tmp_path).state.read_bytes()
+
+    def full(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(statefile, "save_file", full)
+    with pytest.raises(
+        ValueError, match=r"the one after 4 images is whole: go on .*--resume.*the disk is full"
+    ):
+        run(small("total_images=8"), tmp_path, resume=True)
+    assert RunDir(tmp_path).state.read_bytes() == before
+    with pytest.raises(ValueError, match=r"no state was saved before.*the disk is full"):
+        run(small("total_images=4"), tmp_path / "other")
+    assert not list((tmp_path / "other").glob(".*"))
+
+
+def test_records_that_cannot_be_written_are_one_sentence(tmp_path: Path):
+    run(small("total_images=4"), tmp_path)
+    (tmp_path / "stats.jsonl").unlink()
+    (tmp_path / "stats.jsonl").mkdir()
+    with pytest.raises(ValueError, match=r"cannot write .*stats\.jsonl; .*state\.safetensors is whole"):
+        RunDir(tmp_path).log({"step": 1})
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path):

@@ -7,12 +7,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spadework.cli.telling import INTERRUPTED, complain
+from spadework.files import remedy_for
 
 
 class Doors(TyperGroup):
     """Turns everything that a user can put right into one line on stderr and exit code 2.
 
-    Those are ValueErrors and wrong usage; any other exception is ours and keeps its traceback.
+    Those are ValueErrors, failures of the disk and wrong usage; any other exception is ours and keeps its
+    traceback.
     """
 
     def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
@@ -21,6 +23,10 @@ class Doors(TyperGroup):
             code = super().main(*args, standalone_mode=False, **options)
         except ValueError as error:
             code = complain(str(error))
+        except BrokenPipeError:
+            code = 1
+        except OSError as error:
+            code = complain(_disk(error))
         except typer.Abort:
             code = INTERRUPTED
         except Exception as error:
@@ -44,6 +50,11 @@ class Settings(TyperCommand):
             spread += ["--set", arg] if setting and pair and spread[-1] != "--set" else [arg]
             setting = arg.startswith("--set") or (setting and pair)
         return super().parse_args(ctx, spread)
+
+
+def _disk(error: OSError) -> str:
+    """What a full or failing disk, or a folder that is not ours, is called wherever it shows."""
+    return f"cannot read or write {error.filename or 'a file'}: {remedy_for(error)}"
 
 
 def _usage(error: Any) -> str:

@@ -33,8 +33,9 @@ def label(
 ) -> None:
     """Turn any picture of a label map, or a photograph, into class ids, and say what was found.
 
-    Reads indexed, RGB, RGBA, grey and 16-bit pictures; snaps blended edges and damaged colours to the nearest
-    class and says so. With --from-photo a segmenter finds the classes.
+    Reads ids and colours in PNG, TIFF, GIF, BMP, WebP and JPEG; snaps blended edges and damaged colours to
+    the nearest class and says so; refuses where no palette fits. With --from-photo a segmenter finds the
+    classes.
     """
     source = _source(image, from_photo)
     if out is not None and out.resolve() == source.resolve():

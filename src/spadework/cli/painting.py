@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,12 @@ def _files(sketch: Path) -> list[Path]:
     """The file itself, or the PNGs of a folder."""
     if not sketch.is_dir():
         return [sketch]
-    files = [f for f in sorted(sketch.iterdir()) if f.suffix.lower() == ".png" and not f.name.startswith(".")]
+    shown = [f for f in sorted(sketch.iterdir()) if f.is_file() and not f.name.startswith(".")]
+    files = [f for f in shown if f.suffix.lower() == ".png"]
+    others = Counter(f.suffix or "without ending" for f in shown if f not in files)
+    if files and others:
+        told = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+        tell(f"{sketch}: passed over, as of other types: {told}")
     if not files:
         raise ValueError(f"no PNG in folder {sketch}: give sketches saved as PNG")
     return files
@@ -206,49 +212,14 @@ def _save(picture: "Picture", target: Path) -> None:
 def _sketch(engine: "Engine", file: Path) -> "LabelMap":
     """The map in the engine's classes: its own, or another shipped palette's by name. Tells what was changed.
 
-    Only opaque alpha and blended edges are repaired; raises ValueError for all else.
+    Only blended edges are repaired; raises ValueError for all else.
     """
-    from spadework.labelmap import LabelMap
+    from spadework.opening import Policy, open_file
 
-    try:
-        return LabelMap.read(file, engine.palette)
-    except ValueError as fault:
-        found = _repaired(engine, file) or _of_another_palette(engine, file)
-        if found is None:
-            raise fault
-        sketch, lines = found
-    for line in lines:
+    opened = open_file(file, engine.palette, Policy.EDGES)
+    for line in opened.report:
         tell(f"{file.name}: {line}")
-    return sketch
-
-
-def _repaired(engine: "Engine", file: Path) -> "tuple[LabelMap, list[str]] | None":
-    from spadework.reading import read
-
-    try:
-        reading = read(file, engine.palette)
-    except ValueError:
-        return None
-    return (reading.map, reading.report()[1:]) if reading.edges_only else None
-
-
-def _of_another_palette(engine: "Engine", file: Path) -> "tuple[LabelMap, list[str]] | None":
-    """A map in exactly the colours of a shipped palette, by the classes' names. Ids are never guessed at."""
-    from spadework.labelmap import LabelMap
-    from spadework.palette import Palette
-    from spadework.reading import in_color
-    from spadework.translation import Translation
-
-    for palette in (Palette.load(name) for name in Palette.names()):
-        try:
-            sketch = LabelMap.read(file, palette)
-            if in_color(file) and all(c.color for c in palette.classes):
-                translation = Translation.between(palette, engine.palette)
-                words = [f"painted in the colours of {palette.name}", *translation.report(sketch)]
-                return translation(sketch), words
-        except ValueError:
-            continue
-    return None
+    return opened.sketch
 
 
 def _make_folder(target: Path) -> None:

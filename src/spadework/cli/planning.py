@@ -92,6 +92,7 @@ def plan_of_flags(
     if name is not None or data is not None:
         raise ValueError("--dataset_mode takes the place of RECIPE and --data: leave them out")
     pairs = pairs_of(flags)
+    _tell_all(pairs.notes)
     if resume or (flags.continue_train and run.state.exists()):
         return Plan(_resumed(None, run, changes), pairs, (), resume=True)
     if not flags.continue_train:
@@ -149,30 +150,38 @@ def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRec
     recipe = run.recipe()
     if name not in (None, recipe.name):
         raise ValueError(f"{run.root} was started with recipe {recipe.name}, not {name}: leave the name out")
-    for key in (change.partition("=")[0] for change in changes):
-        if key in type(recipe).model_fields and not FREE_ON_RESUME.fullmatch(key):
+    wanted = changed(recipe, changes)
+    for key in type(recipe).model_fields:
+        if getattr(wanted, key) != getattr(recipe, key) and not FREE_ON_RESUME.fullmatch(key):
             raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
-    if changes:
-        recipe = changed(recipe, changes)
-        atomic_write(run.root / "config.json", f"{recipe.model_dump_json(indent=1)}\n".encode())
-    return recipe
+    if wanted != recipe:
+        atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
+    return wanted
 
 
 def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Sequence[Sample]]":
     """Training pairs and held-out pairs, decoded and checked whole before the first step."""
     from spadework.data.folder import PairedFolder
     from spadework.data.toy import ToyLandscapes
+    from spadework.palette import Palette
 
     if data is None and recipe.name == "toy":
         return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
-    pairs = PairedFolder(data, short_side=recipe.short_side)
+    meaning = Palette.load(recipe.palette) if recipe.palette else None
+    pairs = PairedFolder(data, short_side=recipe.short_side, palette=meaning)
     held_out = _val(pairs)
     for folder in [pairs, *held_out]:
+        _tell_all(folder.notes)
         _decode(folder)
         folder.check_ids({*range(recipe.label_nc), *([255] if recipe.unknown else [])})
     return pairs, held_out[0] if held_out else ()
+
+
+def _tell_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        tell(line)
 
 
 def _val(pairs: "PairedFolder") -> "list[PairedFolder]":
@@ -180,7 +189,7 @@ def _val(pairs: "PairedFolder") -> "list[PairedFolder]":
     if pairs.split != "train":
         return []
     try:
-        return [type(pairs)(pairs.root, "val", pairs.short_side)]
+        return [type(pairs)(pairs.root, "val", pairs.short_side, pairs.palette)]
     except ValueError as error:
         if "no split" in str(error):
             return []

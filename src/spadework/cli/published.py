@@ -1,7 +1,7 @@
 """Commands that take the published flags: their options are made from the fields of a model."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from types import NoneType
 from typing import Annotated, Any, get_args
@@ -10,13 +10,14 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from spadework.cli.telling import tell
+from spadework.nvlabs.flags import Ignored
 
 
-def published(flags: type[BaseModel], ignored: dict[str, bool]) -> Callable[[Callable[..., None]], Any]:
+def published(flags: type[BaseModel], ignored: Mapping[str, Ignored]) -> Callable[[Callable[..., None]], Any]:
     """Decorates a command whose first parameter takes what was typed of `flags`, as a dict of text and bools.
 
-    The command gets an option for every field, and hidden ones for `ignored` (name -> whether a value
-    follows), which are only noted. Its own parameters come first and keep their names.
+    The command gets an option for every field, and hidden ones for `ignored`, which are only noted,
+    with the reason. Its own parameters come first and keep their names.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -24,13 +25,13 @@ def published(flags: type[BaseModel], ignored: dict[str, bool]) -> Callable[[Cal
         taken = {parameter.name for parameter in own}
         shown = {name: field for name, field in flags.model_fields.items() if name not in taken}
         added = [_parameter(name, _kind(field), _help(field)) for name, field in shown.items()]
-        added += [_parameter(name, str if valued else bool, None) for name, valued in ignored.items()]
+        added += [_parameter(name, str if flag.valued else bool, None) for name, flag in ignored.items()]
 
         @wraps(command)
         def wrapper(**values: Any) -> None:
             typed = {p.name: values.pop(p.name) for p in added}
             typed = {name: value for name, value in typed.items() if value is not None and value is not False}
-            _note([name for name in typed if name in ignored])
+            _note({name: ignored[name].why for name in typed if name in ignored})
             command({name: value for name, value in typed.items() if name in shown}, **values)
 
         both = [*own, *added]
@@ -50,9 +51,10 @@ def checked(flags: type[BaseModel], typed: dict[str, Any]) -> Any:
         raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
 
 
-def _note(unused: list[str]) -> None:
+def _note(unused: Mapping[str, str]) -> None:
     if unused:
-        tell(f"without effect here: {', '.join(f'--{name}' for name in unused)}")
+        told = ", ".join(f"--{name} ({why})" for name, why in unused.items())
+        tell(f"without effect here: {told}")
 
 
 def _kind(field: Any) -> type:

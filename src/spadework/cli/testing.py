@@ -80,7 +80,10 @@ def _entries(flags: TestFlags) -> "list[Entry]":
 
     folders = (Path(f) if f else None for f in (flags.label_dir, flags.image_dir, flags.instance_dir))
     root = Path(flags.dataroot) if flags.dataroot else None
-    return entries(str(flags.dataset_mode), root, flags.phase or "test", *folders)
+    found = entries(str(flags.dataset_mode), root, flags.phase or "test", *folders)
+    for line in found.notes:
+        tell(line)
+    return found
 
 
 def _demand_checkpoint(flags: TestFlags) -> None:

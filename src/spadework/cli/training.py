@@ -1,5 +1,6 @@
 """`spadework train`."""
 
+import os
 import signal
 import threading
 import time
@@ -87,6 +88,7 @@ def train(
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     if show:
         return _list_recipes()
+    _demand_one_process()
     flags = _flags(typed)
     if flags and out is None and flags.name:
         out = Path(flags.checkpoints_dir) / flags.name
@@ -120,6 +122,16 @@ def train(
     tell(f"try it: {trial}")
     if unfinished:
         raise typer.Exit(INTERRUPTED)
+
+
+def _demand_one_process() -> None:
+    """Raises ValueError under torchrun, whose processes would all write into one run."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count not in ("", "1"):
+        raise ValueError(
+            f"torchrun started {count} processes, and a training is one process, on one device: start it "
+            "once, with spadework train"
+        )
 
 
 def _flags(typed: dict[str, Any]) -> TrainFlags | None:

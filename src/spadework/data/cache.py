@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from spadework.data.listing import Blob, Pair
+from spadework.decoding import size_of
+from spadework.exact import data_ids
+from spadework.palette import Palette
+from spadework.picture import open_photo
+from spadework.raster import read_raster
 
-FORMAT = 2
+FORMAT = 3
 SHOWN = 20
 
 Progress = Callable[[int, int], None]
@@ -31,37 +36,24 @@ class Decoded(NamedTuple):
     labels: np.ndarray
 
 
-def decode_pair(pair: Pair, short_side: int) -> Decoded:
+def decode_pair(pair: Pair, short_side: int, palette: Palette | None = None) -> Decoded:
     """Both files of a pair, short side resized to `short_side` (photo Lanczos, labels nearest).
 
-    ValueError for a file that cannot be read, labels that are not 8-bit ids, or unequal sizes.
+    ValueError for a file that cannot be read, labels that are not ids (nor colours of `palette`), or unequal
+    sizes.
     """
-    photo = ImageOps.exif_transpose(_open(pair.photo)).convert("RGB")
-    labels = _open(pair.labels)
-    if labels.mode not in ("L", "P"):
+    photo = open_photo(pair.photo.read(), pair.photo.name)
+    labels = data_ids(read_raster(pair.labels.read(), pair.labels.name), palette)
+    if (photo.height, photo.width) != labels.shape:
         raise ValueError(
-            f"{pair.labels.name}: labels must be 8-bit index or greyscale PNG, mode is {labels.mode}"
+            f"{pair.name}: {pair.photo.name} is {photo.width}x{photo.height} but {pair.labels.name} is "
+            f"{labels.shape[1]}x{labels.shape[0]}"
         )
-    if photo.size != labels.size:
-        raise ValueError(f"{pair.name}: {_size(pair.photo, photo)} but {_size(pair.labels, labels)}")
     size = _resized(photo.size, short_side)
     if size != photo.size:
         photo = photo.resize(size, Image.Resampling.LANCZOS)
-        labels = labels.resize(size, Image.Resampling.NEAREST)
-    return Decoded(np.array(photo), np.array(labels))
-
-
-def _open(blob: Blob) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(blob.read()))
-        image.load()
-        return image
-    except Exception as error:  # Pillow raises many kinds, SyntaxError among them
-        raise ValueError(f"{blob.name}: unreadable ({error})") from error
-
-
-def _size(blob: Blob, image: Image.Image) -> str:
-    return f"{blob.name} is {image.width}x{image.height}"
+        labels = np.array(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+    return Decoded(np.array(photo), labels)
 
 
 def present_ids(labels: np.ndarray) -> list[int]:
@@ -74,9 +66,10 @@ def _resized(size: tuple[int, int], short_side: int) -> tuple[int, int]:
     return round(size[0] * factor), round(size[1] * factor)
 
 
-def cache_key(pairs: Sequence[Pair], short_side: int) -> str:
-    """Name of the cache: a hash over the listing, file sizes, times, `short_side` and the format."""
-    digest = hashlib.sha256(f"{FORMAT} {short_side}".encode())
+def cache_key(pairs: Sequence[Pair], short_side: int, palette: Palette | None = None) -> str:
+    """Name of the cache: a hash over the listing, file sizes, times, `short_side`, palette and format."""
+    meaning = "" if palette is None else palette.model_dump_json()
+    digest = hashlib.sha256(f"{FORMAT} {short_side} {meaning}".encode())
     for pair in pairs:
         for blob in (pair.photo, pair.labels):
             digest.update(f"\n{blob.name}\t{blob.offset}\t{blob.size}\t{blob.mtime_ns}".encode())
@@ -97,8 +90,12 @@ class PixelCache:
         """The cache at `path`, or None when there is none; ValueError when its files do not fit its index."""
         if not (path / "index.json").is_file():
             return None
-        index = json.loads((path / "index.json").read_text())
-        return cls(path, [tuple(shape) for shape in index["shapes"]], index["ids"])
+        try:
+            index = json.loads((path / "index.json").read_bytes())
+            shapes, ids = [tuple(shape) for shape in index["shapes"]], index["ids"]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise ValueError(_damaged(path)) from error
+        return cls(path, shapes, ids)
 
     def read(self, index: int) -> Decoded:
         """Pixels of pair `index`; views into the files, not copies."""
@@ -110,12 +107,21 @@ class PixelCache:
 
 def _map_file(path: Path, size: int) -> np.memmap:
     if not path.is_file() or path.stat().st_size != size:
-        raise ValueError(f"{path}: the pixel cache is damaged; delete {path.parent} and decode again")
+        raise ValueError(_damaged(path.parent))
     return np.memmap(path, np.uint8, "r")
 
 
+def _damaged(folder: Path) -> str:
+    return f"{folder}: the pixel cache is damaged; delete {folder} and decode again"
+
+
 def build_cache(
-    path: Path, pairs: Sequence[Pair], short_side: int, threads: int = 2, progress: Progress | None = None
+    path: Path,
+    pairs: Sequence[Pair],
+    short_side: int,
+    palette: Palette | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
 ) -> None:
     """Decode `pairs` into the folder `path`, which appears only when all is well.
 
@@ -124,8 +130,13 @@ def build_cache(
     work = _workplace(path)
     try:
         _require_space(work, pairs, short_side)
-        _fill(work, pairs, short_side, threads, progress)
+        _write_all(work, pairs, short_side, palette, threads, progress)
         _publish(work, path)
+    except OSError as error:
+        raise ValueError(
+            f"cannot write the pixel cache to {path.parent} ({error.strerror or error}): free some "
+            "space, or set SPADEWORK_CACHE to a folder on a larger disk; the data are as they were"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -142,14 +153,20 @@ def _workplace(path: Path) -> Path:
         ) from error
 
 
-def _fill(
-    work: Path, pairs: Sequence[Pair], short_side: int, threads: int, progress: Progress | None
+def _write_all(
+    work: Path,
+    pairs: Sequence[Pair],
+    short_side: int,
+    palette: Palette | None,
+    threads: int,
+    progress: Progress | None,
 ) -> None:
+    decode = partial(decode_pair, short_side=short_side, palette=palette)
     shapes: list[tuple[int, ...]] = []
     ids: list[list[int]] = []
     faults: list[str] = []
     with (work / "images.u8").open("wb") as images, (work / "labels.u8").open("wb") as labels:
-        for done, future in enumerate(_in_order(pairs, short_side, threads), 1):
+        for done, future in enumerate(_in_order(pairs, decode, threads), 1):
             try:
                 pixels = future.result()
             except ValueError as error:
@@ -167,12 +184,14 @@ def _fill(
     (work / "index.json").write_text(json.dumps(index))
 
 
-def _in_order(pairs: Iterable[Pair], short_side: int, threads: int) -> Iterator[Future[Decoded]]:
+def _in_order(
+    pairs: Iterable[Pair], decode: Callable[[Pair], Decoded], threads: int
+) -> Iterator[Future[Decoded]]:
     """Futures of the decoded pairs, in order, a few ahead of the reader."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Decoded]] = deque()
         for pair in pairs:
-            waiting.append(pool.submit(decode_pair, pair, short_side))
+            waiting.append(pool.submit(decode, pair))
             if len(waiting) > 4 * threads:
                 yield waiting.popleft()
         yield from waiting
@@ -206,8 +225,8 @@ def _require_space(folder: Path, pairs: Sequence[Pair], short_side: int) -> None
 def _pixels(blob: Blob, short_side: int) -> int:
     """Pixels after resizing, from the header alone; 0 for an unreadable file (decoding will name it)."""
     try:
-        with Image.open(io.BytesIO(blob.read())) as image:
-            width, height = _resized(image.size, short_side)
-    except Exception:
+        size = size_of(blob.read())
+    except ValueError:
         return 0
+    height, width = _resized(size, short_side) if size else (0, 0)
     return width * height

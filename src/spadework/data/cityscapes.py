@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spadework.data.published import Entry, files_in, pair_up
+from spadework.data.published import Entries, files_in, pair_up
 
 
-def entries(root: Path, phase: str) -> list[Entry]:
+def entries(root: Path, phase: str) -> Entries:
     """The entries of a phase, "train" or "val"."""
     truth = root / "gtFine" / phase
-    labels = files_in(truth, ["_gtFine_labelIds.png"])
-    instances = files_in(truth, ["_gtFine_instanceIds.png"])
-    photos = files_in(root / "leftImg8bit" / phase, ["_leftImg8bit.png"])
+    labels = files_in(truth, ["_gtFine_labelIds.png"], aloud=False)
+    instances = files_in(truth, ["_gtFine_instanceIds.png"], aloud=False)
+    photos = files_in(root / "leftImg8bit" / phase, ["_leftImg8bit.png"], aloud=False)
     where = f"{truth}/CITY/*_gtFine_labelIds.png, photos in leftImg8bit/{phase}/CITY"
     return pair_up(labels, photos, instances, where, key=scene)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spadework.data.published import PHOTO_TYPES, Entry, files_in, pair_up
+from spadework.data.published import PHOTO_TYPES, Entries, files_in, pair_up
 
 
-def entries(root: Path, phase: str) -> list[Entry]:
+def entries(root: Path, phase: str) -> Entries:
     """The entries of a phase, "train" or "val"."""
     folders = [root / f"{phase}_{kind}" for kind in ("label", "img", "inst")]
     labels, photos, instances = (files_in(folder, PHOTO_TYPES) for folder in folders)

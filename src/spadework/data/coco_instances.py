@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from spadework.data.published import files_in, open_ids
+from spadework.data.published import files_in, read_ids
 from spadework.files import read_bytes
 
 
@@ -28,7 +28,7 @@ def write_instances(annotations: Path, labels: Path, out: Path) -> Iterator[tupl
     """
     _masks()  # for its error, before a large file is read
     photos, instances = _read(annotations)
-    maps = files_in(labels, [".png"])
+    maps = files_in(labels, [".png"]).paths
     known = [path for path in maps if path.stem in photos]
     if not known:
         raise ValueError(
@@ -37,7 +37,7 @@ def write_instances(annotations: Path, labels: Path, out: Path) -> Iterator[tupl
         )
     out.mkdir(parents=True, exist_ok=True)
     for path in known:
-        ids, found = np.array(open_ids(path)), instances[photos[path.stem]["id"]]
+        ids, found = read_ids(path), instances[photos[path.stem]["id"]]
         size = (photos[path.stem]["height"], photos[path.stem]["width"])
         if ids.shape != size:
             raise ValueError(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spadework.data.cache import decode_pair, present_ids
 from spadework.data.layouts import entries
 from spadework.data.listing import Blob, Pair, list_pairs
+from spadework.decoding import size_of
 from spadework.nvlabs.presets import preset
 from spadework.palette import Palette
 
@@ -51,15 +52,16 @@ def diagnose(
     ``mode`` names the published layout that the folder has instead; then its own ids count.
     """
     faults: list[str] = []
-    splits = _splits(root, faults) if mode is None else _published_splits(root, mode, faults)
-    pixels, sizes, hashes = np.zeros(256, np.int64), Counter(), defaultdict(list)
     warnings: list[str] = []
+    find = _splits if mode is None else partial(_published_splits, mode=mode)
+    splits = find(root, faults=faults, notes=warnings)
+    pixels, sizes, hashes = np.zeros(256, np.int64), Counter(), defaultdict(list)
     began, seen = time.perf_counter(), 0
     for split, pairs in splits.items():
         for index in np.unique(np.linspace(0, len(pairs) - 1, min(samples, len(pairs))).astype(int)):
             seen += 1
             try:
-                image, labels = decode_pair(pairs[index], 256)
+                image, labels = decode_pair(pairs[index], 256, palette)
             except ValueError as error:
                 faults.append(str(error))
                 continue
@@ -84,20 +86,23 @@ def diagnose(
     )
 
 
-def _splits(root: Path, faults: list[str]) -> dict[str, Sequence[Pair]]:
+def _splits(root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequence[Pair]]:
     splits: dict[str, Sequence[Pair]] = {}
     try:
-        name, pairs = list_pairs(root)
-        splits[name or "all"] = pairs
-        if name == "train":
-            splits["val"] = list_pairs(root, "val")[1]
+        found = list_pairs(root)
+        splits[found.split or "all"] = found.pairs
+        notes += found.notes
+        if found.split == "train":
+            splits["val"] = list_pairs(root, "val").pairs
     except ValueError as error:
         if "no split 'val'" not in str(error):
             faults.append(str(error))
     return splits
 
 
-def _published_splits(root: Path, mode: str, faults: list[str]) -> dict[str, Sequence[Pair]]:
+def _published_splits(
+    root: Path, mode: str, faults: list[str], notes: list[str]
+) -> dict[str, Sequence[Pair]]:
     """train and val, where there are label maps; every map needs its photo to train on."""
     splits: dict[str, Sequence[Pair]] = {}
     absent = []
@@ -107,6 +112,7 @@ def _published_splits(root: Path, mode: str, faults: list[str]) -> dict[str, Seq
         except ValueError as error:
             absent.append(str(error))
             continue
+        notes += found.notes
         if found[0].photo is None:
             faults.append(f"the label maps of {phase} have no photos: training needs them")
         splits[phase] = [
@@ -124,8 +130,8 @@ def present_ids_of(pixels: np.ndarray) -> list[int]:
 
 
 def _size(pair: Pair) -> str:
-    with Image.open(io.BytesIO(pair.photo.read())) as image:
-        return f"{image.width}x{image.height}"
+    height, width = size_of(pair.photo.read()) or (0, 0)
+    return f"{width}x{height}"
 
 
 def _odd_map(name: str, labels: np.ndarray) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spadework.data.published import PHOTO_TYPES, Entry, files_in, pair_up
+from spadework.data.published import PHOTO_TYPES, Entries, Files, files_in, pair_up
 
 
-def entries(root: Path, phase: str) -> list[Entry]:
+def entries(root: Path, phase: str) -> Entries:
     """The entries of a phase, "train" or "val"."""
     labels, photos = (files_in(root / f"{phase}_{kind}", PHOTO_TYPES) for kind in ("label", "img"))
-    return pair_up(labels, photos, [], f"{root / f'{phase}_label'}/NAME.png, and beside it {phase}_img")
+    return pair_up(
+        labels, photos, Files(root), f"{root / f'{phase}_label'}/NAME.png, and beside it {phase}_img"
+    )

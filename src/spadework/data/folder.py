@@ -12,6 +12,7 @@ import numpy as np
 from spadework.data.cache import PixelCache, build_cache, cache_key, decode_pair, present_ids
 from spadework.data.listing import list_pairs
 from spadework.data.sample import Sample
+from spadework.palette import Palette
 
 
 def cache_root() -> Path:
@@ -23,16 +24,24 @@ class PairedFolder(Sequence[Sample]):
     """The pairs of a folder or of tars, sorted by name, short side resized to `short_side`.
 
     `root` holds `images/` and `labels/`, or `train/` and `val/` with those inside, or `*.tar` files with such
-    paths, or is one such tar. Listing happens here and raises ValueError for missing partners, duplicate
-    stems or an empty place. Pixels are read from the cache that `decode` builds; before that each access
-    decodes its own pair.
+    paths, or is one such tar. `palette` says what colours in label maps mean, if there are any. Listing
+    happens here and raises ValueError for missing partners, duplicate names or an empty place; `notes` are
+    sentences on what was passed over. Pixels are read from the cache that `decode` builds; before that each
+    access decodes its own pair.
     """
 
-    def __init__(self, root: str | Path, split: str | None = None, short_side: int = 256) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        split: str | None = None,
+        short_side: int = 256,
+        palette: Palette | None = None,
+    ) -> None:
         self.root = Path(root)
-        self.split, self.pairs = list_pairs(root, split)
-        self.short_side = short_side
-        self.cache_path = cache_root() / cache_key(self.pairs, short_side)
+        listing = list_pairs(root, split)
+        self.split, self.pairs, self.notes = listing.split, listing.pairs, listing.notes
+        self.short_side, self.palette = short_side, palette
+        self.cache_path = cache_root() / cache_key(self.pairs, short_side, palette)
         self._cache = PixelCache.open(self.cache_path)
 
     def __len__(self) -> int:
@@ -42,7 +51,7 @@ class PairedFolder(Sequence[Sample]):
         """Sample `index`; ValueError when its files are unreadable or differ in size."""
         pair = self.pairs[index]
         if self._cache is None:
-            image, labels = decode_pair(pair, self.short_side)
+            image, labels = decode_pair(pair, self.short_side, self.palette)
         else:
             image, labels = self._cache.read(index % len(self))
         return Sample(labels, image, None, pair.name)
@@ -63,7 +72,7 @@ class PairedFolder(Sequence[Sample]):
         20 and the count), or the space that the disk lacks. Nothing half-built is left behind.
         """
         if self._cache is None:
-            build_cache(self.cache_path, self.pairs, self.short_side, threads, progress)
+            build_cache(self.cache_path, self.pairs, self.short_side, self.palette, threads, progress)
             self._cache = PixelCache.open(self.cache_path)
         return self
 

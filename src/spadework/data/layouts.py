@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spadework.data import ade20k, cityscapes, coco, custom, facades
-from spadework.data.published import Entry
+from spadework.data.published import Entries
 
-LAYOUTS: dict[str, Callable[[Path, str], list[Entry]]] = {
+LAYOUTS: dict[str, Callable[[Path, str], Entries]] = {
     "coco": coco.entries,
     "ade20k": ade20k.entries,
     "cityscapes": cityscapes.entries,
@@ -23,7 +23,7 @@ def entries(
     label_dir: Path | None = None,
     image_dir: Path | None = None,
     instance_dir: Path | None = None,
-) -> list[Entry]:
+) -> Entries:
     """The entries of a data set in its published layout; phase "test" means the files of "val".
 
     ``label_dir`` and the others are the folders of mode custom. Raises ValueError for what is missing.

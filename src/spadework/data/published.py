@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from spadework.data.cache import present_ids
 from spadework.data.sample import Sample
+from spadework.data.walking import Aside, by_key, key_of, lonely, walk
+from spadework.exact import data_ids, whole_numbers
+from spadework.files import read_bytes
+from spadework.palette import Palette
+from spadework.picture import open_photo
+from spadework.raster import read_raster
 
 PHOTO_TYPES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
 
@@ -24,51 +32,85 @@ class Entry:
     instances: Path | None = None
 
 
+class Entries(list[Entry]):
+    """Entries in order; `notes` are sentences on what was passed over."""
+
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of one kind below a folder."""
+
+    folder: Path
+    paths: Sequence[Path] = ()
+    aside: Aside = field(default_factory=Aside)
+
+    def __bool__(self) -> bool:
+        return bool(self.paths)
+
+
 Key = Callable[[Path], str]
 
 
-def stem(path: Path) -> str:
-    """The part of a file's name that its partners share."""
-    return path.stem
+def files_in(folder: Path, endings: Sequence[str], aloud: bool = True) -> Files:
+    """Files below a folder whose names end so, sorted; none where there is no folder.
+
+    ``aloud``: others are noted, as they may have been meant.
+    """
+    aside, found = Aside(), []
+    for path in walk(folder, aside):
+        if path.name.lower().endswith(tuple(end.lower() for end in endings)):
+            found.append(path)
+        elif aloud:
+            aside.of_type(key_of(path.relative_to(folder)), str(path))
+    return Files(folder, sorted(found), aside)
 
 
-def files_in(folder: Path, endings: Sequence[str]) -> list[Path]:
-    """Files below a folder whose names end so, sorted; none where there is no folder."""
-    found = folder.rglob("*") if folder.is_dir() else ()
-    return sorted(
-        f
-        for f in found
-        if f.name.lower().endswith(tuple(end.lower() for end in endings)) and f.is_file() and f.name[0] != "."
-    )
-
-
-def pair_up(
-    labels: Sequence[Path],
-    photos: Sequence[Path],
-    instances: Sequence[Path],
-    where: str,
-    key: Key = stem,
-) -> list[Entry]:
+def pair_up(labels: Files, photos: Files, instances: Files, where: str, key: Key | None = None) -> Entries:
     """Entries of the label maps, in order. Photos and instance maps may be missing, all of them or none.
 
-    Raises ValueError when there is no label map, or when some have a partner and others lack it.
+    Partners have the same path below their folders, but for the ending, or the same ``key``. Raises
+    ValueError when there is no label map, when two files share a key, or when some have a partner and others
+    lack it.
     """
     if not labels:
-        raise ValueError(f"no label maps: expected {where}")
-    partners = [_table("photo", photos, labels, key), _table("instance map", instances, labels, key)]
-    return [Entry(label.stem, label, *(table.get(key(label)) for table in partners)) for label in labels]
+        seen = "".join(f"; {line}" for line in labels.aside.report())
+        raise ValueError(f"no label maps: expected {where}{seen}")
+    table = _table("label map", labels, key)
+    partners = [
+        _partners(kind, files, table, key) for kind, files in (("photo", photos), ("instance map", instances))
+    ]
+    names = _names(table)
+    found = Entries(
+        Entry(names[label], path, *(files.get(label) for files in partners)) for label, path in table.items()
+    )
+    found.notes = [line for files in (labels, photos, instances) for line in files.aside.report()]
+    return found
 
 
-def _table(kind: str, files: Sequence[Path], labels: Sequence[Path], key: Key) -> dict[str, Path]:
-    table = {key(file): file for file in files}
-    lacking = [label.name for label in labels if key(label) not in table]
+def _table(kind: str, files: Files, key: Key | None) -> dict[str, Path]:
+    keyed = ((key(path) if key else key_of(path.relative_to(files.folder)), path) for path in files.paths)
+    return by_key(kind, keyed, str)
+
+
+def _partners(kind: str, files: Files, labels: Mapping[str, Path], key: Key | None) -> dict[str, Path]:
+    table = _table(kind, files, key)
+    lacking = [label for label in labels if label not in table]
     if files and lacking:
-        few = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        told = lonely("label map", kind, lacking, table.keys() - labels.keys(), files.aside, "PNG or JPEG")
         raise ValueError(
-            f"{len(lacking)} of {len(labels)} label maps have no {kind} of their name ({few}), as in "
-            f"{files[0].parent}: add the missing files, or remove all {kind}s"
+            f"of {len(labels)} label maps {told}: {files.folder} must have a file of the same path and name "
+            f"for each: add the missing files, or remove all {kind}s"
         )
     return table
+
+
+def _names(labels: Mapping[str, Path]) -> dict[str, str]:
+    """What the pictures of the maps are called, by key: the stem, or the whole path where stems repeat."""
+    stems = Counter(path.stem for path in labels.values())
+    unique = len(stems) == len(labels)
+    return {key: path.stem if unique else key for key, path in labels.items()}
 
 
 @dataclass(frozen=True)
@@ -122,60 +164,37 @@ Sizer = Callable[[Image.Image, Image.Resampling], Image.Image]
 """What gives a picture its size: a `Sizing`, or the `load` of one."""
 
 
-def open_ids(path: Path) -> Image.Image:
-    """A map of ids. Raises ValueError for an unreadable file and for colours in place of ids."""
-    image = _open(path)
-    if image.mode not in ("L", "P", "1", "I", "I;16"):
-        raise ValueError(
-            f"{path} is a picture of colours ({image.mode}), expected one id per pixel: make ids of it with "
-            f"`spadework label {path.name}`, or check that photos and label maps are not swapped"
-        )
-    return image.convert("L") if image.mode == "1" else image
+def read_ids(path: Path, palette: Palette | None = None) -> np.ndarray:
+    """(H, W) uint8 ids of a map, upright. Raises ValueError for what is not exactly ids; see `data_ids`."""
+    return data_ids(read_raster(read_bytes(path), str(path)), palette)
 
 
-def open_photo(path: Path) -> Image.Image:
-    """A photo in RGB, upright. Raises ValueError for an unreadable file."""
-    return ImageOps.exif_transpose(_open(path)).convert("RGB")
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except Exception as error:  # pillow raises many kinds, SyntaxError among them
-        raise ValueError(f"{path} cannot be read as a picture ({error}): save or copy it again") from error
-
-
-def read_labels(entry: Entry, sizing: Sizer) -> np.ndarray:
-    """(H, W) uint8 ids at their size."""
-    ids = np.array(sizing(open_ids(entry.labels), Image.Resampling.NEAREST))
-    if ids.max(initial=0) > 255:
-        raise ValueError(
-            f"{entry.labels} has id {ids.max()}, at most 255 fits: it looks like an instance map"
-        )
-    return ids.astype(np.uint8)
+def read_labels(entry: Entry, sizing: Sizer, palette: Palette | None = None) -> np.ndarray:
+    """(H, W) uint8 ids at their size. ``palette``: of colours, where the map has them in place of ids."""
+    return np.array(sizing(Image.fromarray(read_ids(entry.labels, palette)), Image.Resampling.NEAREST))
 
 
 def read_instances(entry: Entry, sizing: Sizer) -> np.ndarray | None:
     """(H, W) int32 instance ids at their size, or None."""
     if entry.instances is None:
         return None
-    return np.array(sizing(open_ids(entry.instances), Image.Resampling.NEAREST)).astype(np.int32)
+    numbers = whole_numbers(read_raster(read_bytes(entry.instances), str(entry.instances)))
+    return np.array(sizing(Image.fromarray(numbers), Image.Resampling.NEAREST))
 
 
 def read_photo(entry: Entry, sizing: Sizer) -> np.ndarray | None:
     """(H, W, 3) uint8 at its size, or None."""
     if entry.photo is None:
         return None
-    return np.array(sizing(open_photo(entry.photo), Image.Resampling.BICUBIC))
+    return np.array(sizing(open_photo(read_bytes(entry.photo), str(entry.photo)), Image.Resampling.BICUBIC))
 
 
 class Published(Sequence[Sample]):
     """Entries as samples for training. ``edges`` False leaves instance maps alone.
 
-    ``size`` (H, W) is what every sample must have where no crop follows. Raises ValueError for entries
-    without a photo; reading raises it for unreadable files and other sizes.
+    ``size`` (H, W) is what every sample must have where no crop follows; ``palette`` says what colours in
+    label maps mean. Raises ValueError for entries without a photo; reading raises it for unreadable files and
+    other sizes.
     """
 
     def __init__(
@@ -184,6 +203,7 @@ class Published(Sequence[Sample]):
         sizing: Sizer,
         edges: bool = True,
         size: tuple[int, int] | None = None,
+        palette: Palette | None = None,
     ) -> None:
         lacking = [entry.labels.name for entry in entries if entry.photo is None]
         if lacking:
@@ -191,6 +211,7 @@ class Published(Sequence[Sample]):
                 f"{len(lacking)} label maps have no photo to train on, the first is {lacking[0]}"
             )
         self.entries, self.sizing, self.edges, self.size = entries, sizing, edges, size
+        self.palette, self.notes = palette, getattr(entries, "notes", ())
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -198,7 +219,8 @@ class Published(Sequence[Sample]):
     def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
         entry = self.entries[index]
         instances = read_instances(entry, self.sizing) if self.edges else None
-        labels, photo = read_labels(entry, self.sizing), read_photo(entry, self.sizing)
+        labels = read_labels(entry, self.sizing, self.palette)
+        photo = read_photo(entry, self.sizing)
         assert photo is not None
         if photo.shape[:2] != labels.shape:
             raise ValueError(
@@ -218,7 +240,7 @@ class Published(Sequence[Sample]):
         bad: Mapping[str, list[int]] = {
             entry.labels.name: sorted(beyond)
             for entry in self.entries
-            if (beyond := {int(i) for i in np.unique(np.array(open_ids(entry.labels)))} - allowed)
+            if (beyond := set(present_ids(read_ids(entry.labels, self.palette))) - allowed)
         }
         if bad:
             told = "; ".join(f"{name}: {', '.join(map(str, ids[:5]))}" for name, ids in list(bad.items())[:5])

@@ -66,7 +66,7 @@ class TestRun:
 
     def _read(self, entry: Entry) -> tuple[LabelMap, np.ndarray]:
         """The map in the engine's palette and as large as the model paints, and its colours (H, W, 3)."""
-        ids = read_labels(entry, self.sizing)
+        ids = read_labels(entry, self.sizing, self.palette or self.engine.palette)
         instances = read_instances(entry, self.sizing) if self.engine.card.semantics.edges else None
         if instances is not None and instances.shape != ids.shape:
             raise ValueError(f"{entry.instances} has another size than {entry.labels}: they must be of one")

@@ -13,10 +13,14 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
-from ..files import read_bytes
+from ..content import kind_of
+from ..files import read_bytes, text_of
 
 MOST_BYTES = 4 << 30
 """No member of an archive may be larger; the largest published network has 0.4 GB."""
+
+MODULE = "module."
+"""What DataParallel puts before the names of a network's weights."""
 
 NETWORKS = {"G": "generator", "E": "encoder", "D": "discriminator"}
 
@@ -36,9 +40,14 @@ def read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
 
 
 def state_in(data: bytes, name: str) -> dict[str, Tensor]:
-    """As `read_state`, from the file's content. Only tensors are unpickled, never code."""
+    """As `read_state`, from the file's content. Only tensors are unpickled, never code.
+
+    A state may be wrapped, as {"state_dict": ...}, and have `module.` before its names, as DataParallel
+    leaves it.
+    """
+    _demand_no_page(data, name)
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(_why_not_weights(name, str(error))) from error
     except Exception as error:  # torch raises many kinds on damaged files
@@ -47,12 +56,61 @@ def state_in(data: bytes, name: str) -> dict[str, Tensor]:
         raise ValueError(
             f"{name} is damaged, truncated or no .pth file ({len(data):,} bytes): copy or download it again"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    state = _without_module(_unwrapped(content, name))
+    _demand_finite(state, name)
+    return state
+
+
+def _demand_no_page(data: bytes, name: str) -> None:
+    """Raises ValueError for what a download may leave in place of weights."""
+    found = kind_of(data)
+    if found and not data.startswith(b"PK") and "archive" not in found[0]:
+        what, remedy = found
+        raise ValueError(f"{name} is {what} and no weights: {remedy}")
+
+
+def _unwrapped(content: object, name: str) -> Mapping[object, Tensor]:
+    """The tensors by name: all there is, or those of the only network inside."""
+    if _is_state(content):
+        return content  # type: ignore[return-value]
+    inside = (
+        {key: value for key, value in content.items() if _is_state(value)}
+        if isinstance(content, Mapping)
+        else {}
+    )
+    chosen = inside.get("state_dict") or (next(iter(inside.values())) if len(inside) == 1 else None)
+    if chosen is None:
+        several = f" (it has {', '.join(map(str, inside))})" if inside else ""
         raise ValueError(
-            f"{name} holds {type(state).__name__} with more than tensors: give the state of one network, "
-            "such as latest_net_G.pth"
+            f"{name} holds {type(content).__name__} with more than tensors{several}: give the state of one "
+            "network, such as latest_net_G.pth"
         )
-    return {str(key): value for key, value in state.items()}
+    return chosen
+
+
+def _is_state(content: object) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and bool(content)
+        and all(isinstance(value, Tensor) for value in content.values())
+    )
+
+
+def _without_module(state: Mapping[object, Tensor]) -> dict[str, Tensor]:
+    """Names as the network has them, without the prefix of DataParallel."""
+    names = {str(key): value for key, value in state.items()}
+    while all(name.startswith(MODULE) for name in names):
+        names = {name.removeprefix(MODULE): value for name, value in names.items()}
+    return names
+
+
+def _demand_finite(state: Mapping[str, Tensor], name: str) -> None:
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"{name} has weights that are no numbers (NaN or infinite) in {len(broken)} tensors, the first "
+            f"is {broken[0]}: its training diverged; take an earlier checkpoint"
+        )
 
 
 def _why_not_weights(name: str, error: str) -> str:
@@ -110,7 +168,7 @@ def _in_folder(folder: Path, which: str) -> Published:
         raise ValueError(missing_generator(folder, which))
     states = {kind: read_state(file) for kind, file in files.items() if file.is_file()}
     options = folder / "opt.txt"
-    text = options.read_text(errors="replace") if options.is_file() else ""
+    text = text_of(options.read_bytes()) if options.is_file() else ""
     return Published(states, read_options(text), folder.name)
 
 
@@ -122,7 +180,7 @@ def missing_generator(folder: Path, which: str) -> str:
 
 
 def _in_archive(path: Path, which: str, wanted: str) -> Published:
-    read_bytes(path)  # for its errors
+    _demand_no_page(read_bytes(path), str(path))
     try:
         with tarfile.open(path) as tar:
             members = {member.name: member for member in tar.getmembers()}
@@ -133,7 +191,7 @@ def _in_archive(path: Path, which: str, wanted: str) -> Published:
                 if (name := f"{folder}{which}_net_{letter}.pth") in members
             }
             options = members.get(f"{folder}opt.txt")
-            text = _content(tar, options).decode(errors="replace") if options else ""
+            text = text_of(_content(tar, options)) if options else ""
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ValueError(f"{path} is a damaged or truncated archive ({error}): download it again") from error
     return Published(states, read_options(text), folder.rstrip("/").rpartition("/")[2] or path.stem)

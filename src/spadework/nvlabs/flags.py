@@ -1,6 +1,6 @@
 """The published command lines: their flags, their defaults, and what they mean here. No torch."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -84,33 +84,40 @@ class TrainFlags(DataFlags):
     which_epoch: str = Field("latest", description="Which of the published checkpoints.")
 
 
-IGNORED: dict[str, bool] = {
-    "batch_size": True,
-    "cache_filelist_read": False,
-    "cache_filelist_write": False,
-    "debug": False,
-    "display_freq": True,
-    "display_winsize": True,
-    "init_type": True,
-    "init_variance": True,
-    "max_dataset_size": True,
-    "model": True,
-    "nThreads": True,
-    "netD": True,
-    "netG": True,
-    "no_html": False,
-    "no_pairing_check": False,
-    "norm_D": True,
-    "norm_E": True,
-    "optimizer": True,
-    "output_nc": True,
-    "print_freq": True,
-    "save_epoch_freq": True,
-    "save_latest_freq": True,
-    "serial_batches": False,
-    "tf_log": False,
+class Ignored(NamedTuple):
+    """Whether a value follows a published flag that changes nothing here, and why it does not."""
+
+    valued: bool
+    why: str
+
+
+IGNORED: dict[str, Ignored] = {
+    "batch_size": Ignored(True, "--batchSize says how many pictures a step has"),
+    "cache_filelist_read": Ignored(False, "files are listed anew, which is quick"),
+    "cache_filelist_write": Ignored(False, "files are listed anew, which is quick"),
+    "debug": Ignored(False, "there is no debug mode"),
+    "display_freq": Ignored(True, "--set sample_every says when samples are drawn"),
+    "display_winsize": Ignored(True, "pages show pictures at their size"),
+    "init_type": Ignored(True, "layers begin as the paper has it, or by --set init_gain"),
+    "init_variance": Ignored(True, "--set init_gain says it"),
+    "max_dataset_size": Ignored(True, "all files are taken; test takes --how_many"),
+    "model": Ignored(True, "there is one model, pix2pix"),
+    "nThreads": Ignored(True, "loading has threads of its own"),
+    "netD": Ignored(True, "there is one discriminator, multiscale"),
+    "netG": Ignored(True, "there is one generator, spade"),
+    "no_html": Ignored(False, "the page costs nothing"),
+    "no_pairing_check": Ignored(False, "partners must have one name"),
+    "norm_D": Ignored(True, "the discriminator has spectral and instance norm"),
+    "norm_E": Ignored(True, "the encoder has spectral and instance norm"),
+    "optimizer": Ignored(True, "the optimiser is Adam"),
+    "output_nc": Ignored(True, "pictures have three channels"),
+    "print_freq": Ignored(True, "progress is shown all the time"),
+    "save_epoch_freq": Ignored(True, "--set save_every says when states are saved"),
+    "save_latest_freq": Ignored(True, "--set save_every says when states are saved"),
+    "serial_batches": Ignored(False, "--set seed decides the order; test keeps the files' order"),
+    "tf_log": Ignored(False, "curves are written where TensorBoard is installed"),
 }
-"""Published flags that change nothing here: name -> whether a value follows."""
+"""Published flags that change nothing here."""
 
 
 def shaped(flags: ShapeFlags, preset: Any) -> Any:

@@ -64,10 +64,15 @@ class Preset(BaseModel):
             first = error.errors()[0]
             raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
 
+    def colors(self) -> Palette | None:
+        """The shipped palette where the number of classes is the published one: what colours mean."""
+        named = self.palette is not None and self.label_nc == NAMED[self.palette]
+        return Palette.load(self.palette) if named else None  # type: ignore[arg-type]
+
     def names(self) -> Palette:
         """The shipped palette where the number of classes is the published one, else plain numbers."""
-        if self.palette is not None and self.label_nc == NAMED[self.palette]:
-            return Palette.load(self.palette)
+        if palette := self.colors():
+            return palette
         classes = tuple(Category(id=i, name=f"class {i}") for i in range(min(self.label_nc, 255)))
         return Palette(
             name=f"{self.name}_{self.label_nc}",

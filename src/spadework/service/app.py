@@ -13,8 +13,9 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.engine import Engine, Style, painting_size
-from spadework.labelmap import PNG_SIGNATURE, LabelMap
+from spadework.labelmap import LabelMap
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.limits import Guard, Limits, Refusal
@@ -165,6 +166,7 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
 
 def _sketch(data: bytes, size: SketchSize, engine: Engine, limits: Limits) -> LabelMap:
     """Raises ValueError or Refusal for what is no sketch."""
+    data = unwrapped(data)
     if data.startswith(PNG_SIGNATURE) or size.width is None or size.height is None:
         sketch = LabelMap.from_bytes(data, engine.palette, "The file")
     elif len(data) != size.width * size.height:

@@ -1,20 +1,18 @@
 """What becomes a sketch: label maps of any kind, with a report that a person can check, and photographs."""
 
-import io
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from spadework import reading
+from spadework import opening
+from spadework.decoding import size_of
 from spadework.engine import LONGEST, Engine
 from spadework.labelmap import MIN_SIDE, LabelMap
+from spadework.opening import Opened, Policy
 from spadework.palette import Palette
-from spadework.picture import DECODE_ERRORS, Picture
+from spadework.picture import Picture
 from spadework.service.limits import Refusal
-from spadework.translation import Translation
 
 
 class Segmenter(Protocol):
@@ -25,32 +23,12 @@ class Segmenter(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A sketch of the model's classes; `palette` names the one it came in. No report: nothing was changed."""
-
-    sketch: LabelMap
-    palette: str
-    report: tuple[str, ...] = ()
-
-
 def open_map(data: bytes, target: Palette, source: Palette | None = None) -> Opened:
     """A label map in the classes of `target`: from `source`, or from the shipped palette that fits best.
 
     Raises ValueError, one line with the remedy, for what is no label map.
     """
-    if source in (None, target):
-        try:
-            return Opened(LabelMap.from_bytes(data, target, "The file"), target.name)
-        except ValueError:
-            pass
-    found = reading.from_bytes(data, source, "The file")
-    palette, lines = found.map.palette, found.report()
-    if palette == target:
-        return Opened(found.map, palette.name, tuple(lines))
-    translation = Translation.between(palette, target)
-    sketch = translation(found.map)
-    return Opened(sketch, palette.name, (*lines, *translation.report(found.map)))
+    return opening.open_map(data, target, Policy.REPAIR, source, "The file")
 
 
 def open_photo(data: bytes, engine: Engine, segmenter: Segmenter) -> Opened:
@@ -65,11 +43,10 @@ def open_photo(data: bytes, engine: Engine, segmenter: Segmenter) -> Opened:
 
 def demand_pixels(data: bytes, most: int) -> None:
     """Raises Refusal for a picture of more pixels, before any of them is decoded."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-    except DECODE_ERRORS:
+    size = size_of(data)
+    if size is None:
         return  # whoever reads it explains
+    height, width = size
     if width * height > most:
         raise Refusal(
             413,

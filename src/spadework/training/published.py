@@ -43,9 +43,9 @@ def pairs_of(flags: TrainFlags, phase: str = "train") -> Published:
     listed = entries(str(flags.dataset_mode), root, flags.phase or phase, *folders)
     semantics = settings_of(flags).semantics
     sizing = sizing_of(flags)
-    data = Published(
-        listed, sizing.load, semantics.edges, None if sizing.crops else _size(settings_of(flags))
-    )
+    settings = settings_of(flags)
+    size = None if sizing.crops else _size(settings)
+    data = Published(listed, sizing.load, semantics.edges, size, settings.colors())
     data.check_ids({*range(semantics.label_nc), *([255] if semantics.unknown else [])})
     return data
 

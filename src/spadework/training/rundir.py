@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..files import atomic_write
+from ..files import atomic_write, remedy_for
 from .recipes import AnyRecipe, checked, kind_of
 from .settings import RunSettings
 
@@ -63,15 +63,21 @@ class RunDir:
                 "start a new run by leaving out --resume"
             )
         try:
-            values = json.loads(config.read_text())
-        except json.JSONDecodeError as error:
+            values = json.loads(config.read_bytes())
+        except ValueError as error:
             raise ValueError(f"{config} is damaged ({error}): start a new run with another --out") from error
         return checked(values, str(config), kind_of(values))
 
     def log(self, record: dict[str, Any]) -> None:
         """Appends one line to stats.jsonl."""
-        with (self.root / "stats.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        try:
+            with (self.root / "stats.jsonl").open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            kept = f"; {self.state} is whole, go on with --resume" if self.state.exists() else ""
+            raise ValueError(
+                f"cannot write {self.root / 'stats.jsonl'}{kept}: {remedy_for(error)}"
+            ) from error
 
     def forget_after(self, step: int) -> None:
         """Drops the records of steps that a resumed run will take again, and a line that a kill cut off."""

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..files import remedy_for
+
 
 def write_state(
     path: Path, counts: dict[str, Any], parts: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
@@ -22,8 +24,28 @@ def write_state(
             tensors |= {f"{name}.{index}.{slot}": value for slot, value in slots.items()}
     tensors["rng"] = torch.get_rng_state()
     hidden = path.with_name(f".{path.name}.tmp")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, hidden, {"state": json.dumps(counts)})
-    hidden.replace(path)
+    try:
+        save_file({k: v.contiguous() for k, v in tensors.items()}, hidden, {"state": json.dumps(counts)})
+        hidden.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(_not_saved(path, error)) from error
+    finally:
+        hidden.unlink(missing_ok=True)
+
+
+def _not_saved(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return f"cannot save the state: no state was saved before; {path}: {remedy_for(error)}"
+    seen = f"{_read_counts(path).get('images_seen', 0):,} images"
+    return (
+        f"cannot save the state, the one after {seen} is whole: go on from there with --resume; "
+        f"{path}: {remedy_for(error)}"
+    )
+
+
+def _read_counts(path: Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()["state"])
 
 
 def read_state(

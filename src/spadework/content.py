@@ -1,0 +1,85 @@
+"""What the bytes of a file are: unwrapped from forms and data URLs, named when they are no picture."""
+
+import base64
+import binascii
+import re
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+DATA_URL = re.compile(rb"\s*data:[^,]{0,200};base64,", re.IGNORECASE)
+BARE_BASE64 = (b"iVBORw0KGgo", b"/9j/")
+"""How PNG and JPEG files begin in base64."""
+
+FORM_PART = re.compile(
+    rb"(--[^\r\n]{1,200})\r?\n(?:[^\r\n]+\r?\n)*?content-disposition: *form-data", re.IGNORECASE
+)
+EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+
+KINDS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), what, remedy)
+    for pattern, what, remedy in (
+        (rb"version https://git-lfs\.", "a pointer of Git LFS", "fetch the file with `git lfs pull`"),
+        (rb"\s*(<\?xml.{0,2000})?<svg", "an SVG drawing", "export it as PNG, without anti-aliasing"),
+        (rb"\s*(<\?xml.{0,2000})?<(!doctype )?html", "a web page (HTML)", "download the file itself"),
+        (rb"\s*<", "XML text", "give the picture that belongs to it"),
+        (
+            rb"(\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\s*\0?[\[{]",
+            "JSON text",
+            "draw its masks into a PNG of class ids",
+        ),
+        (rb"PK\x03\x04.{26}mimetypeimage/openraster", "an OpenRaster drawing", "export it as PNG"),
+        (rb"PK\x03\x04.{26}mimetypeapplication/x-krita", "a Krita drawing", "export it as PNG"),
+        (rb"PK\x03\x04", "a zip archive", "unpack it and give what is in it"),
+        (
+            rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar",
+            "an archive",
+            "unpack it and give what is in it",
+        ),
+        (rb"8BPS", "a Photoshop file", "export it as PNG"),
+        (rb"gimp xcf", "a GIMP drawing", "export it as PNG"),
+        (rb"%PDF|%!PS", "a PDF or PostScript page", "export it as PNG"),
+        (
+            rb"\x93NUMPY",
+            "a NumPy array",
+            "save it with PIL.Image.fromarray(ids.astype('uint8')).save('ids.png')",
+        ),
+        (rb".{4}ftyp(hei|hev|mif|msf)", "a HEIC photo", "export it as JPEG"),
+        (rb".{4}ftyp(?!avi[fs])|RIFF.{4}AVI |\x1aE\xdf\xa3", "a video", "save one frame of it as PNG"),
+        (rb"data:", "a data: URL that is not whole", "send the file itself"),
+        (rb"--.{0,200}content-disposition: *form-data", "a form without a file", "send the file itself"),
+    )
+)
+
+
+def kind_of(data: bytes) -> tuple[str, str] | None:
+    """What a file is that is no picture, and what to do with it; None where its bytes do not tell."""
+    start = data[:4096]
+    return next(((what, remedy) for pattern, what, remedy in KINDS if pattern.match(start)), None)
+
+
+def unwrapped(data: bytes) -> bytes:
+    """The first file in an uploaded form, or behind a base64 data: URL; else the bytes."""
+    start = data[:4096]
+    if found := DATA_URL.match(start):
+        return _decoded(data[found.end() :]) or data
+    if start.startswith(BARE_BASE64):
+        return _decoded(data) or data
+    if found := FORM_PART.match(start):
+        return _file_in(data, found[1]) or data
+    return data
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text.replace(b"%2B", b"+").replace(b"%2F", b"/").replace(b"%3D", b"="))
+    except binascii.Error:
+        return b""
+
+
+def _file_in(form: bytes, boundary: bytes) -> bytes:
+    """The content of the form's first file, or b"" without one."""
+    for part in form.split(boundary)[1:]:
+        head, *rest = EMPTY_LINE.split(part, maxsplit=1)
+        if rest and re.search(rb"filename\*?=", head, re.IGNORECASE):
+            return rest[0].removesuffix(b"\n").removesuffix(b"\r")
+    return b""

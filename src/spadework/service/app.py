@@ -17,19 +17,26 @@ from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import PNG_SIGNATURE, LabelMap
 from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
 from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
+from spadework.service.receiving import receive
 from spadework.service.schemas import (
     HeldStyle,
     ModelInfo,
+    OpenedFile,
     OpenedMap,
+    PaintedSize,
     PaintQuery,
     ReadQuery,
     SeedQuery,
+    SeedStyle,
     SketchSize,
     StyleValues,
+    VariedQuery,
+    told,
 )
-from spadework.service.styles import Styles, style_from
+from spadework.service.styles import Styles, style_from, varied
 from spadework.service.worker import Busy, Stale, Worker
 
 FAST = 1
@@ -76,6 +83,14 @@ def _offer_facts(app: FastAPI, engine: Engine, segments: bool) -> None:
     async def health() -> dict[str, bool]:
         return {"ready": True}
 
+    @app.get("/api/size")
+    async def size(query: Annotated[SketchSize, Query()]) -> PaintedSize:
+        """At what size the network paints a sketch."""
+        height, width = painting_size(
+            (query.height or facts.size[0], query.width or facts.size[1]), engine.card.generator
+        )
+        return PaintedSize(width=width, height=height)
+
     @app.get("/api/model")
     async def model() -> ModelInfo:
         return facts
@@ -106,6 +121,12 @@ def _offer_labels(
 ) -> None:
     async def answer(work: Callable[[], Opened]) -> OpenedMap:
         return OpenedMap.of(await asyncio.wrap_future(worker.submit("labels", work)))
+
+    @app.post("/api/open")
+    async def open_file(request: Request) -> OpenedFile:
+        """Any file -> what it is."""
+        work = partial(receive, await request.body(), engine.palette, limits.pixels)
+        return await asyncio.wrap_future(worker.submit("labels", work))
 
     @app.post("/api/labels/read")
     async def read_labels(request: Request, query: Annotated[ReadQuery, Query()]) -> OpenedMap:
@@ -157,6 +178,17 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
 
         return await asyncio.wrap_future(worker.submit("styles", work))
 
+    @app.post("/api/styles/varied")
+    async def vary_styles(request: Request, query: Annotated[VariedQuery, Query()]) -> list[SeedStyle]:
+        """Styles of seeds for a sketch that lie far from each other."""
+        sketch = _sketch(await request.body(), query, engine, limits)
+
+        def work() -> list[SeedStyle]:
+            found = varied(engine, sketch, query.seed, query.count)
+            return [SeedStyle(seed=seed, **styles.hold(style).model_dump()) for seed, style in found.items()]
+
+        return await asyncio.wrap_future(worker.submit("styles", work))
+
     @app.put("/api/styles")
     async def bring_style(values: StyleValues) -> HeldStyle:
         """A style that the page has kept."""
@@ -192,12 +224,18 @@ def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style |
 def _packed(picture: Picture, form: str) -> Response:
     """A PNG, or for a page on this machine plain RGBA with its size in the headers."""
     if form == "png":
-        return Response(picture.to_bytes(FAST), media_type="image/png")
+        return Response(picture.to_bytes(FAST), media_type="image/png", headers=_painted_size(picture))
     height, width = picture.size
     opaque = np.full((height, width, 1), 255, np.uint8)
     pixels = np.concatenate([picture.pixels, opaque], 2).tobytes()
     size = {"X-Width": str(width), "X-Height": str(height)}
-    return Response(pixels, media_type="application/octet-stream", headers=size)
+    return Response(pixels, media_type="application/octet-stream", headers=size | _painted_size(picture))
+
+
+def _painted_size(picture: Picture) -> dict[str, str]:
+    """The header that tells what the network painted: "384x256", width x height."""
+    height, width = picture.provenance.get("painted_size", picture.size)
+    return {"X-Painted": f"{width}x{height}"}
 
 
 def _explain_errors(app: FastAPI) -> None:
@@ -215,14 +253,11 @@ def _explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ValueError)
     async def wrong(request: Request, error: ValueError) -> Response:
-        sentence, _, remedy = str(error).rpartition(": ")
-        return Refusal(422, sentence or remedy, remedy if sentence else "Try another one.").response()
+        return Refusal(422, *told(error)).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"][1:])) or "request"
-        return Refusal(422, f"{where}: {fault['msg']}", "Correct it and ask again.").response()
+        return Refusal(422, *told_fault(error.errors()[0])).response()
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:

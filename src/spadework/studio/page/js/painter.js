@@ -1,10 +1,11 @@
 // The photograph follows the drawing: one request at a time, always for the newest state.
 
 import { Problem, ask, query, send } from "./api.js";
+import { uniqueName } from "./page.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
 /** @typedef {import("./style.js").Style} Style */
-/** @typedef {{image: ImageBitmap, ms: number, stages: Record<string, number>, preview: boolean}} Photograph `ms` in all, and in stages */
+/** @typedef {{image: ImageBitmap, painted: string, ms: number, stages: Record<string, number>, preview: boolean}} Photograph `painted`: by the model, as "width x height"; `ms` in all, and in stages */
 
 const SLOW = 150;
 const PREVIEW_SIDE = 128;
@@ -30,7 +31,8 @@ export async function photograph(sketch, style, how) {
   const image = await createImageBitmap(NEAR ? await pixels(response) : await response.blob());
   const ended = performance.now();
   const stages = { ...serverStages(response), show: ended - answered };
-  return { image, ms: ended - began, stages, preview: "short" in how };
+  const size = response.headers.get("X-Painted") ?? "";
+  return { image, painted: size, ms: ended - began, stages, preview: "short" in how };
 }
 
 /** @param {Response} response */
@@ -59,7 +61,7 @@ export class Painter extends EventTarget {
     super();
     this.sketch = sketch;
     this.style = style;
-    this.client = crypto.randomUUID();
+    this.client = uniqueName();
     this.wanted = 0;
     this.painted = 0;
     this.previewed = 0;

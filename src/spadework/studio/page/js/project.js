@@ -13,7 +13,8 @@ const FORMAT = "spadework-project";
 export function projectText(sheet, style, palette) {
   const { width, height, background, ids } = sheet.base;
   const base = { width, height, background, ids: packed(ids) };
-  const { strokes, undone } = sheet;
+  const { undone, current } = sheet;
+  const strokes = current ? [...sheet.strokes, current] : sheet.strokes;
   return `${JSON.stringify({ format: FORMAT, version: 1, palette, base, strokes, undone, style })}\n`;
 }
 
@@ -32,7 +33,7 @@ export function readProject(text, palette, classes) {
   const whole = [...strokes, ...undone].every((stroke) => isStroke(stroke, classes)) && isMood(style.mood);
   const ids = unpacked(base.ids, base.width * base.height);
   if (data.version !== 1 || !whole || !ids.every((id) => classes.has(id))) throw damaged();
-  return { base: { ...base, ids }, strokes, undone, style };
+  return { base: { ...base, ids }, strokes, undone, style: { chosen: "id" in style.mood, ...style } };
 }
 
 /** @param {string} text */

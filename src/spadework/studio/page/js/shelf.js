@@ -2,7 +2,7 @@
 
 import { query, send } from "./api.js";
 import { photograph } from "./painter.js";
-import { $, attempt, input, make, press, whenQuiet } from "./page.js";
+import { $, attempt, cover, dialog, input, make, press, uniqueName, whenQuiet } from "./page.js";
 import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 
 /** @typedef {import("./painter.js").Sketch} Sketch */
@@ -17,7 +17,7 @@ export class Shelf {
     this.sketch = sketch;
     this.style = style;
     this.slot = "a";
-    this.client = `${crypto.randomUUID()}-moods`;
+    this.client = `${uniqueName()}-moods`;
     /** @type {Mood[]} */
     this.moods = SEEDS.map((seed) => ({ seed }));
     /** @type {Map<string, HTMLElement>} */
@@ -39,13 +39,13 @@ export class Shelf {
       style.roll(Math.min(MAX_SEED, Math.max(0, Math.round(value) || 0)));
     };
     $("dice").onclick = () => style.roll(randomSeed());
-    $("lock").onclick = () => style.set({ locked: !style.locked });
+    $("lock").onclick = () => style.choose({ locked: !style.locked });
     $("slot-a").onclick = () => this.#choose("a");
     $("slot-b").onclick = () => {
-      if (this.slot === "b") style.set({ other: null });
+      if (this.slot === "b") style.choose({ other: null });
       this.#choose(this.slot === "b" ? "a" : "b");
     };
-    input("blend").oninput = () => style.set({ blend: Number(input("blend").value) / 100 });
+    input("blend").oninput = () => style.choose({ blend: Number(input("blend").value) / 100 });
     $("photo-style").onclick = () => input("photo-file").click();
     input("photo-file").onchange = () => {
       const [file] = input("photo-file").files ?? [];
@@ -77,12 +77,12 @@ export class Shelf {
   /** Use a mood in the chosen slot. @param {Mood} mood */
   take(mood) {
     if (this.style.locked) return;
-    if (this.slot === "b") this.style.set({ other: mood });
-    else this.style.set({ mood, ...("seed" in mood ? { seed: mood.seed } : {}) });
+    if (this.slot === "b") this.style.choose({ other: mood });
+    else this.style.choose({ mood, ...("seed" in mood ? { seed: mood.seed } : {}) });
   }
 
   show() {
-    const { seed, mood, other, blend, locked } = this.style;
+    const { seed, mood, other, blend, chosen, locked } = this.style;
     for (const each of [mood, other]) {
       if (each && !("seed" in each)) this.#offerPhoto(each);
     }
@@ -92,8 +92,9 @@ export class Shelf {
     press($("lock"), locked);
     press($("slot-a"), this.slot === "a");
     press($("slot-b"), this.slot === "b");
-    label("slot-a", titleOf(mood));
-    label("slot-b", titleOf(other));
+    $("slot-a").title = chosen ? "" : "Until you choose, the mood follows the sketch";
+    label("slot-a", titleOf(mood), chosen ? "Style" : "Follows sketch");
+    label("slot-b", titleOf(other), "Blend with");
     for (const [key, button] of this.buttons) {
       press(button, key === keyOf(mood) || (other !== null && key === keyOf(other)));
       /** @type {HTMLButtonElement} */ (button).disabled = locked;
@@ -126,51 +127,69 @@ export class Shelf {
       const style = Object.assign(new Style(), { seed: "seed" in mood ? mood.seed : 0, mood });
       const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
       if (turn !== this.painting || !small) return;
-      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(keyOf(mood))?.firstChild), small.image, this.#aspect);
+      const face = this.buttons.get(keyOf(mood))?.firstChild;
+      if (face) cover(/** @type {HTMLCanvasElement} */ (face), small.image, this.#aspect);
     }
   }
 
-  /** Four other seeds at once, in a dialog. */
+  /** Four other seeds at once, in a dialog: other light and other detail, or under a lock other detail only. */
   async vary() {
     const list = $("variation-list");
-    const dialog = /** @type {HTMLDialogElement} */ ($("variations-dialog"));
-    if (!dialog.open) dialog.showModal();
-    list.replaceChildren();
+    if (!dialog("variations").open) dialog("variations").showModal();
+    const cards = await this.#variations();
+    list.replaceChildren(...cards.map(({ button }) => button));
+    const results = await Promise.allSettled(cards.map((card) => this.#paintCard(card)));
+    const failed = results.find(({ status }) => status === "rejected");
+    if (failed) throw /** @type {PromiseRejectedResult} */ (failed).reason;
+  }
+
+  async #variations() {
+    const { mood, other, blend, locked } = this.style;
+    const keep = locked || !("seed" in mood);
+    const moods = keep ? Array.from({ length: 4 }, () => mood) : await this.#apart();
+    return moods.map((mood) => {
+      const seed = keep || !("seed" in mood) ? randomSeed() : mood.seed;
+      return this.#card(Object.assign(new Style(), { seed, mood, other: keep ? other : null, blend, chosen: true }));
+    });
+  }
+
+  /** Four moods for the sketch, far from each other. @returns {Promise<Mood[]>} */
+  async #apart() {
+    const { ids, width, height } = this.sketch();
+    return (await send(`/api/styles/varied?${query({ width, height, seed: randomSeed() })}`, ids.slice())).json();
+  }
+
+  /** @param {Style} style */
+  #card(style) {
     const { width, height } = this.sketch();
-    const jobs = Array.from({ length: 4 }, async () => {
-      const seed = randomSeed();
-      const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
-      const button = make("button", { className: "card waiting" }, face, make("span", { textContent: `seed ${seed}` }));
-      const { mood, other, blend, locked } = this.style;
-      const keep = locked || !("seed" in mood);
-      const style = Object.assign(new Style(), { seed, mood: keep ? mood : { seed }, other: keep ? other : null, blend });
-      button.onclick = () => {
-        this.style.set({ seed, mood: style.mood, other: style.other });
-        dialog.close();
-      };
-      list.append(button);
+    const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
+    const title = make("span", { textContent: `seed ${style.seed}` });
+    const button = make("button", { className: "card waiting" }, face, title);
+    button.onclick = () => {
+      const { seed, mood, other } = style;
+      this.style.choose({ seed, mood, other });
+      dialog("variations").close();
+    };
+    return { style, face, title, button };
+  }
+
+  /** @param {{style: Style, face: HTMLCanvasElement, title: HTMLElement, button: HTMLElement}} card */
+  async #paintCard({ style, face, title, button }) {
+    try {
       const result = await photograph(this.sketch(), style, { client: `${this.client}-4` });
       if (result) cover(face, result.image, this.#aspect);
+    } catch (problem) {
+      title.textContent = "not painted";
+      throw problem;
+    } finally {
       button.classList.remove("waiting");
-    });
-    await Promise.all(jobs);
+    }
   }
 }
 
-/** @param {string} id @param {string} text */
-function label(id, text) {
-  const span = $(id).querySelector("span");
+/** @param {string} id @param {string} text @param {string} above */
+function label(id, text, above) {
+  const [small, span] = [$(id).querySelector("small"), $(id).querySelector("span")];
+  if (small) small.textContent = above;
   if (span) span.textContent = text;
-}
-
-/**
- * Draw an image, stretched to its true aspect, so that it covers a canvas.
- * @param {HTMLCanvasElement | undefined} face @param {ImageBitmap} image @param {number} aspect
- */
-function cover(face, image, aspect) {
-  if (!face) return;
-  const w = Math.max(face.width, face.height * aspect);
-  const h = w / aspect;
-  face.getContext("2d")?.drawImage(image, (face.width - w) / 2, (face.height - h) / 2, w, h);
-  face.dataset.painted = "true";
 }

@@ -19,6 +19,29 @@ const SHAPES = { polygon, rectangle, ellipse };
 /** Coordinates are kept to a hundredth of a pixel, and painted as kept. @param {number} value */
 export const exact = (value) => Math.round(value * 100) / 100;
 
+/** @typedef {[number, number, number, number]} Box left, top, right, bottom */
+
+/** All pixels that a stroke may touch, or that a part of it may; null: any pixel. @param {Stroke} stroke @param {number[]} [part] of its points @returns {Box | null} */
+export function reachOf({ tool, points }, part = points) {
+  if (tool === "fill") return null;
+  const step = tool === "brush" || tool === "line" ? 3 : 2;
+  /** @type {Box} */
+  const box = [Infinity, Infinity, -Infinity, -Infinity];
+  for (let n = 0; n < part.length; n += step) {
+    const r = 2 + (step === 3 ? part[n + 2] : 0);
+    box[0] = Math.min(box[0], part[n] - r);
+    box[1] = Math.min(box[1], part[n + 1] - r);
+    box[2] = Math.max(box[2], part[n] + r);
+    box[3] = Math.max(box[3], part[n + 1] + r);
+  }
+  return box;
+}
+
+/** @param {Box | null} a @param {Box | null} b @returns {Box | null} */
+export function joined(a, b) {
+  return a && b && [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
+}
+
 /** @param {Raster} raster @param {Stroke} stroke */
 export function paintStroke(raster, stroke) {
   const { tool, id, only, points } = stroke;

@@ -17,6 +17,7 @@ from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import PNG_SIGNATURE, LabelMap
 from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.project import Project
 from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
 from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
@@ -115,6 +116,18 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
 
         return await asyncio.wrap_future(worker.submit(query.client, work, query.live))
 
+    @app.post("/api/picture")
+    async def picture(request: Request) -> Response:
+        """A project -> its picture, which carries the project."""
+        project = Project.from_text((await request.body()).decode("utf-8", "replace"))
+        _demand_small(project.sketch(engine.palette), limits)
+
+        def work() -> Response:
+            painted = project.paint(engine)
+            return Response(painted.to_bytes(), media_type="image/png", headers=_painted_size(painted))
+
+        return await asyncio.wrap_future(worker.submit("pictures", work))
+
 
 def _offer_labels(
     app: FastAPI, engine: Engine, worker: Worker, limits: Limits, segmenter: Segmenter | None
@@ -205,11 +218,16 @@ def _sketch(data: bytes, size: SketchSize, engine: Engine, limits: Limits) -> La
     else:
         ids = np.frombuffer(data, np.uint8).reshape(size.height, size.width)
         sketch = LabelMap(ids.copy(), engine.palette)
+    _demand_small(sketch, limits)
+    return sketch
+
+
+def _demand_small(sketch: LabelMap, limits: Limits) -> None:
+    """Raises Refusal for a sketch of too many pixels."""
     if sketch.ids.size > limits.pixels:
         height, width = sketch.size
         sentence = f"A sketch of {width}x{height} pixels is too large for the studio"
         raise Refusal(413, sentence, f"Use at most {limits.pixels:,} pixels.")
-    return sketch
 
 
 def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None) -> Picture:

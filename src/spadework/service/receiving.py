@@ -1,6 +1,7 @@
 """Any file that people bring: what it is, before anything is done with it."""
 
 import io
+import json
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from PIL import Image
 from spadework.labelmap import PHOTO_COLORS
 from spadework.palette import Palette
 from spadework.picture import DECODE_ERRORS
+from spadework.project import project_in
 from spadework.service.limits import Refusal
 from spadework.service.opening import demand_pixels, open_map
 from spadework.service.schemas import OpenedFile, OpenedMap, Problem, told
@@ -24,13 +26,16 @@ FAR = 8.0
 
 
 def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
-    """A label map in the classes of `target`, a photograph, or nothing that the studio knows.
+    """A drawing, a label map in the classes of `target`, a photograph, or nothing that the studio knows.
 
     A picture of more than `most` pixels is a photograph. One that is like a photograph is told to be one even
     where it could be read as a label map, which then comes with it.
     """
     pixels = _pixels(data)
     try:
+        project = project_in(data, "The drawing")
+        if project is not None:
+            return OpenedFile(kind="drawing", drawing=json.dumps(project.data))
         demand_pixels(data, most)
         opened = open_map(data, target)
     except Refusal as refusal:

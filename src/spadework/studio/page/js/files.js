@@ -3,7 +3,6 @@
 import { Problem, ask, query, send } from "./api.js";
 import { $, attempt, dialog, download, input, make, press } from "./page.js";
 import { Opening, readLabels } from "./opening.js";
-import { painted } from "./painter.js";
 import { projectText, readProject } from "./project.js";
 import { sizeText } from "./status.js";
 
@@ -164,12 +163,9 @@ export class Files {
     await this.start((await readLabels(file)).sketch, name, true);
   }
 
-  /** The photograph in full size, as the server made it: its PNG text says how. */
+  /** The photograph in full size, as the server made it: its PNG text says how, and carries the drawing. */
   async #photo() {
-    await this.style.settle(this.sheet.raster);
-    const response = await painted(this.sheet.raster, this.style, { client: "saving" });
-    if (!response) throw new Problem("The painter was busy", "Save it again");
-    return response.blob();
+    return (await send("/api/picture", this.text)).blob();
   }
 
   async savePhoto() {

@@ -14,8 +14,8 @@ const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  /
 
 /** @typedef {Record<string, string | number | boolean | undefined>} How */
 
-/** A PNG that remembers how it was made, or whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how */
-export async function painted(sketch, style, how) {
+/** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how */
+async function painted(sketch, style, how) {
   const size = { width: sketch.width, height: sketch.height };
   const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
   const response = await send(path, sketch.ids.slice()).catch((problem) => remembered(problem, style, path, sketch));

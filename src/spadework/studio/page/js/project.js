@@ -1,4 +1,5 @@
-// A project as a file: base map, strokes, undone strokes and style. The same project gives the same bytes.
+// A project as a file: base map, strokes, undone strokes, style, and for others the ids that come of them. The same
+// project gives the same bytes.
 
 import { Problem } from "./api.js";
 import { isStroke } from "./strokes.js";
@@ -15,7 +16,7 @@ export function projectText(sheet, style, palette) {
   const base = { width, height, background, ids: packed(ids) };
   const { undone, current } = sheet;
   const strokes = current ? [...sheet.strokes, current] : sheet.strokes;
-  return `${JSON.stringify({ format: FORMAT, version: 1, palette, base, strokes, undone, style })}\n`;
+  return `${JSON.stringify({ format: FORMAT, version: 1, palette, base, strokes, undone, style, ids: packed(sheet.ids) })}\n`;
 }
 
 /**

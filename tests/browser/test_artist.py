@@ -1,0 +1,75 @@
+"""An artist's day, from end to end: what was made can be gone on with, tomorrow and elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
+from driving import Server, Studio
+from playwright.sync_api import Browser
+from typer.testing import CliRunner
+
+from spadework.cli import app
+from spadework.picture import Picture
+
+OpenStudio = Callable[..., Studio]
+
+
+def test_a_saved_picture_is_the_drawing(open_studio: OpenStudio, tmp_path: Path) -> None:
+    first = open_studio()
+    first.choose("brush", "tree")
+    first.drag((60, 60), (120, 90))
+    first.choose("ellipse", "field")
+    first.drag((200, 150), (260, 200))
+    first.page.fill("#seed", "7")
+    first.page.keyboard.press("Enter")
+    first.settle()
+    saved = first.saved("save-photo")
+    (tmp_path / "lake.png").write_bytes(saved)
+    assert (Picture.from_bytes(saved).pixels == first.photo).all()
+
+    second = open_studio()
+    second.page.set_input_files("#file", tmp_path / "lake.png")
+    second.settle()
+    assert (second.ids == first.ids).all()
+    assert (second.photo == first.photo).all()
+    assert second.saved("save-photo") == saved
+    second.page.keyboard.press("Control+z")
+    assert second.js("studio.sheet.strokes.length") == 1
+
+    result = CliRunner().invoke(
+        app, ["paint", str(tmp_path / "lake.png"), "-o", str(tmp_path / "out"), "--precision", "auto"]
+    )
+    assert result.exit_code == 0, result.output
+    assert (Picture.read(tmp_path / "out" / "lake.png").pixels == first.photo).all()
+
+
+def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
+    """Paint from outside, undo, a mood, close the tab, reopen, export, open the export: the same picture."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    studio = Studio(context.new_page(), server.url)
+    studio.choose("brush", "tree")
+    studio.drag((-5, 150), (90, 160))
+    studio.drag((120, 40), (200, 60))
+    studio.page.keyboard.press("Control+z")
+    assert studio.js("studio.sheet.strokes.length") == 1
+    assert studio.ids[151, 2] == studio.id_of("tree")
+    studio.page.locator(".mood").nth(2).click()
+    studio.settle()
+    ids, photo = studio.ids, studio.photo
+    studio.page.close(run_before_unload=True)
+
+    again = Studio(context.new_page(), server.url)
+    assert (again.ids == ids).all()
+    assert (again.photo == photo).all()
+    (tmp_path / "day.png").write_bytes(again.saved("save-photo"))
+    again.page.click("#new")
+    again.page.click("#new-create")
+    again.settle()
+    again.page.set_input_files("#file", tmp_path / "day.png")
+    again.settle()
+    assert (again.ids == ids).all()
+    assert (again.photo == photo).all()
+    assert [*studio.trouble, *again.trouble] == []
+    context.close()

@@ -155,6 +155,17 @@ class Studio:
         """The id of a class."""
         return self.js("studio.palette.classes.find((info) => info.name === a).id", name)
 
+    def seed(self, seed: int) -> None:
+        """Types a seed."""
+        self.reach("#seed").fill(str(seed))
+        self.page.keyboard.press("Enter")
+        self.settle()
+
+    def moods(self) -> list[str]:
+        """The names on the shelf, once they are there."""
+        self.until("document.getElementById('moods').dataset.shown === 'true'")
+        return self.js("[...document.querySelectorAll('.mood span')].map((name) => name.textContent)")
+
     def blank(self, rows: Sequence[str] | None = None, width: int = 96, height: int = 64) -> None:
         """Start from a sheet of class 0, or from rows of digits."""
         ids = [int(digit) for row in rows for digit in row] if rows else [0] * (width * height)

@@ -148,7 +148,7 @@ def _page(url: str) -> "Iterator[Page]":
         page = browser.new_page(viewport={"width": 1366, "height": 768}, bypass_csp=True)  # to wait in it
         page.goto(url)
         page.wait_for_function("document.body.dataset.ready === 'true' && !studio.painter.running")
-        page.wait_for_function("!document.querySelector('.mood canvas:not([data-painted])')")
+        page.wait_for_function("document.getElementById('moods').dataset.shown === 'true'")
         yield page
         browser.close()
 

@@ -20,9 +20,11 @@ from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
+from spadework.service.moods import Search
 from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
 from spadework.service.receiving import receive
 from spadework.service.schemas import (
+    FoundMoods,
     HeldStyle,
     ModelInfo,
     OpenedFile,
@@ -201,6 +203,17 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
             return [SeedStyle(seed=seed, **styles.hold(style).model_dump()) for seed, style in found.items()]
 
         return await asyncio.wrap_future(worker.submit("styles", work))
+
+    @app.post("/api/moods")
+    async def find_moods(request: Request, query: Annotated[SeedQuery, Query()]) -> FoundMoods:
+        """Moods with names for a sketch, painted one by one, so that nobody waits for all of them."""
+        sketch = _sketch(await request.body(), query, engine, limits)
+        search = Search(engine, sketch, query.seed)
+        while not search.done:
+            if await request.is_disconnected():
+                raise Stale
+            await asyncio.wrap_future(worker.submit("moods", search.step))
+        return search.found(styles)
 
     @app.put("/api/styles")
     async def bring_style(values: StyleValues) -> HeldStyle:

@@ -112,6 +112,20 @@ class SeedStyle(HeldStyle):
     seed: int
 
 
+class NamedMood(SeedStyle):
+    """A mood for a sketch; `face` is a small PNG of the sketch in it, in base64."""
+
+    name: str
+    face: str
+
+
+class FoundMoods(Wire):
+    """The moods that a model has for a sketch, and the seed to begin with, which is not near black."""
+
+    moods: tuple[NamedMood, ...]
+    seed: int
+
+
 class OpenedMap(Wire):
     """A map that was opened: `ids` of the model's classes, one byte per pixel, in base64.
 

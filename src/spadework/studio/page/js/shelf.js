@@ -1,6 +1,6 @@
 // The style: seed and dice, moods, photos, a blend of two, four variations.
 
-import { query, send } from "./api.js";
+import { ask, query, send } from "./api.js";
 import { photograph } from "./painter.js";
 import { $, attempt, cover, dialog, input, make, press, uniqueName, whenQuiet } from "./page.js";
 import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
@@ -8,7 +8,6 @@ import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 /** @typedef {import("./painter.js").Sketch} Sketch */
 /** @typedef {import("./style.js").Mood} Mood */
 
-const SEEDS = [0, 3, 7, 11, 18, 21, 29, 34, 42, 55];
 const THUMB = 64;
 
 export class Shelf {
@@ -18,15 +17,14 @@ export class Shelf {
     this.style = style;
     this.slot = "a";
     this.client = `${uniqueName()}-moods`;
-    /** @type {Mood[]} */
-    this.moods = SEEDS.map((seed) => ({ seed }));
-    /** @type {Map<string, HTMLElement>} */
-    this.buttons = new Map();
+    /** @type {Mood[]} of photos */
+    this.photos = [];
+    /** @type {Map<string, {mood: Mood, button: HTMLElement}>} what is offered */
+    this.offers = new Map();
+    this.asking = new AbortController();
     this.paintLater = whenQuiet(() => void this.paintMoods(), 900);
-    this.painting = 0;
     $("shelf").hidden = !style.able;
     $("photo-style").hidden = !photos;
-    this.moods.forEach((mood) => this.#offer(mood));
     this.#listen();
     style.addEventListener("change", () => this.show());
     this.show();
@@ -61,17 +59,22 @@ export class Shelf {
     this.show();
   }
 
-  /** @param {Mood} mood */
+  /** A mood in its place on the shelf. @param {Mood} mood @returns {HTMLCanvasElement} its face */
   #offer(mood) {
-    if (this.buttons.has(keyOf(mood))) return;
+    const known = this.offers.get(keyOf(mood));
+    if (known) {
+      known.mood = mood;
+      return /** @type {HTMLCanvasElement} */ (known.button.firstChild);
+    }
     const title = titleOf(mood);
-    const face = make("canvas", { width: 96, height: 64, ariaHidden: "true" });
-    const again = "seed" in mood ? "; choose it again to suit it to the sketch as it is now" : "";
-    const button = make("button", { className: "mood", title: `${title}${again}` }, face, make("span", { textContent: title }));
-    button.onclick = () => this.take(mood);
-    this.buttons.set(keyOf(mood), button);
+    const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width: 192, height: 128, ariaHidden: "true" }));
+    const button = make("button", { className: "mood", title }, face, make("span", { textContent: title }));
+    const offer = { mood, button };
+    button.onclick = () => this.take(offer.mood);
+    this.offers.set(keyOf(mood), offer);
     if ("seed" in mood) $("moods").append(button);
     else $("moods").prepend(button);
+    return face;
   }
 
   /** Use a mood in the chosen slot. @param {Mood} mood */
@@ -95,7 +98,7 @@ export class Shelf {
     $("slot-a").title = chosen ? "" : "Until you choose, the mood follows the sketch";
     label("slot-a", titleOf(mood), chosen ? "Style" : "Follows sketch");
     label("slot-b", titleOf(other), "Blend with");
-    for (const [key, button] of this.buttons) {
+    for (const [key, { button }] of this.offers) {
       press(button, key === keyOf(mood) || (other !== null && key === keyOf(other)));
       /** @type {HTMLButtonElement} */ (button).disabled = locked;
     }
@@ -103,8 +106,8 @@ export class Shelf {
 
   /** @param {Mood} mood */
   #offerPhoto(mood) {
-    if (this.buttons.has(keyOf(mood))) return;
-    this.moods.unshift(mood);
+    if (this.offers.has(keyOf(mood))) return;
+    this.photos.push(mood);
     this.#offer(mood);
   }
 
@@ -120,15 +123,50 @@ export class Shelf {
 
   get #aspect() { return this.sketch().width / this.sketch().height; }
 
-  /** The sketch in every mood, small. A newer call ends an older one. */
+  /** The sketch in every mood that suits it, small. A newer call ends an older one. */
   async paintMoods() {
-    const turn = ++this.painting;
-    for (const mood of [...this.moods]) {
-      const style = Object.assign(new Style(), { seed: "seed" in mood ? mood.seed : 0, mood });
-      const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
-      if (turn !== this.painting || !small) return;
-      const face = this.buttons.get(keyOf(mood))?.firstChild;
-      if (face) cover(/** @type {HTMLCanvasElement} */ (face), small.image, this.#aspect);
+    if (!this.style.able) return;
+    this.asking.abort();
+    const { signal } = this.asking = new AbortController();
+    const { ids, width, height } = this.sketch();
+    const path = `/api/moods?${query({ width, height, seed: this.style.seed })}`;
+    const answer = await ask(path, { method: "POST", body: ids.slice(), signal }).catch(() => null);
+    const found = await answer?.json().catch(() => null);
+    if (!found || signal.aborted) return;
+    this.#begin(found.seed);
+    await Promise.all([...found.moods.map((/** @type {any} */ mood) => this.#show(mood)), ...this.photos.map((mood) => this.#paint(mood))]);
+    this.#withdraw(found.moods);
+    this.show();
+    $("moods").dataset.shown = "true";
+  }
+
+  /** Nobody who has not chosen begins in the dark. @param {number} seed */
+  #begin(seed) {
+    if (!this.style.chosen && "seed" in this.style.mood && seed !== this.style.seed) this.style.set({ seed, mood: { seed } });
+  }
+
+  /** @param {Mood & {face: string}} found */
+  async #show({ face, ...mood }) {
+    const image = new Image();
+    image.src = `data:image/png;base64,${face}`;
+    await image.decode();
+    cover(this.#offer(mood), image, this.#aspect);
+  }
+
+  /** @param {Mood} mood */
+  async #paint(mood) {
+    const style = Object.assign(new Style(), { mood });
+    const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
+    if (small) cover(this.#offer(mood), small.image, this.#aspect);
+  }
+
+  /** Moods that this sketch does not have. @param {Mood[]} moods */
+  #withdraw(moods) {
+    const keys = new Set([...moods, ...this.photos].map(keyOf));
+    for (const [key, { button }] of this.offers) {
+      if (keys.has(key)) continue;
+      button.remove();
+      this.offers.delete(key);
     }
   }
 

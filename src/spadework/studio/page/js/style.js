@@ -3,19 +3,19 @@
 import { ask, query, send } from "./api.js";
 
 /** @typedef {{id: string, origin: string, z: number[]}} Held a style, as the server holds it */
-/** @typedef {({seed: number} & Partial<Held>) | Held} Mood of a seed, which becomes a style when it is painted, or of a photo */
+/** @typedef {({seed: number, name?: string} & Partial<Held>) | Held} Mood of a seed, which becomes a style when it is painted, or of a photo */
 /** @typedef {import("./painter.js").Sketch} Sketch */
 
 export const MAX_SEED = 2 ** 32 - 1;
 
 /** For requests. @param {Mood} mood */
-const nameOf = (mood) => mood.id ?? keyOf(mood);
+const nameOf = (mood) => mood.id ?? ("seed" in mood ? `seed:${mood.seed}` : "");
 
-/** The same for a seed, whatever style it has become. @param {Mood} mood */
-export const keyOf = (mood) => ("seed" in mood ? `seed:${mood.seed}` : mood.id);
+/** The same for a name or a seed, whatever style it has become. @param {Mood} mood */
+export const keyOf = (mood) => ("seed" in mood ? mood.name ?? `seed:${mood.seed}` : mood.id);
 
 /** For people. @param {Mood | null} mood */
-export const titleOf = (mood) => (!mood ? "none" : "seed" in mood ? `seed ${mood.seed}` : mood.origin);
+export const titleOf = (mood) => (!mood ? "none" : "seed" in mood ? mood.name ?? `seed ${mood.seed}` : mood.origin);
 
 /**
  * Fires "change", and "settled" when seeds have become styles.

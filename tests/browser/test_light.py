@@ -8,6 +8,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Studio
+from playwright.sync_api import Route
 
 from spadework.engine import Engine
 
@@ -111,11 +112,60 @@ def test_the_mood_follows_the_sketch_until_it_is_chosen(studio: Studio) -> None:
     empty = shipped().paint(ids, 0, sky).pixels
     assert np.abs(whole - empty).mean() > 3  # it matters
     assert np.abs(whole - studio.photo).mean() < 1
-    studio.page.locator(".mood", has_text="seed 7").click()
-    studio.settle()
+    studio.seed(7)
     chosen = studio.js("studio.style.mood.z")
     assert chosen
     studio.choose("rectangle", "sea")
     studio.drag((10, 30), (97, 65))
     studio.settle()
     assert studio.js("studio.style.mood.z") == chosen
+
+
+def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
+    names = studio.moods()
+    assert {"clear noon", "night"} <= set(names)
+    faces = dict(zip(names, studio.faces(".mood canvas"), strict=True))
+    assert faces["night"].mean() < faces["clear noon"].mean() - 20
+    before = studio.photo.mean()
+    studio.page.locator(".mood", has_text="night").click()
+    studio.settle()
+    assert studio.page.locator("#slot-a").inner_text().endswith("night")
+    assert studio.page.locator(".mood", has_text="night").get_attribute("aria-pressed") == "true"
+    assert studio.photo.mean() < before - 15
+    z = studio.js("studio.style.mood.z")
+    studio.js("document.getElementById('moods').dataset.shown = ''")
+    studio.choose("brush", "snow")
+    studio.drag((40, 200), (300, 210))
+    studio.settle()
+    studio.moods()  # those of the new sketch
+    assert studio.js("studio.style.mood.z") == z
+    studio.kept()
+    studio.page.reload()
+    studio.ready()
+    assert studio.page.locator("#slot-a").inner_text().endswith("night")
+    assert studio.js("studio.style.mood.z") == z
+
+
+def test_nobody_begins_in_the_dark(studio: Studio) -> None:
+    """A seed that is near black for the sketch gives way to the one that the server names, unless it was chosen."""
+
+    def other(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "seed": 17})
+
+    def look_again() -> None:
+        studio.js("document.getElementById('moods').dataset.shown = ''")
+        studio.js("studio.sheet.dispatchEvent(new CustomEvent('change', {detail: null}))")
+        studio.moods()
+        studio.settle()
+
+    studio.moods()
+    studio.page.route("**/api/moods*", other)
+    first = studio.photo
+    look_again()
+    assert studio.js("studio.style.query()") == {"seed": 17, "style": "seed:17"}
+    assert (studio.photo != first).any()
+    studio.seed(3)
+    look_again()
+    assert studio.js("studio.style.seed") == 3
+    studio.page.unroute_all(behavior="wait")

@@ -147,7 +147,7 @@ def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
 
 
 def test_nobody_begins_in_the_dark(studio: Studio) -> None:
-    """A seed that is near black for the sketch gives way to the one that the server names, unless it was chosen."""
+    """A seed that is near black gives way to the one that the server names, unless it was chosen."""
 
     def other(route: Route) -> None:
         answer = route.fetch()

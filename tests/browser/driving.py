@@ -184,6 +184,11 @@ class Studio:
         data = (b64decode(url.partition(",")[2]) for url in urls)
         return [np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in data]
 
+    def image(self, selector: str) -> np.ndarray:
+        """(H, W, 3) uint8 of an img whose source is a data URL."""
+        url = self.js("document.querySelector(a).src", selector)
+        return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB"))
+
     def saved(self, button: str) -> bytes:
         """What an entry of the save menu downloads."""
         self.page.click("#save")

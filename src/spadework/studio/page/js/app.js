@@ -7,12 +7,13 @@ import { KeyBrush, listenToKeys, search } from "./keys.js";
 import { $, complain, dialog, input, press, thumbnail, whenQuiet } from "./page.js";
 import { Painter } from "./painter.js";
 import { Palette } from "./palette.js";
+import { Pictures } from "./pictures.js";
 import { picker } from "./picker.js";
 import { listenToPointers } from "./pointers.js";
 import { Sheet } from "./sheet.js";
 import { Shelf } from "./shelf.js";
 import { showPainter } from "./status.js";
-import { Style } from "./style.js";
+import { Style, titleOf } from "./style.js";
 import { Tools } from "./tools.js";
 import { View, pixelColors } from "./view.js";
 
@@ -43,6 +44,12 @@ async function start() {
   listenToTabs();
   listenToKeys(shortcuts(view, sheet, tools, files), tools);
   $("about").textContent = `Model ${model.name}, spadework ${model.version}. Weights: ${model.licence_weights}.`;
+  new Pictures({
+    rest: () => painter.rest(),
+    text: () => files.text,
+    title: () => `${files.name}, ${titleOf(style.mood)}`,
+    open: (text, title) => files.openProject(text, title),
+  });
   const drawings = new Drawings(desk(files, sheet, style, tools, palette));
   if (!(await restored(drawings))) await files.openExample(FIRST.name, FIRST.url).then(() => hint(palette, tools), complain);
   keep(drawings, files, sheet, style, painter);

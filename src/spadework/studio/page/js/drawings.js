@@ -41,7 +41,7 @@ export class Drawings {
 
   /** The drawing that this tab had, else the newest that no living tab has, else none. @returns {Promise<Kept | null>} */
   async begin() {
-    this.cupboard = await Cupboard.open();
+    this.cupboard = await Cupboard.open("spadework");
     const own = sessionStorage.getItem("sheet");
     const release = own && (await claim(own, RELOAD));
     if (own && release) this.#sit(own, release);

@@ -22,9 +22,10 @@ export class Cupboard {
     this.memory = new Map();
   }
 
-  static async open() {
+  /** @param {string} name of the database */
+  static async open(name) {
     try {
-      const request = indexedDB.open("spadework", 1);
+      const request = indexedDB.open(name, 1);
       request.onupgradeneeded = () => request.result.createObjectStore("sheets");
       return new Cupboard(await answered(request));
     } catch {

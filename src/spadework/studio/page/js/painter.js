@@ -54,7 +54,7 @@ async function remembered(problem, style, path, sketch) {
   return send(path, sketch.ids.slice());
 }
 
-/** Fires "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
+/** Fires "rest" when all is painted, "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
 export class Painter extends EventTarget {
   /** @param {() => Sketch} sketch @param {Style} style */
   constructor(sketch, style) {
@@ -68,6 +68,11 @@ export class Painter extends EventTarget {
     this.fullMs = 0;
     this.running = false;
     this.state = "done";
+  }
+
+  /** Until the photograph is the one of the drawing. @returns {Promise<void>} */
+  async rest() {
+    if (this.running) await new Promise((done) => this.addEventListener("rest", done, { once: true }));
   }
 
   /** The drawing or the style is not what it was. */
@@ -85,6 +90,7 @@ export class Painter extends EventTarget {
     }
     this.running = false;
     if (this.state === "painting") this.#be("done");
+    this.dispatchEvent(new Event("rest"));
   }
 
   async #paintOnce() {

@@ -189,3 +189,30 @@ def test_a_brush_is_up_to_half_the_short_side(studio: Studio, width: int, height
     studio.choose("brush", "rock")
     studio.click(width / 2, height / 2)
     assert abs(len(row(studio, height // 2, "rock")) - min(width, height) // 2) <= 2
+
+
+@pytest.mark.parametrize("tool", ["brush", "line", "rectangle", "ellipse", "polygon", "fill"])
+def test_a_mirrored_stroke_is_on_both_sides(studio: Studio, tool: str) -> None:
+    studio.blank(["0" * 45 + "2" * 6 + "0" * 45] * 64)
+    studio.slide("size", 7)
+    studio.page.keyboard.press("m")
+    studio.choose(tool, "rock")
+    if tool == "polygon":
+        for point in ((8, 10), (30, 14), (12, 40)):
+            studio.click(*point)
+        studio.page.keyboard.press("Enter")
+    elif tool == "fill":
+        studio.click(10, 10)
+    else:
+        studio.drag((8, 10), (20, 30), (33, 41))
+    ids = studio.ids
+    left, right = ids[:, :45] == studio.id_of("rock"), ids[:, 51:] == studio.id_of("rock")
+    assert left.any()
+    assert (left != right[:, ::-1]).mean() < 0.02  # a centre on the edge of a shape may fall to either side
+    studio.kept()
+    studio.page.reload()
+    studio.ready()
+    assert (studio.ids == ids).all()
+    assert studio.page.locator("#mirror-on").get_attribute("aria-pressed") == "true"
+    studio.page.keyboard.press("Control+z")
+    assert not (studio.ids == studio.id_of("rock")).any()

@@ -212,6 +212,15 @@ class PaintQuery(SeedQuery):
     short: int | None = Field(default=None, ge=32, le=2048)
 
 
+class Start(Wire):
+    """A sketch that was composed: ids of the model's classes, one byte per pixel, in base64."""
+
+    title: str
+    width: int
+    height: int
+    ids: str
+
+
 class Example(Wire):
     """A sketch to start from."""
 

@@ -13,6 +13,7 @@ import { listenToPointers } from "./pointers.js";
 import { Sheet } from "./sheet.js";
 import { Shelf } from "./shelf.js";
 import { showPainter } from "./status.js";
+import { offerStarts } from "./starting.js";
 import { Style, titleOf } from "./style.js";
 import { Tools } from "./tools.js";
 import { View, pixelColors } from "./view.js";
@@ -42,6 +43,7 @@ async function start() {
   listenToPointers(tools, view, picker(palette));
   new KeyBrush(tools, view);
   listenToTabs();
+  offerStarts(files, colors);
   listenToKeys(shortcuts(view, sheet, tools, files), tools);
   $("about").textContent = `Model ${model.name}, spadework ${model.version}. Weights: ${model.licence_weights}.`;
   new Pictures({
@@ -145,6 +147,7 @@ function shortcuts(view, sheet, tools, files) {
     "-": () => view.zoom(0.8),
     v: () => view.show(view.mode === "side" ? "over" : "side"),
     d: () => $("dice").click(),
+    m: () => tools.reflect(!tools.mirror),
     enter: () => tools.close(),
     escape: () => tools.cancel(),
   };

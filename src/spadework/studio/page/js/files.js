@@ -42,7 +42,6 @@ export class Files {
     $("new-cancel").onclick = () => dialog("new").close();
     for (const id of ["new-width", "new-height"]) input(id).addEventListener("input", () => void this.#tellSize());
     $("new-form").onsubmit = () => void attempt(() => this.#create());
-    $("examples").onclick = () => void attempt(() => this.showExamples());
     $("open").onclick = () => input("file").click();
     input("file").onchange = () => {
       const [file] = input("file").files ?? [];
@@ -142,19 +141,6 @@ export class Files {
     const background = Number(/** @type {HTMLSelectElement} */ (/** @type {unknown} */ ($("new-background"))).value);
     if (width * height > MOST) throw new Problem("That sketch is too large", "Use at most 2048 by 2048 pixels");
     await this.start({ ids: new Uint8Array(width * height).fill(background), width, height, background }, "Sketch", true);
-  }
-
-  async showExamples() {
-    dialog("examples").showModal();
-    if ($("example-list").children.length) return;
-    for (const { title, url } of await (await ask("/api/examples")).json()) {
-      const button = make("button", { className: "card" }, make("img", { src: url, alt: "" }), make("span", { textContent: title }));
-      button.onclick = () => {
-        dialog("examples").close();
-        void attempt(() => this.openExample(title, url));
-      };
-      $("example-list").append(button);
-    }
   }
 
   /** @param {string} name @param {string} url */

@@ -9,7 +9,7 @@ import { TOOLS } from "./tools.js";
 const HELP = [
   ["Tools", TOOLS.map(({ key, title }) => `${key.toUpperCase()} ${title.split(/[;,]/)[0].toLowerCase()}`).join(", ")],
   ["Classes", "1 to 9 and 0, or / to search"],
-  ["Brush", "[ smaller, ] larger"],
+  ["Brush", "[ smaller, ] larger, M mirror"],
   ["Pointer", "Space and drag moves the sheet, Alt click picks a class, Shift draws straight (Shift click: from the last point), the right button opens the classes"],
   ["Draw", "on the sketch: arrows move (Shift: further), Space puts the brush down and lifts it, Enter closes a polygon, Esc takes the stroke back"],
   ["History", "Ctrl Z undo, Ctrl Shift Z redo"],

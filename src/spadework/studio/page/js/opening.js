@@ -9,7 +9,7 @@ import { drawIds } from "./view.js";
 /** @typedef {{id: number, name: string, color: string}} ClassInfo */
 
 /** @param {any} opened as it travels @returns {Opened} */
-function unpacked({ ids, width, height, ...rest }) {
+export function unpacked({ ids, width, height, ...rest }) {
   return { sketch: { ids: Uint8Array.from(atob(ids), (byte) => byte.charCodeAt(0)), width, height }, ...rest };
 }
 

@@ -51,7 +51,7 @@ export class Sheet extends EventTarget {
     this.current = stroke;
     this.before = this.raster.ids.slice();
     paintStroke(this.raster, stroke);
-    this.#changed(reachOf(stroke));
+    this.#changed(reachOf(stroke, this.width));
   }
 
   /** The pointer moved: a brush goes on, a shape takes new points. @param {number[]} points */
@@ -60,13 +60,13 @@ export class Sheet extends EventTarget {
     if (this.current.tool === "brush") {
       this.current.points.push(...points);
       paintSegment(this.raster, this.current, this.current.points.length / 3 - 1);
-      this.#changed(reachOf(this.current, this.current.points.slice(-6)));
+      this.#changed(reachOf(this.current, this.width, this.current.points.slice(-6)));
     } else {
-      const before = reachOf(this.current);
+      const before = reachOf(this.current, this.width);
       this.current.points = points;
       this.raster.ids.set(this.before);
       paintStroke(this.raster, this.current);
-      this.#changed(joined(before, reachOf(this.current)));
+      this.#changed(joined(before, reachOf(this.current, this.width)));
     }
   }
 

@@ -136,6 +136,7 @@ export class Shelf {
     this.#begin(found.seed);
     await Promise.all([...found.moods.map((/** @type {any} */ mood) => this.#show(mood)), ...this.photos.map((mood) => this.#paint(mood))]);
     this.#withdraw(found.moods);
+    this.#sort(found.moods);
     this.show();
     $("moods").dataset.shown = "true";
   }
@@ -158,6 +159,13 @@ export class Shelf {
     const style = Object.assign(new Style(), { mood });
     const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
     if (small) cover(this.#offer(mood), small.image, this.#aspect);
+  }
+
+  /** Photos first, then the moods as the day goes. @param {Mood[]} moods */
+  #sort(moods) {
+    const order = [...this.photos, ...moods].map((mood) => this.offers.get(keyOf(mood))?.button);
+    const inOrder = order.every((button, i) => button === $("moods").children[i]);
+    if (!inOrder) $("moods").append(...order.filter((button) => button !== undefined));
   }
 
   /** Moods that this sketch does not have. @param {Mood[]} moods */

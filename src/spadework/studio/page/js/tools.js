@@ -30,6 +30,7 @@ export class Tools extends EventTarget {
     this.palette = palette;
     this.tool = "brush";
     this.square = false;
+    this.mirror = false;
     /** @type {number[]} corners of a polygon so far */
     this.corners = [];
     /** @type {string | null} the tool that waits while the hand is lent */
@@ -49,6 +50,8 @@ export class Tools extends EventTarget {
     input("gap").oninput = () => ($("gap-text").textContent = input("gap").value);
     $("tip-round").onclick = () => this.tip(false);
     $("tip-square").onclick = () => this.tip(true);
+    $("mirror-off").onclick = () => this.reflect(false);
+    $("mirror-on").onclick = () => this.reflect(true);
     this.choose("brush");
   }
 
@@ -78,18 +81,30 @@ export class Tools extends EventTarget {
     $("panes").dataset.tool = name;
   }
 
+  /** @param {boolean} mirror */
+  reflect(mirror) {
+    this.mirror = mirror;
+    press($("mirror-off"), !mirror);
+    press($("mirror-on"), mirror);
+    $("panes").dataset.mirror = String(mirror);
+  }
+
+  /** What a stroke says of it; nothing if it has no other side. */
+  get #mirrored() { return this.mirror ? { mirror: true } : {}; }
+
   /** What is kept with a drawing. */
   get hand() {
     const values = Object.fromEntries(["size", "gap", "only"].map((id) => [id, input(id).value]));
-    return { tool: this.lent ?? this.tool, square: this.square, ...values };
+    return { tool: this.lent ?? this.tool, square: this.square, mirror: this.mirror, ...values };
   }
 
-  /** @param {{tool: string, square: boolean, size: string, gap: string, only: string}} hand */
-  take({ tool, square, ...values }) {
+  /** @param {{tool: string, square: boolean, mirror?: boolean, size: string, gap: string, only: string}} hand */
+  take({ tool, square, mirror, ...values }) {
     for (const [id, value] of Object.entries(values)) if (["size", "gap", "only"].includes(id)) input(id).value = value;
     this.#showSize();
     $("gap-text").textContent = input("gap").value;
     this.tip(square);
+    this.reflect(mirror ?? false);
     this.choose(TOOLS.some(({ name }) => name === tool) ? tool : "brush");
   }
 
@@ -144,14 +159,14 @@ export class Tools extends EventTarget {
     const at = [exact(point.x), exact(point.y)];
     const [id, only] = [this.#id, this.#only];
     if (this.tool === "fill") {
-      this.sheet.begin({ tool: "fill", id, only, points: at, gap: Number(input("gap").value) });
+      this.sheet.begin({ tool: "fill", id, only, points: at, gap: Number(input("gap").value), ...this.#mirrored });
       this.sheet.end();
     } else if (this.tool === "rectangle" || this.tool === "ellipse") {
-      this.sheet.begin({ tool: this.tool, id, only, points: [...at, ...at] });
+      this.sheet.begin({ tool: this.tool, id, only, points: [...at, ...at], ...this.#mirrored });
     } else {
       const from = shift && this.tool !== "line" ? this.#lastPoint : [];
       const tool = this.tool === "line" || from.length ? "line" : "brush";
-      this.sheet.begin({ tool, id, only, points: [...from, ...at, this.#radius(point)], square: this.square });
+      this.sheet.begin({ tool, id, only, points: [...from, ...at, this.#radius(point)], square: this.square, ...this.#mirrored });
     }
     this.dispatchEvent(new Event("drawn"));
   }
@@ -218,7 +233,7 @@ export class Tools extends EventTarget {
     if (this.corners.length > 4 && Math.hypot(at[0] - x, at[1] - y) * this.view.scale < 10) return this.close();
     this.corners.push(...at);
     if (this.sheet.current) this.sheet.extend([...this.corners, ...at]);
-    else this.sheet.begin({ tool: "polygon", id: this.#id, only: this.#only, points: [...at, ...at] });
+    else this.sheet.begin({ tool: "polygon", id: this.#id, only: this.#only, points: [...at, ...at], ...this.#mirrored });
     this.dispatchEvent(new Event("drawn"));
   }
 

@@ -17,7 +17,17 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = ["files", "memory", "palette", "picture", "labelmap", "examples", "translation", "reading"]
+THINGS = [
+    "files",
+    "memory",
+    "palette",
+    "picture",
+    "labelmap",
+    "openraster",
+    "examples",
+    "translation",
+    "reading",
+]
 MEANING = ["tensors", "contexts", "nn", "losses", "modelfile", "checkpoint", "nvlabs", "segmenter"]
 JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "portable", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]

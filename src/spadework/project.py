@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from spadework import openraster
 from spadework.labelmap import LabelMap
 from spadework.palette import Palette
 from spadework.picture import DECODE_ERRORS, PREFIX, Picture
@@ -123,18 +124,26 @@ class Project:
         sketch = self.sketch(engine.palette)
         return self.carried_by(engine.paint(sketch, self.seed, self.style(engine, sketch)))
 
+    def layers(self, engine: "Engine") -> bytes:
+        """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError."""
+        sketch, text = self.sketch(engine.palette), json.dumps(self.data)
+        return openraster.write(sketch, self.paint(engine), text)
+
     def carried_by(self, picture: Picture) -> Picture:
         """The picture with the drawing in its PNG text."""
         return Picture(picture.pixels, {**picture.provenance, "project": self.data})
 
 
 def project_in(data: bytes, name: str = "the project") -> Project | None:
-    """The drawing in a project file, or in a picture that the studio saved; None in all others.
+    """The drawing in a project file, or in a picture or layers that the studio saved; None in all others.
 
     Raises ValueError, one line with the remedy, for a damaged one.
     """
     if data[:16].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return Project.from_text(data.decode("utf-8-sig", "replace"), name)
+    if openraster.is_openraster(data):
+        text = openraster.project_of(data)
+        return None if text is None else Project.from_text(text, name)
     try:
         with Image.open(io.BytesIO(data)) as image:
             text = image.info.get(CHUNK)

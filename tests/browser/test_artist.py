@@ -8,10 +8,13 @@ import pytest
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Server, Studio
+from PIL import Image
 from playwright.sync_api import Browser
+from pyora import Project as Ora
 from typer.testing import CliRunner
 
 from spadework.cli import app
+from spadework.palette import Palette
 from spadework.picture import Picture
 
 OpenStudio = Callable[..., Studio]
@@ -74,3 +77,30 @@ def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
     assert (again.photo == photo).all()
     assert [*studio.trouble, *again.trouble] == []
     context.close()
+
+
+def test_layers_go_to_another_program_and_come_back(open_studio: OpenStudio, tmp_path: Path) -> None:
+    studio = open_studio()
+    studio.choose("brush", "tree")
+    studio.drag((60, 60), (120, 90))
+    studio.settle()
+    ids, photo = studio.ids, studio.photo
+    (tmp_path / "lake.ora").write_bytes(studio.saved("save-layers"))
+    opened = Ora.load(str(tmp_path / "lake.ora"))
+    shown = np.asarray(opened.get_image_data().convert("RGB"))
+    assert (shown == photo).all()
+    stone = Image.new("RGBA", (40, 30), (*map(int, Palette.load("landscape").colors()[9]), 255))
+    opened.add_layer(stone, path="stone", offsets=(200, 100))
+    opened.save(str(tmp_path / "edited.ora"))
+
+    studio.blank()
+    studio.page.set_input_files("#file", tmp_path / "lake.ora")
+    studio.settle()
+    assert (studio.ids == ids).all()
+    assert studio.js("studio.sheet.strokes.length") == 1
+    studio.page.set_input_files("#file", tmp_path / "edited.ora")
+    studio.settle()
+    expected = ids.copy()
+    expected[100:130, 200:240] = studio.id_of("rock")
+    assert (studio.ids == expected).all()
+    assert studio.js("studio.files.name") == "edited"

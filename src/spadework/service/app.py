@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import PNG_SIGNATURE, LabelMap
+from spadework.openraster import MIMETYPE
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.project import Project
@@ -74,6 +75,7 @@ def create_app(
     _explain_errors(app)
     _offer_facts(app, engine, segmenter is not None)
     _offer_painting(app, engine, worker, styles, limits)
+    _offer_layers(app, engine, worker, limits)
     _offer_labels(app, engine, worker, limits, segmenter)
     _offer_styles(app, engine, worker, styles, limits)
     return app
@@ -129,6 +131,16 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
             return Response(painted.to_bytes(), media_type="image/png", headers=_painted_size(painted))
 
         return await asyncio.wrap_future(worker.submit("pictures", work))
+
+
+def _offer_layers(app: FastAPI, engine: Engine, worker: Worker, limits: Limits) -> None:
+    @app.post("/api/layers")
+    async def layers(request: Request) -> Response:
+        """A project -> an OpenRaster file: every class a layer, the photograph on top."""
+        project = Project.from_text((await request.body()).decode("utf-8", "replace"))
+        _demand_small(project.sketch(engine.palette), limits)
+        data = await asyncio.wrap_future(worker.submit("pictures", partial(project.layers, engine)))
+        return Response(data, media_type=MIMETYPE.decode())
 
 
 def _offer_labels(

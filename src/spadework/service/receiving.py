@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.labelmap import PHOTO_COLORS
+from spadework.openraster import is_openraster, labels_of
 from spadework.palette import Palette
 from spadework.picture import DECODE_ERRORS
 from spadework.project import project_in
@@ -31,11 +32,14 @@ def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
     A picture of more than `most` pixels is a photograph. One that is like a photograph is told to be one even
     where it could be read as a label map, which then comes with it.
     """
-    pixels = _pixels(data)
+    pixels = None
     try:
         project = project_in(data, "The drawing")
         if project is not None:
             return OpenedFile(kind="drawing", drawing=json.dumps(project.data))
+        if is_openraster(data):
+            data = labels_of(data)
+        pixels = _pixels(data)
         demand_pixels(data, most)
         opened = open_map(data, target)
     except Refusal as refusal:

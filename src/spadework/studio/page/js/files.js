@@ -48,7 +48,7 @@ export class Files {
       if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
-    const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-project": () => this.saveProject() };
+    const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers(), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();
@@ -173,6 +173,11 @@ export class Files {
     const { width, height, ids } = this.sheet.raster;
     const response = await send(`/api/labels/write?${query({ width, height })}`, ids.slice());
     download(await response.blob(), `${this.name}.labels.png`);
+  }
+
+  /** For Krita and GIMP. */
+  async saveLayers() {
+    download(await (await send("/api/layers", this.text)).blob(), `${this.name}.ora`);
   }
 
   get text() { return projectText(this.sheet, this.style, this.palette); }

@@ -194,3 +194,53 @@ def test_another_machine_paints_too(browser: Browser) -> None:
     finally:
         context.close()
         remote.kill()
+
+
+def test_what_cannot_be_kept_is_not_replaced(studio: Studio, tmp_path: Path) -> None:
+    ids = draw(studio)
+    studio.kept()
+    studio.js(
+        "studio.drawings.cupboard.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'))"
+    )
+    replaced_by_new(studio, tmp_path)
+    expect(studio.page.locator("#toast")).to_contain_text("no room to keep this drawing")
+    studio.settle()
+    assert (studio.ids == ids).all()
+
+
+@pytest.mark.parametrize("said", ["{", "null", '{"time": 9e15}', "[]"])
+def test_a_damaged_last_word_is_passed_over(studio: Studio, said: str) -> None:
+    ids = draw(studio)
+    studio.kept()
+    studio.js(
+        """addEventListener('pagehide', () =>
+          localStorage.setItem('spadework-last:' + studio.drawings.name, a))""",
+        said,
+    )
+    studio.page.reload()
+    studio.ready()
+    assert (studio.ids == ids).all()
+    assert studio.js("Object.keys(localStorage)") == []
+
+
+def test_without_any_store_it_still_paints(browser: Browser, server: Server) -> None:
+    """As with site data blocked: it says so, and New turns the page for as long as the tab lives."""
+    context = browser.new_context()
+    context.add_init_script(
+        """for (const name of ["localStorage", "sessionStorage", "indexedDB"])
+             Object.defineProperty(globalThis, name, {
+               get() { throw new DOMException("no", "SecurityError"); }
+             });"""
+    )
+    studio = Studio(context.new_page(), server.url)
+    ids = draw(studio)
+    expect(studio.page.locator("#toast")).to_contain_text("does not keep this drawing")
+    replaced_by_new(studio, Path())
+    studio.settle()
+    studio.page.click("#drawings")
+    studio.page.get_by_label("Open Alpine lake").click()
+    studio.settle()
+    assert (studio.ids == ids).all()
+    studio.page.click("#theme")
+    assert studio.trouble == []
+    context.close()

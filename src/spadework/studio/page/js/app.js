@@ -167,7 +167,11 @@ function listenToTabs() {
 function swapTheme() {
   const { dataset } = document.documentElement;
   dataset.theme = dataset.theme === "dark" ? "light" : "dark";
-  localStorage.setItem("theme", dataset.theme);
+  try {
+    localStorage.setItem("theme", dataset.theme ?? "");
+  } catch {
+    // for this visit only
+  }
 }
 
 start().catch(complain);

@@ -1,7 +1,7 @@
 // Nothing is lost: every drawing stays on a shelf, and a new one only turns the page.
 
 import { Problem } from "./api.js";
-import { Cupboard, hearLast, lastNames, sayLast } from "./keep.js";
+import { Cupboard, hearLast, lastNames, ownName, rememberName, sayLast } from "./keep.js";
 import { $, attempt, complain, dialog, icon, make, note, uniqueName, whenQuiet } from "./page.js";
 import { claim } from "./places.js";
 
@@ -42,7 +42,7 @@ export class Drawings {
   /** The drawing that this tab had, else the newest that no living tab has, else none. @returns {Promise<Kept | null>} */
   async begin() {
     this.cupboard = await Cupboard.open("spadework");
-    const own = sessionStorage.getItem("sheet");
+    const own = ownName();
     const release = own && (await claim(own, RELOAD));
     if (own && release) this.#sit(own, release);
     for (const name of lastNames()) await this.#hear(name);
@@ -78,7 +78,7 @@ export class Drawings {
   #sit(name, release) {
     this.release();
     [this.name, this.release] = [name, release];
-    sessionStorage.setItem("sheet", name);
+    rememberName(name);
   }
 
   /** The drawing is not what it was. */
@@ -95,16 +95,14 @@ export class Drawings {
     return { text: desk.text(), time: Date.now(), title: desk.title, face: desk.face(), hand: desk.hand(), plain: fresh };
   }
 
+  /** Whether it could be kept. */
   async save() {
     const now = this.version;
-    try {
-      await this.cupboard.put(this.name, this.#record());
-      if (!this.cupboard.lasting) this.#warn();
-    } catch {
-      this.#warn();
-    }
+    const kept = await this.cupboard.put(this.name, this.#record()).then(() => true, () => false);
+    if (!kept || !this.cupboard.lasting) this.#warn();
     this.kept = now;
     document.body.dataset.kept = String(now);
+    return kept;
   }
 
   #warn() {
@@ -124,11 +122,16 @@ export class Drawings {
     if (!this.desk.untouched()) this.fresh = false;
     if (this.fresh) await this.cupboard.remove(name);
     else {
-      await this.save();
+      await this.#demandKept();
       note(`“${title}” is kept under Drawings`, "Go back", () => this.take(name));
     }
     await this.#sitAnew();
     this.fresh = fresh;
+  }
+
+  /** Nothing takes the place of a drawing that cannot be kept. */
+  async #demandKept() {
+    if (!(await this.save())) throw new Problem("The browser has no room to keep this drawing", "Save its project, delete some of your drawings, and try again");
   }
 
   /** Go on with a drawing of the shelf. @param {string} name */
@@ -138,7 +141,7 @@ export class Drawings {
     if (!release) throw new Problem("Another tab has this drawing", "Go on with it there, or close that tab first");
     const kept = await this.cupboard.get(name);
     if (!kept) throw new Problem("This drawing is gone", "Choose another one");
-    await this.save();
+    await this.#demandKept();
     this.lay(kept);
     this.#sit(name, release);
     this.fresh = false;

@@ -85,14 +85,48 @@ export function sayLast(name, kept) {
 }
 
 /** Names of pages that had a last word. */
-export const lastNames = () => Object.keys(localStorage).filter((key) => key.startsWith(LAST)).map((key) => key.slice(LAST.length));
+export function lastNames() {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(LAST)).map((key) => key.slice(LAST.length));
+  } catch {
+    return [];  // the browser has closed its stores to this site
+  }
+}
 
 /** Puts a page's last word where it belongs, unless there is a newer one. @param {Cupboard} cupboard @param {string} name */
 export async function hearLast(cupboard, name) {
-  const said = localStorage.getItem(LAST + name);
-  /** @type {Kept | null} */
-  const kept = said && JSON.parse(said);
+  const kept = parsed(localStorage.getItem(LAST + name));
   const known = await cupboard.get(name);
   if (kept && (!known || known.time < kept.time)) await cupboard.put(name, kept);
   localStorage.removeItem(LAST + name);
+}
+
+/** @param {string | null} said @returns {Kept | null} */
+function parsed(said) {
+  try {
+    const kept = JSON.parse(said ?? "null");
+    return typeof kept?.text === "string" ? kept : null;
+  } catch {
+    return null;
+  }
+}
+
+const PLACE = "sheet";
+
+/** The name of this tab's drawing before a reload. */
+export function ownName() {
+  try {
+    return sessionStorage.getItem(PLACE);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} name */
+export function rememberName(name) {
+  try {
+    sessionStorage.setItem(PLACE, name);
+  } catch {
+    // a reload will begin anew; that nothing is kept is told when the drawing is saved
+  }
 }

@@ -13,7 +13,7 @@ const FORMAT = "spadework-project";
 /** @param {Sheet} sheet @param {Style} style @param {string} palette */
 export function projectText(sheet, style, palette) {
   const { width, height, background, ids } = sheet.base;
-  const base = { width, height, background, ids: packed(ids) };
+  const base = { width, height, background, ids: packedOnce(ids) };
   const { undone, current } = sheet;
   const strokes = current ? [...sheet.strokes, current] : sheet.strokes;
   return `${JSON.stringify({ format: FORMAT, version: 1, palette, base, strokes, undone, style, ids: packed(sheet.ids) })}\n`;
@@ -47,6 +47,16 @@ function parsed(text) {
 }
 
 const damaged = () => new Problem("This project is damaged", "Open another copy of it.");
+
+/** @type {WeakMap<Uint8Array, string>} */
+const packs = new WeakMap();
+
+/** A base never changes. @param {Uint8Array} ids */
+function packedOnce(ids) {
+  const text = packs.get(ids) ?? packed(ids);
+  packs.set(ids, text);
+  return text;
+}
 
 /** Runs of equal ids as "id*count id*count ...". @param {Uint8Array} ids */
 export function packed(ids) {

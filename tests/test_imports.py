@@ -19,10 +19,11 @@ MODULES = {
 
 THINGS = [
     *("files", "memory", "content", "decoding", "palette", "picture", "raster", "exact", "labelmap"),
+    "openraster",
     *("examples", "translation", "blends", "encodings", "reading", "opening"),
 ]
 MEANING = ["tensors", "contexts", "nn", "losses", "modelfile", "checkpoint", "nvlabs", "segmenter"]
-JOURNEYS = ["data", "training", "engine", "candidates", "evaluation", "portable", "bench"]
+JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "portable", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]
 ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""

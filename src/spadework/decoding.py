@@ -28,6 +28,9 @@ ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Type
 
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
+UNREADABLE = (*ERRORS, *TOO_LARGE)
+"""What pillow raises on files that are damaged, too large or no pictures."""
+
 HARMLESS = (b"tRNS", b"eXIf", b"acTL")
 """The ancillary chunks of a PNG that do matter; a broken one of another kind is left out."""
 

@@ -81,6 +81,11 @@ def _few(words: list[str]) -> str:
     return ", ".join(words[:SHOWN]) + more
 
 
+def synonyms_of(name: str) -> tuple[str, ...]:
+    """Other words that people use for a class of that name."""
+    return tuple(_shipped()["synonyms"].get(_plain(name), ()))
+
+
 def _partner(name: str, aliases: tuple[str, ...], target: Palette) -> int | None:
     """The id in the target of the nearest name."""
     known = {_plain(a): c.id for c in reversed(target.classes) for a in c.aliases}
@@ -107,10 +112,15 @@ def _related(name: str) -> Iterator[str]:
 
 
 @cache
+def _shipped() -> dict[str, dict[str, list[str]]]:
+    return json.loads(TABLE.read_text())
+
+
+@cache
 def _table() -> dict[str, list[str]]:
     """Name -> those that may stand for it, in the table's order."""
     table: dict[str, list[str]] = {}
-    for general, names in json.loads(TABLE.read_text())["stands_for"].items():
+    for general, names in _shipped()["stands_for"].items():
         for name in names:
             table.setdefault(_plain(name), []).append(_plain(general))
     return table

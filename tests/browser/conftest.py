@@ -38,7 +38,7 @@ def server() -> "Iterator[Server]":
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     with sync_playwright() as playwright:
-        browser = launched(playwright)
+        browser = launched(playwright, "--host-resolver-rules=MAP studio.test 127.0.0.1")
         yield browser
         browser.close()
 

@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import CDPSession, ConsoleMessage, Page
+from playwright.sync_api import CDPSession, ConsoleMessage, Locator, Page
 
 from spadework.bench import studio as bench
 
@@ -22,9 +22,10 @@ PATIENCE = 60.0
 class Server(bench.Server):
     """`spadework studio` in a process of its own, which answers."""
 
-    def __init__(self, port: int = 0) -> None:
-        super().__init__(port)
-        wait(self._answers, "the server answers")
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        super().__init__(port, host=host)
+        if host == "127.0.0.1":
+            wait(self._answers, "the server answers")
 
     @property
     def port(self) -> int:
@@ -124,15 +125,24 @@ class Studio:
         for type in ("mousePressed", "mouseReleased"):
             session.send("Input.dispatchMouseEvent", {"type": type, **pen})
 
+    def reach(self, selector: str) -> Locator:
+        """Something on the page; in a small window its panel is opened first."""
+        found = self.page.locator(selector)
+        for panel in ("draw", "classes", "style"):
+            if not found.is_visible():
+                self.page.click(f"#tab-{panel}")
+        return found
+
     def choose(self, tool: str, name: str | None = None) -> None:
         """A tool, and a class by its name."""
-        self.page.click(f"#tool-{tool}")
+        self.reach(f"#tool-{tool}").click()
         if name:
+            self.reach("#palette")
             self.page.locator("#palette label", has_text=name).first.click()
 
     def slide(self, id: str, value: int) -> None:
         """Set a slider."""
-        self.page.locator(f"#{id}").fill(str(value))
+        self.reach(f"#{id}").fill(str(value))
 
     @property
     def ids(self) -> np.ndarray:
@@ -145,6 +155,17 @@ class Studio:
         """The id of a class."""
         return self.js("studio.palette.classes.find((info) => info.name === a).id", name)
 
+    def seed(self, seed: int) -> None:
+        """Types a seed."""
+        self.reach("#seed").fill(str(seed))
+        self.page.keyboard.press("Enter")
+        self.settle()
+
+    def moods(self) -> list[str]:
+        """The names on the shelf, once they are there."""
+        self.until("document.getElementById('moods').dataset.shown === 'true'")
+        return self.js("[...document.querySelectorAll('.mood span')].map((name) => name.textContent)")
+
     def blank(self, rows: Sequence[str] | None = None, width: int = 96, height: int = 64) -> None:
         """Start from a sheet of class 0, or from rows of digits."""
         ids = [int(digit) for row in rows for digit in row] if rows else [0] * (width * height)
@@ -155,7 +176,17 @@ class Studio:
     @property
     def photo(self) -> np.ndarray:
         """(H, W, 3) uint8 of the photograph on the page."""
-        url = self.js("document.getElementById('photo').toDataURL()")
+        return self.faces("#photo")[0]
+
+    def faces(self, selector: str) -> list[np.ndarray]:
+        """(H, W, 3) uint8 of every canvas of a selector."""
+        urls = self.js("[...document.querySelectorAll(a)].map((face) => face.toDataURL())", selector)
+        data = (b64decode(url.partition(",")[2]) for url in urls)
+        return [np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in data]
+
+    def image(self, selector: str) -> np.ndarray:
+        """(H, W, 3) uint8 of an img whose source is a data URL."""
+        url = self.js("document.querySelector(a).src", selector)
         return np.asarray(Image.open(io.BytesIO(b64decode(url.partition(",")[2]))).convert("RGB"))
 
     def saved(self, button: str) -> bytes:

@@ -11,7 +11,7 @@ from spadework.bench.studio import launched
 from spadework.palette import Palette
 
 DOCS = Path(__file__).parents[2] / "docs"
-SCREENS = [(1366, 768), (1920, 1080), (390, 844)]
+SCREENS = [(1366, 768), (1920, 1080), (1024, 768), (820, 1180), (844, 390), (390, 844)]
 
 
 def small(png: bytes) -> Image.Image:
@@ -33,7 +33,7 @@ def main() -> None:
             for scheme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 studio = Studio(page, server.url)
-                studio.until("!document.querySelector('.mood canvas:not([data-painted])')")
+                studio.until("document.getElementById('moods').dataset.shown === 'true'")
                 small(page.screenshot()).save(DOCS / f"studio-{width}-{scheme}.png", optimize=True)
                 page.context.close()
         browser.close()

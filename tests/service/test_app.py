@@ -59,7 +59,13 @@ def photo(value: int = 90) -> bytes:
 def test_the_model_tells_its_classes(client: TestClient) -> None:
     model = client.get("/api/model").json()
     assert [c["name"] for c in model["classes"]][:2] == ["sky", "clouds"]
-    assert model["classes"][-1] == {"id": 255, "name": "unknown", "color": "#4a0a4a", "aliases": []}
+    assert model["classes"][-1] == {
+        "id": 255,
+        "name": "unknown",
+        "color": "#4a0a4a",
+        "aliases": [],
+        "synonyms": [],
+    }
     assert model["styles"]
     assert model["photo_styles"]
 
@@ -141,7 +147,7 @@ def test_a_map_of_another_palette_is_translated_and_told(client: TestClient, eng
     assert found["palette"] == "coco_stuff"
     assert found["report"][0].startswith("palette coco_stuff: ")
     assert "river -> water" in found["report"][-1]
-    for name, words in (("x", "no palette"), ("../x.json", "pattern")):
+    for name, words in (("x", "no palette"), ("../x.json", "the name of a shipped palette")):
         answer = client.post("/api/labels/read", params={"palette": name}, content=file)
         assert words in problem(answer, 422)
 
@@ -248,3 +254,65 @@ def test_with_a_real_engine(tmp_path: Path, shipped: bool) -> None:
     with TestClient(create_app(engine), HERE) as client:
         answer = client.post("/api/paint", params={"seed": 3}, content=sketch.read_bytes())
         assert Picture.from_bytes(answer.content) == engine.paint(LabelMap.read(sketch, engine.palette), 3)
+
+
+def test_any_file_is_told_for_what_it_is(client: TestClient, engine: FakeEngine) -> None:
+    def kind(content: bytes) -> str:
+        answer = client.post("/api/open", content=content)
+        assert answer.status_code == 200
+        return answer.json()["kind"]
+
+    rng = np.random.default_rng(0)
+    grain = rng.normal(0, 9, (60, 90, 3)) + np.linspace(10, 50, 90)[:, None]
+    dark = io.BytesIO()
+    Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(dark, format="JPEG")
+    spoilt = io.BytesIO()
+    Image.fromarray(engine.palette.colorize(IDS)).save(spoilt, format="JPEG", quality=90)
+    large = io.BytesIO()
+    Image.new("RGB", (300, 300)).save(large, format="JPEG")
+    assert kind(LabelMap(IDS, engine.palette).to_bytes()) == "labels"
+    assert kind(spoilt.getvalue()) == "labels"
+    assert kind(dark.getvalue()) == "photo"
+    assert kind(large.getvalue()) == "photo"  # too large for a sketch, but not for its light
+    assert kind(b"Dear studio") == "nothing"
+    assert kind(b"") == "nothing"
+
+
+def test_no_words_of_the_machine_in_a_refusal(client: TestClient) -> None:
+    asked = [
+        ({"seed": "x"}, "seed x is not what it can be: Give a whole number."),
+        ({"seed": -1}, "Give at least 0."),
+        ({"width": 9000}, "Give at most 8192."),
+        ({"style": "dusk"}, "Give seed:7, or the id of a style."),
+        ({"form": "bmp"}, "Give 'png' or 'raw'."),
+        ({"blend": "nan"}, "blend nan"),
+        ({"sed": 1}, "sed is not known here: Leave sed out."),
+        ({"live": "perhaps"}, "Give true or false."),
+    ]
+    for params, words in asked:
+        told = problem(client.post("/api/paint", params=params, content=RAW), 422)
+        assert words in told
+        assert not re.search(r"[Ii]nput|pattern|parse|\^|\\", told)
+    told = problem(client.put("/api/styles", content=b"{", headers={"Content-Type": "application/json"}), 422)
+    assert "Give JSON." in told
+
+
+def test_varied_styles_lie_apart(client: TestClient, engine: FakeEngine) -> None:
+    query = {**SIZE, "seed": 2**32 - 2}
+    found = client.post("/api/styles/varied", params=query, content=RAW).json()
+    assert len({one["seed"] for one in found}) == len({one["id"] for one in found}) == 4
+    assert found[0]["seed"] == 2**32 - 2
+    for one in found:
+        np.testing.assert_array_equal(np.array(one["z"], np.float32), engine.sample_style(one["seed"], IDS).z)
+    z = np.array([one["z"] for one in found])
+    apart = np.linalg.norm(z[:, None] - z, axis=-1)[np.triu_indices(4, 1)].min()
+    first = np.stack([engine.sample_style(seed, IDS).z for seed in range(4)])
+    assert apart > np.linalg.norm(first[:, None] - first, axis=-1)[np.triu_indices(4, 1)].min()
+
+
+def test_what_is_painted_of_a_size(client: TestClient, engine: FakeEngine) -> None:
+    short = min(engine.card.generator.size)
+    told = client.get("/api/size", params={"width": 8 * short, "height": 4 * short}).json()
+    assert told == {"width": 2 * short, "height": short}
+    picture = client.post("/api/paint", params=SIZE, content=RAW)
+    assert picture.headers["x-painted"] == "60x40"

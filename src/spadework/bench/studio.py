@@ -46,7 +46,7 @@ STROKE = """() => new Promise((done) => {
     painter.removeEventListener("photograph", shown);
     const ms = performance.now() - began;
     const ids = Array.from(sheet.ids, (id) => String.fromCharCode(id)).join("");
-    done({ first, ms, stages: detail.stages, ids, seed: style.seed, z: style.mood.z });
+    done({ first, ms, stages: detail.stages, ids, seed: style.seed, z: style.mood.z ?? null });
   });
 })"""
 """Answers when the picture of the next stroke is on the page: ms since the pointer came down, and stages."""
@@ -94,10 +94,10 @@ class StudioCase(BaseModel):
 class Server:
     """`spadework studio` in a process of its own, on a port of this machine."""
 
-    def __init__(self, port: int = 0, model: str = "landscape") -> None:
+    def __init__(self, port: int = 0, model: str = "landscape", host: str = "127.0.0.1") -> None:
         command = [sys.executable, "-m", "spadework", "studio", "--no-browser", "--device", "cpu"]
         self.process = subprocess.Popen(
-            [*command, "--model", model, "--port", str(port)],
+            [*command, "--model", model, "--port", str(port), "--host", host],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
@@ -133,9 +133,9 @@ def browser_file() -> Path:
     return Path(found)
 
 
-def launched(playwright: "Playwright") -> "Browser":
-    """This machine's Chromium, without a window."""
-    return playwright.chromium.launch(executable_path=browser_file(), args=list(ARGUMENTS))
+def launched(playwright: "Playwright", *more: str) -> "Browser":
+    """This machine's Chromium, without a window; `more`: further arguments for it."""
+    return playwright.chromium.launch(executable_path=browser_file(), args=[*ARGUMENTS, *more])
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _page(url: str) -> "Iterator[Page]":
         page = browser.new_page(viewport={"width": 1366, "height": 768}, bypass_csp=True)  # to wait in it
         page.goto(url)
         page.wait_for_function("document.body.dataset.ready === 'true' && !studio.painter.running")
-        page.wait_for_function("!document.querySelector('.mood canvas:not([data-painted])')")
+        page.wait_for_function("document.getElementById('moods').dataset.shown === 'true'")
         yield page
         browser.close()
 
@@ -167,9 +167,12 @@ def _stroke(page: "Page", n: int) -> dict[str, Any]:
 
 
 def _engine_alone(engine: Engine, told: dict[str, Any], size: tuple[int, int]) -> float:
-    """Milliseconds in which the engine paints the map of a stroke in the stroke's style."""
+    """Milliseconds in which the engine paints the map of a stroke in the stroke's style.
+
+    A mood that nobody has chosen follows the map: there the engine finds its style too.
+    """
     ids = np.frombuffer(told["ids"].encode("latin1"), np.uint8).reshape(size)
-    style = Style(np.array(told["z"], np.float32), "the page's")
+    style = Style(np.array(told["z"], np.float32), "the page's") if told["z"] else None
     began = time.perf_counter()
     engine.paint(ids, told["seed"], style)
     return 1000 * (time.perf_counter() - began)

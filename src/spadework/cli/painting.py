@@ -5,7 +5,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spadework.engine import Engine, Style
     from spadework.labelmap import LabelMap
     from spadework.picture import Picture
+    from spadework.project import Project
 
 OTHER_PICTURES = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -31,8 +32,9 @@ def paint(
     ] = Path("out"),
     model: Model = "landscape",
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Decides style and detail; the same seed, the same picture.")
-    ] = 0,
+        int | None,
+        typer.Option(metavar="N", help="Decides style and detail, 0 by default; same seed, same picture."),
+    ] = None,
     style: Annotated[
         Path | None, typer.Option(metavar="PHOTO", help="Take light and colours from a photo.")
     ] = None,
@@ -56,10 +58,12 @@ def paint(
     """Turn sketches into photographs.
 
     A sketch is a PNG of class ids, or one painted in the colours of the palette (see `spadework palettes
-    landscape`). The photograph is as large as the sketch and goes to PATH/SKETCH.png. Of candidates the one
-    goes there that obeys the sketch and is like a photo; the scores of all go to PATH/SKETCH.json.
+    landscape`), or a drawing of the studio: its project, or a picture that it saved. A drawing has its own
+    seed and style, unless --seed or --style is given. The photograph is as large as the sketch and goes to
+    PATH/SKETCH.png. Of candidates the one goes there that obeys the sketch and is like a photo; the scores of
+    all go to PATH/SKETCH.json.
     """
-    jobs = _jobs(sketches, out, seed, candidates, keep_all)
+    jobs = _jobs(sketches, out, seed or 0, candidates, keep_all)
     _demand_inputs_safe(jobs, style)
     grid = _size(size)
     from spadework.picture import Picture
@@ -71,7 +75,7 @@ def paint(
     with bar() as progress:
         for job in progress.track(jobs, description="painting"):
             try:
-                rows += _paint(engine, job, look, grid, upscale, reader)
+                rows += _paint(engine, job, seed, look, grid, upscale, reader)
             except Unreadable as error:
                 failed = complain(str(error))
     if rows:
@@ -114,10 +118,11 @@ def _jobs(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_
         raise ValueError(f"-o {out} is one file for {len(files)} sketches: give a folder")
     places: dict[str, Path] = {}
     for file in files:
-        if file.stem in places:
-            both = f"{places[file.stem]} and {file}"
-            raise ValueError(f"{both} would both become {out / file.stem}.png: rename one, or paint it alone")
-        places[file.stem] = file
+        stem = file.stem.removesuffix(".spadework")  # of NAME.spadework.json
+        if stem in places:
+            both = f"{places[stem]} and {file}"
+            raise ValueError(f"{both} would both become {out / stem}.png: rename one, or paint it alone")
+        places[stem] = file
     targets = {file: out if single else out / f"{stem}.png" for stem, file in places.items()}
     keep = keep_all and candidates > 1
     return [Job(f, seeds, target, target.with_suffix("") if keep else None) for f, target in targets.items()]
@@ -165,6 +170,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 def _paint(
     engine: "Engine",
     job: Job,
+    seed: int | None,
     style: "Style | None",
     size: tuple[int, int] | None,
     upscale: int,
@@ -172,7 +178,11 @@ def _paint(
 ) -> list[list[str]]:
     """Rows for the table. Raises Unreadable for a bad sketch, ValueError for what no sketch would survive."""
     try:
-        sketch = _sketch(engine, job.sketch)
+        project = _drawing(job.sketch)
+        sketch = project.sketch(engine.palette) if project else _sketch(engine, job.sketch)
+        if project and seed is None:
+            job = replace(job, seeds=range(project.seed, project.seed + len(job.seeds)))
+            style = style or project.style(engine, sketch)
     except ValueError as error:
         raise Unreadable(str(error)) from error
     began = time.perf_counter()
@@ -202,6 +212,14 @@ def _keep_best(
     told = {"sketch": job.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
     atomic_write(job.scores, f"{json.dumps(told, indent=1)}\n".encode())
     return rivals[0].picture, rivals[0].seed
+
+
+def _drawing(file: Path) -> "Project | None":
+    """The drawing in a file of the studio. Raises ValueError for a damaged one."""
+    from spadework.files import read_bytes
+    from spadework.project import project_in
+
+    return project_in(read_bytes(file), str(file))
 
 
 def _save(picture: "Picture", target: Path) -> None:

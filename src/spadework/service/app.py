@@ -16,21 +16,32 @@ from starlette.exceptions import HTTPException
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import LabelMap
+from spadework.openraster import MIMETYPE
 from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.project import Project
+from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
+from spadework.service.moods import Search
 from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
+from spadework.service.receiving import receive
 from spadework.service.schemas import (
+    FoundMoods,
     HeldStyle,
     ModelInfo,
+    OpenedFile,
     OpenedMap,
+    PaintedSize,
     PaintQuery,
     ReadQuery,
     SeedQuery,
+    SeedStyle,
     SketchSize,
     StyleValues,
+    VariedQuery,
+    told,
 )
-from spadework.service.styles import Styles, style_from
+from spadework.service.styles import Styles, style_from, varied
 from spadework.service.worker import Busy, Stale, Worker
 
 FAST = 1
@@ -65,6 +76,7 @@ def create_app(
     _explain_errors(app)
     _offer_facts(app, engine, segmenter is not None)
     _offer_painting(app, engine, worker, styles, limits)
+    _offer_layers(app, engine, worker, limits)
     _offer_labels(app, engine, worker, limits, segmenter)
     _offer_styles(app, engine, worker, styles, limits)
     return app
@@ -76,6 +88,14 @@ def _offer_facts(app: FastAPI, engine: Engine, segments: bool) -> None:
     @app.get("/api/health")
     async def health() -> dict[str, bool]:
         return {"ready": True}
+
+    @app.get("/api/size")
+    async def size(query: Annotated[SketchSize, Query()]) -> PaintedSize:
+        """At what size the network paints a sketch."""
+        height, width = painting_size(
+            (query.height or facts.size[0], query.width or facts.size[1]), engine.card.generator
+        )
+        return PaintedSize(width=width, height=height)
 
     @app.get("/api/model")
     async def model() -> ModelInfo:
@@ -101,12 +121,40 @@ def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles
 
         return await asyncio.wrap_future(worker.submit(query.client, work, query.live))
 
+    @app.post("/api/picture")
+    async def picture(request: Request) -> Response:
+        """A project -> its picture, which carries the project."""
+        project = Project.from_text((await request.body()).decode("utf-8", "replace"))
+        _demand_small(project.sketch(engine.palette), limits)
+
+        def work() -> Response:
+            painted = project.paint(engine)
+            return Response(painted.to_bytes(), media_type="image/png", headers=_painted_size(painted))
+
+        return await asyncio.wrap_future(worker.submit("pictures", work))
+
+
+def _offer_layers(app: FastAPI, engine: Engine, worker: Worker, limits: Limits) -> None:
+    @app.post("/api/layers")
+    async def layers(request: Request) -> Response:
+        """A project -> an OpenRaster file: every class a layer, the photograph on top."""
+        project = Project.from_text((await request.body()).decode("utf-8", "replace"))
+        _demand_small(project.sketch(engine.palette), limits)
+        data = await asyncio.wrap_future(worker.submit("pictures", partial(project.layers, engine)))
+        return Response(data, media_type=MIMETYPE.decode())
+
 
 def _offer_labels(
     app: FastAPI, engine: Engine, worker: Worker, limits: Limits, segmenter: Segmenter | None
 ) -> None:
     async def answer(work: Callable[[], Opened]) -> OpenedMap:
         return OpenedMap.of(await asyncio.wrap_future(worker.submit("labels", work)))
+
+    @app.post("/api/open")
+    async def open_file(request: Request) -> OpenedFile:
+        """Any file -> what it is."""
+        work = partial(receive, await request.body(), engine.palette, limits.pixels)
+        return await asyncio.wrap_future(worker.submit("labels", work))
 
     @app.post("/api/labels/read")
     async def read_labels(request: Request, query: Annotated[ReadQuery, Query()]) -> OpenedMap:
@@ -158,6 +206,28 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
 
         return await asyncio.wrap_future(worker.submit("styles", work))
 
+    @app.post("/api/styles/varied")
+    async def vary_styles(request: Request, query: Annotated[VariedQuery, Query()]) -> list[SeedStyle]:
+        """Styles of seeds for a sketch that lie far from each other."""
+        sketch = _sketch(await request.body(), query, engine, limits)
+
+        def work() -> list[SeedStyle]:
+            found = varied(engine, sketch, query.seed, query.count)
+            return [SeedStyle(seed=seed, **styles.hold(style).model_dump()) for seed, style in found.items()]
+
+        return await asyncio.wrap_future(worker.submit("styles", work))
+
+    @app.post("/api/moods")
+    async def find_moods(request: Request, query: Annotated[SeedQuery, Query()]) -> FoundMoods:
+        """Moods with names for a sketch, painted one by one, so that nobody waits for all of them."""
+        sketch = _sketch(await request.body(), query, engine, limits)
+        search = Search(engine, sketch, query.seed)
+        while not search.done:
+            if await request.is_disconnected():
+                raise Stale
+            await asyncio.wrap_future(worker.submit("moods", search.step))
+        return search.found(styles)
+
     @app.put("/api/styles")
     async def bring_style(values: StyleValues) -> HeldStyle:
         """A style that the page has kept."""
@@ -175,11 +245,16 @@ def _sketch(data: bytes, size: SketchSize, engine: Engine, limits: Limits) -> La
     else:
         ids = np.frombuffer(data, np.uint8).reshape(size.height, size.width)
         sketch = LabelMap(ids.copy(), engine.palette)
+    _demand_small(sketch, limits)
+    return sketch
+
+
+def _demand_small(sketch: LabelMap, limits: Limits) -> None:
+    """Raises Refusal for a sketch of too many pixels."""
     if sketch.ids.size > limits.pixels:
         height, width = sketch.size
         sentence = f"A sketch of {width}x{height} pixels is too large for the studio"
         raise Refusal(413, sentence, f"Use at most {limits.pixels:,} pixels.")
-    return sketch
 
 
 def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None) -> Picture:
@@ -194,12 +269,18 @@ def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style |
 def _packed(picture: Picture, form: str) -> Response:
     """A PNG, or for a page on this machine plain RGBA with its size in the headers."""
     if form == "png":
-        return Response(picture.to_bytes(FAST), media_type="image/png")
+        return Response(picture.to_bytes(FAST), media_type="image/png", headers=_painted_size(picture))
     height, width = picture.size
     opaque = np.full((height, width, 1), 255, np.uint8)
     pixels = np.concatenate([picture.pixels, opaque], 2).tobytes()
     size = {"X-Width": str(width), "X-Height": str(height)}
-    return Response(pixels, media_type="application/octet-stream", headers=size)
+    return Response(pixels, media_type="application/octet-stream", headers=size | _painted_size(picture))
+
+
+def _painted_size(picture: Picture) -> dict[str, str]:
+    """The header that tells what the network painted: "384x256", width x height."""
+    height, width = picture.provenance.get("painted_size", picture.size)
+    return {"X-Painted": f"{width}x{height}"}
 
 
 def _explain_errors(app: FastAPI) -> None:
@@ -217,14 +298,11 @@ def _explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ValueError)
     async def wrong(request: Request, error: ValueError) -> Response:
-        sentence, _, remedy = str(error).rpartition(": ")
-        return Refusal(422, sentence or remedy, remedy if sentence else "Try another one.").response()
+        return Refusal(422, *told(error)).response()
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"][1:])) or "request"
-        return Refusal(422, f"{where}: {fault['msg']}", "Correct it and ask again.").response()
+        return Refusal(422, *told_fault(error.errors()[0])).response()
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:

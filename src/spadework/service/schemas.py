@@ -9,6 +9,7 @@ from spadework import __version__
 from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import MAX_SIDE, MIN_SIDE
 from spadework.palette import Palette
+from spadework.translation import synonyms_of
 
 if TYPE_CHECKING:
     from spadework.service.opening import Opened
@@ -31,13 +32,20 @@ class Problem(Wire):
     remedy: str
 
 
+def told(error: ValueError) -> tuple[str, str]:
+    """Sentence and remedy of an error for people, whose message ends in ": remedy"."""
+    sentence, _, remedy = str(error).rpartition(": ")
+    return (sentence, remedy) if sentence else (remedy, "Try another one.")
+
+
 class ClassInfo(Wire):
-    """A class one can paint with."""
+    """A class one can paint with. `synonyms`: other words to find it by."""
 
     id: int
     name: str
     color: str
     aliases: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
 
 
 class ModelInfo(Wire):
@@ -64,7 +72,8 @@ class ModelInfo(Wire):
             name = palette.name_of(id)
             aliases = () if id == palette.unknown else palette.by_name(name).aliases
             color = f"#{bytes(colors[id]).hex()}"
-            classes.append(ClassInfo(id=id, name=name, color=color, aliases=aliases))
+            found = {"aliases": aliases, "synonyms": synonyms_of(name)}
+            classes.append(ClassInfo(id=id, name=name, color=color, **found))
         return cls(
             name=card.name,
             version=__version__,
@@ -97,6 +106,26 @@ class HeldStyle(StyleValues):
         return cls(id=id, origin=style.origin, z=tuple(map(float, style.z)))
 
 
+class SeedStyle(HeldStyle):
+    """The style of a seed for a sketch."""
+
+    seed: int
+
+
+class NamedMood(SeedStyle):
+    """A mood for a sketch; `face` is a small PNG of the sketch in it, in base64."""
+
+    name: str
+    face: str
+
+
+class FoundMoods(Wire):
+    """The moods that a model has for a sketch, and the seed to begin with, which is not near black."""
+
+    moods: tuple[NamedMood, ...]
+    seed: int
+
+
 class OpenedMap(Wire):
     """A map that was opened: `ids` of the model's classes, one byte per pixel, in base64.
 
@@ -125,6 +154,15 @@ class OpenedMap(Wire):
         )
 
 
+class OpenedFile(Wire):
+    """What a file is. A photograph may come with the label map that it could be, or with why it is none."""
+
+    kind: Literal["drawing", "labels", "photo", "nothing"]
+    drawing: str | None = None
+    labels: OpenedMap | None = None
+    problem: Problem | None = None
+
+
 class ReadQuery(Wire):
     """How to read a label map: with a shipped palette, or with the one that fits best."""
 
@@ -138,10 +176,23 @@ class SketchSize(Wire):
     height: Side | None = None
 
 
+class PaintedSize(Wire):
+    """What the network paints of a sketch; the rest is enlarged."""
+
+    width: int
+    height: int
+
+
 class SeedQuery(SketchSize):
     """A seed, for a sketch."""
 
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
+
+
+class VariedQuery(SeedQuery):
+    """`count` styles, of seeds from `seed` on."""
+
+    count: int = Field(default=4, ge=1, le=16)
 
 
 class PaintQuery(SeedQuery):
@@ -159,6 +210,15 @@ class PaintQuery(SeedQuery):
     blend: float = Field(default=0.0, ge=0, le=1)
     form: Literal["png", "raw"] = "png"
     short: int | None = Field(default=None, ge=32, le=2048)
+
+
+class Start(Wire):
+    """A sketch that was composed: ids of the model's classes, one byte per pixel, in base64."""
+
+    title: str
+    width: int
+    height: int
+    ids: str
 
 
 class Example(Wire):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from spadework.engine import Engine, Style
+from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import LabelMap
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
@@ -48,6 +48,30 @@ class Styles:
         if query.other is None or query.blend == 0:
             return style
         return style.blend(self.named(query.other, engine, sketch), query.blend)
+
+
+TRIED = 6
+"""So many seeds are tried for every style that is to be unlike the others."""
+
+
+def varied(engine: Engine, sketch: LabelMap, first: int, count: int) -> dict[int, Style]:
+    """Seeds from `first` on whose styles for a sketch lie far from each other, with those styles.
+
+    Raises ValueError if the model has no styles.
+    """
+    tried = {
+        seed: engine.sample_style(seed, sketch)
+        for seed in ((first + n) % (MAX_SEED + 1) for n in range(TRIED * count))
+    }
+    rest = dict(tried)
+    chosen = {first: rest.pop(first)}
+    away = dict.fromkeys(rest, np.inf)
+    while len(chosen) < count:
+        last = chosen[next(reversed(chosen))].z
+        away = {seed: min(away[seed], float(np.linalg.norm(rest[seed].z - last))) for seed in rest}
+        furthest = max(away, key=lambda seed: away[seed])
+        chosen[furthest] = rest.pop(furthest)
+    return chosen
 
 
 def style_from(values: StyleValues, engine: Engine) -> Style:

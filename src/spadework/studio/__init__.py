@@ -1,15 +1,21 @@
 """The studio: the page to paint on, and example sketches, on top of the service."""
 
+from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from starlette.staticfiles import StaticFiles
 
 from spadework.engine import Engine
+from spadework.palette import Palette
 from spadework.service.app import create_app
 from spadework.service.limits import Limits
 from spadework.service.opening import Segmenter
-from spadework.service.schemas import Example
+from spadework.service.schemas import Example, SeedQuery, Start
+from spadework.studio.composing import PALETTE, SCENES, compose
+from spadework.translation import Translation
 
 PAGE = Path(__file__).parent / "page"
 SKETCHES = Path(__file__).parent / "sketches"
@@ -28,6 +34,10 @@ def create_studio(
     async def examples() -> list[Example]:
         return [example(file) for file in sorted(SKETCHES.glob("*.png"))]
 
+    @app.get("/api/starts")
+    async def starts(query: Annotated[SeedQuery, Query()]) -> list[Start]:
+        return list(composed(engine.palette, query))
+
     app.mount("/sketches", StaticFiles(directory=SKETCHES), "sketches")
     app.mount("/", StaticFiles(directory=PAGE, html=True), "page")
     return app
@@ -37,3 +47,19 @@ def example(file: Path) -> Example:
     """What the page shows of an example sketch."""
     title = file.stem.replace("-", " ").capitalize()
     return Example(name=file.stem, title=title, url=f"/sketches/{file.name}")
+
+
+def composed(palette: Palette, query: SeedQuery) -> Iterator[Start]:
+    """A sketch of every scene that the palette has classes for; at most as large as a sheet to begin with."""
+    size = (min(query.height or 256, 512), min(query.width or 384, 512))
+    source = Palette.load(PALETTE)
+    for title in SCENES:
+        sketch = compose(title, query.seed, size)
+        if source.classes != palette.classes:
+            try:
+                sketch = Translation.between(source, palette)(sketch)
+            except ValueError:
+                continue
+        height, width = size
+        ids = b64encode(sketch.ids.tobytes()).decode()
+        yield Start(title=title, width=width, height=height, ids=ids)

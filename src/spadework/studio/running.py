@@ -21,9 +21,19 @@ class Place:
     def url(self) -> str:
         """What to open in a browser."""
         host, port = map(str, self.listener.getsockname()[:2])
-        name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+        name = own_address() if host in ("0.0.0.0", "::") else host
         address = f"http://{f'[{name}]' if ':' in name else name}:{port}/"
         return address if self.token is None else f"{address}?token={self.token}"
+
+
+def own_address() -> str:
+    """By which other machines reach this one: an address, which needs no name server; else its name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing; it only asks which way packets would leave
+            return probe.getsockname()[0]
+        except OSError:
+            return socket.gethostname()
 
 
 def place(host: str, port: int) -> Place:

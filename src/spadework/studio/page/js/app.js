@@ -1,22 +1,26 @@
 // The studio: the parts above, joined.
 
 import { ask } from "./api.js";
+import { Drawings } from "./drawings.js";
 import { Files } from "./files.js";
-import { Keeper } from "./keep.js";
 import { KeyBrush, listenToKeys, search } from "./keys.js";
-import { $, complain, input, whenQuiet } from "./page.js";
+import { $, complain, dialog, input, press, thumbnail, whenQuiet } from "./page.js";
 import { Painter } from "./painter.js";
 import { Palette } from "./palette.js";
+import { Pictures } from "./pictures.js";
+import { picker } from "./picker.js";
 import { listenToPointers } from "./pointers.js";
 import { Sheet } from "./sheet.js";
 import { Shelf } from "./shelf.js";
-import { Style } from "./style.js";
+import { showPainter } from "./status.js";
+import { offerStarts } from "./starting.js";
+import { Style, titleOf } from "./style.js";
 import { Tools } from "./tools.js";
 import { View, pixelColors } from "./view.js";
 
 /** @typedef {import("./painter.js").Photograph} Photograph */
 
-const FIRST = "alpine-lake";
+const FIRST = { name: "Alpine lake", url: "/sketches/alpine-lake.png" };
 
 async function start() {
   const model = await (await ask("/api/model")).json();
@@ -35,13 +39,23 @@ async function start() {
   followSheet(sheet, view, palette, painter, shelf);
   style.addEventListener("change", () => painter.changed());
   showPainter(painter, view);
-  showHistory(sheet);
-  listenToPointers(tools, view);
+  showHistory(sheet, tools);
+  listenToPointers(tools, view, picker(palette));
   new KeyBrush(tools, view);
-  listenToKeys(shortcuts(sheet, view, tools, files), tools);
+  listenToTabs();
+  offerStarts(files, colors);
+  listenToKeys(shortcuts(view, sheet, tools, files), tools);
   $("about").textContent = `Model ${model.name}, spadework ${model.version}. Weights: ${model.licence_weights}.`;
-  await keep(files, sheet, style, tools, palette);
-  Object.assign(globalThis, { studio: { sheet, style, palette, painter, view, files, tools } });
+  new Pictures({
+    rest: () => painter.rest(),
+    text: () => files.text,
+    title: () => `${files.name}, ${titleOf(style.mood)}`,
+    open: (text, title) => files.openProject(text, title),
+  });
+  const drawings = new Drawings(desk(files, sheet, style, tools, palette));
+  if (!(await restored(drawings))) await files.openExample(FIRST.name, FIRST.url).then(() => hint(palette, tools), complain);
+  keep(drawings, files, sheet, style, painter);
+  Object.assign(globalThis, { studio: { sheet, style, palette, painter, view, files, tools, drawings } });
   document.body.dataset.ready = "true";
 }
 
@@ -55,86 +69,71 @@ function followSheet(sheet, view, palette, painter, shelf) {
   });
 }
 
-/** The drawing that this tab had, or an example with a hint. @param {Files} files @param {Sheet} sheet @param {Style} style @param {Tools} tools @param {Palette} palette */
-async function keep(files, sheet, style, tools, palette) {
-  const keeper = await Keeper.open().catch(() => null);
-  const text = await keeper?.read().catch(() => null);
-  if (text) await restored(files, text);
-  else await files.openExample(FIRST, `/sketches/${FIRST}.png`).then(() => hint(tools, palette), complain);
-  let version = 0;
-  const save = async () => {
-    const now = version;
-    await keeper?.write(files.text).catch(() => complain({ sentence: "The browser does not keep this drawing", remedy: "Save the project before you close the page" }));
-    document.body.dataset.kept = String(now);
+/** What is kept of a drawing. @param {Files} files @param {Sheet} sheet @param {Style} style @param {Tools} tools @param {Palette} palette @returns {import("./drawings.js").Desk} */
+function desk(files, sheet, style, tools, palette) {
+  return {
+    text: () => files.text,
+    face: () => thumbnail($("photo").dataset.painted ? "photo" : "sketch"),
+    hand: () => ({ ...tools.hand, id: palette.chosen }),
+    untouched: () => !sheet.strokes.length && !sheet.undone.length && !sheet.current && !style.chosen,
+    open: (text) => files.restore(text),
+    get title() { return files.name; },
+    set title(title) { files.name = title; },
+    take(hand) {
+      palette.choose(hand.id);
+      tools.take(hand);
+    },
   };
-  const soon = whenQuiet(save, 300);
-  const touched = () => {
-    version += 1;
-    document.body.dataset.version = String(version);
-    soon();
-  };
-  sheet.addEventListener("history", touched);
-  for (const event of ["change", "settled"]) style.addEventListener(event, touched);
-  addEventListener("visibilitychange", () => document.visibilityState === "hidden" && void save());
-  touched();
 }
 
-/** @param {Files} files @param {string} text */
-async function restored(files, text) {
+/** @param {Drawings} drawings @param {Files} files @param {Sheet} sheet @param {Style} style @param {Painter} painter */
+function keep(drawings, files, sheet, style, painter) {
+  files.turn = (fresh) => drawings.turn(fresh);
+  sheet.addEventListener("history", () => drawings.touched());
+  for (const event of ["change", "settled"]) style.addEventListener(event, () => drawings.touched());
+  painter.addEventListener("photograph", () => drawings.soon());
+  drawings.touched();
+}
+
+/** Whether this tab goes on with a drawing that was kept. @param {Drawings} drawings */
+async function restored(drawings) {
+  const kept = await drawings.begin();
   try {
-    files.openProject(text);
+    if (kept) drawings.lay(kept);
   } catch {
-    await files.openExample(FIRST, `/sketches/${FIRST}.png`).catch(complain);
+    await drawings.leave();
+    return false;
   }
+  if (kept?.hand) drawings.desk.take(kept.hand);
+  return kept !== null;
 }
 
-/** Starts with a class that shows on the example. @param {Tools} tools @param {Palette} palette */
-function hint(tools, palette) {
+/** Starts with a class that shows on the example. @param {Palette} palette @param {Tools} tools */
+function hint(palette, tools) {
   palette.choose((palette.classes.find(({ name }) => name === "tree") ?? palette.classes[0]).id);
   $("hint").hidden = false;
   tools.addEventListener("drawn", () => ($("hint").hidden = true), { once: true });
 }
 
-/** @param {Painter} painter @param {View} view */
-function showPainter(painter, view) {
-  const say = (/** @type {string} */ text) => ($("state-text").textContent = text);
-  let last = "";
-  painter.addEventListener("photograph", (event) => {
-    const { image, preview, ms, stages } = /** @type {CustomEvent<Photograph>} */ (event).detail;
-    view.photograph(image, preview);
-    last = `${Math.round(ms)} ms`;
-    $("state").title = `${preview ? "Preview" : "Photograph"} after ${last}, of which the model took ${Math.round(stages.paint)} ms`;
-  });
-  painter.addEventListener("state", (event) => {
-    const state = /** @type {CustomEvent<string>} */ (event).detail;
-    $("state").dataset.state = state;
-    say({ painting: "Painting…", done: last || "Ready", away: "Painter away", wrong: "Not painted" }[state] ?? "");
-    if (state === "away") complain({ sentence: "The painter does not answer", remedy: "Go on drawing; the photograph returns when the server is back" });
-    else if (state === "done") $("toast").hidden = true;
-  });
-  painter.addEventListener("problem", (event) => complain(/** @type {CustomEvent} */ (event).detail));
-  $("toast").querySelector("button")?.addEventListener("click", () => ($("toast").hidden = true));
-}
-
-/** @param {Sheet} sheet */
-function showHistory(sheet) {
+/** @param {Sheet} sheet @param {Tools} tools */
+function showHistory(sheet, tools) {
   const show = () => {
     /** @type {HTMLButtonElement} */ ($("undo")).disabled = sheet.strokes.length === 0;
     /** @type {HTMLButtonElement} */ ($("redo")).disabled = sheet.undone.length === 0;
   };
   sheet.addEventListener("history", show);
   show();
-  $("undo").onclick = () => sheet.undo();
+  $("undo").onclick = () => tools.undo();
   $("redo").onclick = () => sheet.redo();
 }
 
-/** @param {Sheet} sheet @param {View} view @param {Tools} tools @param {Files} files */
-function shortcuts(sheet, view, tools, files) {
-  const help = () => /** @type {HTMLDialogElement} */ ($("help-dialog")).showModal();
+/** @param {View} view @param {Sheet} sheet @param {Tools} tools @param {Files} files */
+function shortcuts(view, sheet, tools, files) {
+  const help = () => dialog("help").showModal();
   $("help").onclick = help;
   $("theme").onclick = swapTheme;
   return {
-    "ctrl+z": () => sheet.undo(),
+    "ctrl+z": () => tools.undo(),
     "ctrl+shift+z": () => sheet.redo(),
     "ctrl+y": () => sheet.redo(),
     "ctrl+s": () => files.saveProject(),
@@ -148,15 +147,31 @@ function shortcuts(sheet, view, tools, files) {
     "-": () => view.zoom(0.8),
     v: () => view.show(view.mode === "side" ? "over" : "side"),
     d: () => $("dice").click(),
+    m: () => tools.reflect(!tools.mirror),
     enter: () => tools.close(),
     escape: () => tools.cancel(),
   };
 }
 
+/** In a small window one panel is open at a time. */
+function listenToTabs() {
+  const names = ["draw", "classes", "style"];
+  for (const name of names) {
+    $(`tab-${name}`).onclick = () => {
+      document.body.dataset.panel = name;
+      for (const other of names) press($(`tab-${other}`), other === name);
+    };
+  }
+}
+
 function swapTheme() {
   const { dataset } = document.documentElement;
   dataset.theme = dataset.theme === "dark" ? "light" : "dark";
-  localStorage.setItem("theme", dataset.theme);
+  try {
+    localStorage.setItem("theme", dataset.theme ?? "");
+  } catch {
+    // for this visit only
+  }
 }
 
 start().catch(complain);

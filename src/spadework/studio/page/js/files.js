@@ -1,10 +1,10 @@
 // In and out: label maps, projects, photographs, the clipboard, examples, new sheets.
 
 import { Problem, ask, query, send } from "./api.js";
-import { $, attempt, download, input, make, press } from "./page.js";
+import { $, attempt, dialog, download, input, make, press } from "./page.js";
 import { Opening, readLabels } from "./opening.js";
-import { painted } from "./painter.js";
 import { projectText, readProject } from "./project.js";
+import { sizeText } from "./status.js";
 
 /** @typedef {import("./sheet.js").Sheet} Sheet */
 /** @typedef {import("./style.js").Style} Style */
@@ -16,13 +16,18 @@ const MOST = 2048 * 2048;
 export class Files {
   /** @param {Sheet} sheet @param {Style} style @param {Shelf} shelf @param {any} model @param {Uint32Array} colors */
   constructor(sheet, style, shelf, model, colors) {
+    /** @type {(fresh: boolean) => Promise<void>} before another drawing takes the place of this one */
+    this.turn = async () => {};
     this.sheet = sheet;
     this.style = style;
+    this.shelf = shelf;
     this.palette = model.palette;
-    this.classes = new Set(model.classes.map(({ id }) => id));
-    this.name = "sketch";
+    /** @type {Set<number>} */
+    this.classes = new Set(model.classes.map((/** @type {{id: number}} */ { id }) => id));
+    this.name = "Sketch";
     this.opening = new Opening(model, colors, {
-      start: (sketch, name) => this.#begin(sketch, name),
+      start: (sketch, name) => this.start(sketch, name),
+      open: (project, name) => this.openProject(project, name),
       takeStyle: (file) => shelf.takePhoto(file),
     });
     this.#listen();
@@ -30,17 +35,20 @@ export class Files {
   }
 
   #listen() {
-    $("new").onclick = () => dialog("new-dialog").showModal();
-    $("new-cancel").onclick = () => dialog("new-dialog").close();
+    $("new").onclick = () => {
+      dialog("new").showModal();
+      void this.#tellSize();
+    };
+    $("new-cancel").onclick = () => dialog("new").close();
+    for (const id of ["new-width", "new-height"]) input(id).addEventListener("input", () => void this.#tellSize());
     $("new-form").onsubmit = () => void attempt(() => this.#create());
-    $("examples").onclick = () => void attempt(() => this.showExamples());
     $("open").onclick = () => input("file").click();
     input("file").onchange = () => {
       const [file] = input("file").files ?? [];
       if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
-    const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-project": () => this.saveProject() };
+    const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers(), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();
@@ -61,32 +69,44 @@ export class Files {
       event.preventDefault();
       target.hidden = true;
       const [file] = event.dataTransfer?.files ?? [];
-      if (file) void attempt(() => this.open(file, true));
+      const light = event.target instanceof Element && event.target.closest("#photo-style");
+      if (file) void attempt(() => (light ? this.shelf.takePhoto(file) : this.open(file, true)));
     });
   }
 
   /** @param {File} file @param {boolean} [dropped] */
   async open(file, dropped = false) {
-    if (!file.name.endsWith(".json")) return this.opening.picture(file, dropped);
-    this.openProject(await file.text());
-    this.name = stem(file.name);
+    if (!file.name.endsWith(".json")) return this.opening.file(file, dropped);
+    await this.openProject(await file.text(), file.name);
   }
 
-  /** @param {import("./painter.js").Sketch} sketch @param {string} name of its file */
-  #begin(sketch, name) {
-    this.start(sketch);
+  /** A project as a new page. @param {string} text @param {string} name of its file */
+  async openProject(text, name) {
+    const project = readProject(text, this.palette, this.classes);
+    await this.turn(false);
     this.name = stem(name);
+    this.#lay(project);
   }
 
-  /** @param {string} text */
-  openProject(text) {
-    const { base, strokes, undone, style } = readProject(text, this.palette, this.classes);
-    this.sheet.replace(base, strokes, undone);
+  /** A drawing that was kept. @param {string} text */
+  restore(text) {
+    this.#lay(readProject(text, this.palette, this.classes));
+  }
+
+  /** @param {ReturnType<typeof readProject>} project */
+  #lay({ base, strokes, undone, style }) {
     this.style.set(style);
+    this.sheet.replace(base, strokes, undone);
   }
 
-  /** A new sheet, for which the seeds find new styles. @param {{ids: Uint8Array, width: number, height: number, background?: number}} map */
-  start(map) {
+  /**
+   * A new page with a mood of its own.
+   * @param {{ids: Uint8Array, width: number, height: number, background?: number}} map
+   * @param {string} [name] of its file @param {boolean} [fresh] whether it can be had again at any time
+   */
+  async start(map, name = "Sketch", fresh = false) {
+    await this.turn(fresh);
+    this.name = stem(name);
     this.style.unsettle();
     this.sheet.replace({ background: Math.min(...this.classes), ...map });
   }
@@ -101,53 +121,48 @@ export class Files {
       button.onclick = () => {
         [input("new-width").value, input("new-height").value] = [String(w), String(h)];
         for (const other of $("sizes").children) press(/** @type {HTMLElement} */ (other), other === button);
+        void this.#tellSize();
       };
       press(button, title === SHAPES[0][0]);
       $("sizes").append(button);
     }
   }
 
-  #create() {
+  /** What will be painted of a sheet, and what enlarged. */
+  async #tellSize() {
+    const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
+    const answer = await ask(`/api/size?${query({ width, height })}`).catch(() => null);
+    const size = answer && (await answer.json());
+    $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`) : "";
+  }
+
+  async #create() {
     const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
     const background = Number(/** @type {HTMLSelectElement} */ (/** @type {unknown} */ ($("new-background"))).value);
     if (width * height > MOST) throw new Problem("That sketch is too large", "Use at most 2048 by 2048 pixels");
-    this.name = "sketch";
-    this.start({ ids: new Uint8Array(width * height).fill(background), width, height, background });
-  }
-
-  async showExamples() {
-    dialog("examples-dialog").showModal();
-    if ($("example-list").children.length) return;
-    for (const { name, title, url } of await (await ask("/api/examples")).json()) {
-      const button = make("button", { className: "card" }, make("img", { src: url, alt: "" }), make("span", { textContent: title }));
-      button.onclick = () => {
-        dialog("examples-dialog").close();
-        void attempt(() => this.openExample(name, url));
-      };
-      $("example-list").append(button);
-    }
+    await this.start({ ids: new Uint8Array(width * height).fill(background), width, height, background }, "Sketch", true);
   }
 
   /** @param {string} name @param {string} url */
   async openExample(name, url) {
     const file = await (await ask(url)).blob();
-    this.start((await readLabels(file)).sketch);
-    this.name = name;
+    await this.start((await readLabels(file)).sketch, name, true);
   }
 
-  /** The photograph in full size, as the server made it: its PNG text says how. */
+  /** The photograph in full size, as the server made it: its PNG text says how, and carries the drawing. */
   async #photo() {
-    await this.style.settle(this.sheet.raster);
-    const response = await painted(this.sheet.raster, this.style, { client: "saving" });
-    if (!response) throw new Problem("The painter was busy", "Save it again");
-    return response.blob();
+    return (await send("/api/picture", this.text)).blob();
   }
 
   async savePhoto() {
     download(await this.#photo(), `${this.name}.png`);
   }
 
+  /** Plain http from another machine has no clipboard. */
   async copyPhoto() {
+    if (!globalThis.ClipboardItem || !navigator.clipboard) {
+      throw new Problem("The browser opens its clipboard only to https and to this machine", "Save the photograph instead");
+    }
     const item = new ClipboardItem({ "image/png": this.#photo() });
     await navigator.clipboard.write([item]).catch((error) => {
       throw error instanceof Problem ? error : new Problem("The browser keeps its clipboard closed", "Allow it, or save the photograph");
@@ -160,6 +175,11 @@ export class Files {
     download(await response.blob(), `${this.name}.labels.png`);
   }
 
+  /** For Krita and GIMP. */
+  async saveLayers() {
+    download(await (await send("/api/layers", this.text)).blob(), `${this.name}.ora`);
+  }
+
   get text() { return projectText(this.sheet, this.style, this.palette); }
 
   saveProject() {
@@ -168,7 +188,4 @@ export class Files {
 }
 
 /** A file's name without its endings. @param {string} name */
-const stem = (name) => name.replace(/(\.labels|\.spadework)?\.\w+$/, "") || "sketch";
-
-/** @param {string} id */
-const dialog = (id) => /** @type {HTMLDialogElement} */ ($(id));
+const stem = (name) => name.replace(/(\.labels|\.spadework)?\.\w+$/, "") || "Sketch";

@@ -1,14 +1,10 @@
-// Every drawing is kept in the browser: a reload, a crash or a closed tab loses nothing.
+// Where drawings are kept: in the browser's database, or without one for as long as the page lives.
 
-const DAYS = 60;
-const RELOAD = 1000;  // ms within which a page that reloads gives its place to its successor
+/** @typedef {{text: string, time: number, title: string, face: string, hand: any, plain: boolean}} Kept a drawing; `plain`: nobody has drawn on it yet */
+/** @typedef {Kept & {name: string}} Named */
 
-/** @returns {Promise<IDBDatabase>} */
-function database() {
-  const request = indexedDB.open("spadework", 1);
-  request.onupgradeneeded = () => request.result.createObjectStore("sheets");
-  return answered(request);
-}
+/** What the first studios did not keep. */
+const OLDEST = { title: "Sketch", face: "", hand: null, plain: false };
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 function answered(request) {
@@ -18,67 +14,119 @@ function answered(request) {
   });
 }
 
-/** One tab's place. Two tabs never share one: each holds a lock of its name. */
-export class Keeper {
-  /** @param {IDBDatabase} base @param {string} name */
-  constructor(base, name) {
+export class Cupboard {
+  /** @param {IDBDatabase | null} base */
+  constructor(base) {
     this.base = base;
-    this.name = name;
+    /** @type {Map<string, Kept>} without a database */
+    this.memory = new Map();
   }
 
-  /** This tab's place after a reload, else the newest that no living tab holds, else a new one. */
-  static async open() {
-    const base = await database();
-    const own = sessionStorage.getItem("sheet");
-    if (own && (await held(own, { signal: AbortSignal.timeout(RELOAD) }))) return new Keeper(base, own);
-    for (const name of await orphans(base)) {
-      if (await held(name)) return new Keeper(base, named(name));
+  /** @param {string} name of the database */
+  static async open(name) {
+    try {
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore("sheets");
+      return new Cupboard(await answered(request));
+    } catch {
+      return new Cupboard(null);
     }
-    const name = crypto.randomUUID();
-    await held(name);
-    return new Keeper(base, named(name));
   }
 
-  /** @returns {Promise<string | null>} */
-  async read() {
-    return (await answered(store(this.base, "readonly").get(this.name)))?.text ?? null;
+  /** Whether drawings outlive the page. */
+  get lasting() { return this.base !== null; }
+
+  /** @param {IDBTransactionMode} mode */
+  #store(mode) {
+    return /** @type {IDBDatabase} */ (this.base).transaction("sheets", mode).objectStore("sheets");
   }
 
-  /** @param {string} text */
-  async write(text) {
-    await answered(store(this.base, "readwrite").put({ text, time: Date.now() }, this.name));
+  /** @param {string} name @returns {Promise<Kept | null>} */
+  async get(name) {
+    const kept = this.base ? await answered(this.#store("readonly").get(name)) : this.memory.get(name);
+    return kept ? { ...OLDEST, ...kept } : null;
+  }
+
+  /** @param {string} name @param {Kept} kept */
+  async put(name, kept) {
+    if (this.base) await answered(this.#store("readwrite").put(kept, name));
+    else this.memory.set(name, kept);
+  }
+
+  /** @param {string} name */
+  async remove(name) {
+    if (this.base) await answered(this.#store("readwrite").delete(name));
+    else this.memory.delete(name);
+  }
+
+  /** The newest first. @returns {Promise<Named[]>} */
+  async all() {
+    const found = this.base ? await this.#stored() : [...this.memory].map(([name, kept]) => ({ ...kept, name }));
+    return found.sort((a, b) => b.time - a.time);
+  }
+
+  /** @returns {Promise<Named[]>} */
+  async #stored() {
+    const store = this.#store("readonly");
+    const [names, values] = await Promise.all([answered(store.getAllKeys()), answered(store.getAll())]);
+    return values.map((kept, i) => ({ ...OLDEST, ...kept, name: String(names[i]) }));
+  }
+}
+
+const LAST = "spadework-last:";
+
+/** What a page that is being left still has to say; no database is fast enough for that. @param {string} name @param {Kept} kept */
+export function sayLast(name, kept) {
+  try {
+    localStorage.setItem(LAST + name, JSON.stringify(kept));
+  } catch {
+    // too large for this store: the database has all but the last moment
+  }
+}
+
+/** Names of pages that had a last word. */
+export function lastNames() {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(LAST)).map((key) => key.slice(LAST.length));
+  } catch {
+    return [];  // the browser has closed its stores to this site
+  }
+}
+
+/** Puts a page's last word where it belongs, unless there is a newer one. @param {Cupboard} cupboard @param {string} name */
+export async function hearLast(cupboard, name) {
+  const kept = parsed(localStorage.getItem(LAST + name));
+  const known = await cupboard.get(name);
+  if (kept && (!known || known.time < kept.time)) await cupboard.put(name, kept);
+  localStorage.removeItem(LAST + name);
+}
+
+/** @param {string | null} said @returns {Kept | null} */
+function parsed(said) {
+  try {
+    const kept = JSON.parse(said ?? "null");
+    return typeof kept?.text === "string" ? kept : null;
+  } catch {
+    return null;
+  }
+}
+
+const PLACE = "sheet";
+
+/** The name of this tab's drawing before a reload. */
+export function ownName() {
+  try {
+    return sessionStorage.getItem(PLACE);
+  } catch {
+    return null;
   }
 }
 
 /** @param {string} name */
-function named(name) {
-  sessionStorage.setItem("sheet", name);
-  return name;
-}
-
-/** @param {IDBDatabase} base @param {IDBTransactionMode} mode */
-const store = (base, mode) => base.transaction("sheets", mode).objectStore("sheets");
-
-/** Names of kept drawings, the newest first; very old ones are dropped. @param {IDBDatabase} base */
-async function orphans(base) {
-  const [keys, values] = await Promise.all([
-    answered(store(base, "readonly").getAllKeys()), answered(store(base, "readonly").getAll())]);
-  const found = keys.map((key, i) => ({ name: String(key), time: values[i].time })).sort((a, b) => b.time - a.time);
-  const limit = Date.now() - DAYS * 24 * 3600 * 1000;
-  for (const old of found.filter(({ time }) => time < limit)) store(base, "readwrite").delete(old.name);
-  return found.filter(({ time }) => time >= limit).map(({ name }) => name);
-}
-
-/**
- * Take the lock of a name for the life of this tab; false if another tab has it.
- * @param {string} name @param {LockOptions} [options] @returns {Promise<boolean>}
- */
-function held(name, options = { ifAvailable: true }) {
-  return new Promise((done) => {
-    const kept = navigator.locks.request(`spadework-${name}`, options, (lock) => {
-      done(lock !== null);
-      return lock && new Promise(() => {});
-    });
-    kept.catch(() => done(false));
-  });
+export function rememberName(name) {
+  try {
+    sessionStorage.setItem(PLACE, name);
+  } catch {
+    // a reload will begin anew; that nothing is kept is told when the drawing is saved
+  }
 }

@@ -1,18 +1,20 @@
 // Opening what people have: label maps of any palette, with a report to be checked first, and photographs.
 
 import { Problem, query, send } from "./api.js";
-import { $, attempt, make, share } from "./page.js";
+import { $, attempt, dialog, make, share } from "./page.js";
 import { drawIds } from "./view.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
 /** @typedef {{sketch: Sketch, palette: string, palettes: string[], report: string[]}} Opened */
 /** @typedef {{id: number, name: string, color: string}} ClassInfo */
 
-/** @param {string} path @param {Blob} file @returns {Promise<Opened>} */
-async function asked(path, file) {
-  const { ids, width, height, ...rest } = await (await send(path, file)).json();
+/** @param {any} opened as it travels @returns {Opened} */
+export function unpacked({ ids, width, height, ...rest }) {
   return { sketch: { ids: Uint8Array.from(atob(ids), (byte) => byte.charCodeAt(0)), width, height }, ...rest };
 }
+
+/** @param {string} path @param {Blob} file */
+const asked = async (path, file) => unpacked(await (await send(path, file)).json());
 
 /** A label map, with a palette or with the one that fits best. @param {Blob} file @param {string} [palette] */
 export const readLabels = (file, palette) => asked(`/api/labels/read?${query({ palette })}`, file);
@@ -21,7 +23,7 @@ export const readLabels = (file, palette) => asked(`/api/labels/read?${query({ p
 export class Opening {
   /**
    * @param {{classes: ClassInfo[], photo_styles: boolean, photo_labels: boolean}} model @param {Uint32Array} colors
-   * @param {{start: (sketch: Sketch, name: string) => void, takeStyle: (file: File) => Promise<void>}} uses
+   * @param {{start: (sketch: Sketch, name: string) => Promise<void>, open: (project: string, name: string) => Promise<void>, takeStyle: (file: File) => Promise<void>}} uses
    */
   constructor(model, colors, uses) {
     this.model = model;
@@ -32,23 +34,30 @@ export class Opening {
     $("photo-light").hidden = !model.photo_styles;
   }
 
-  /** Any picture: a map is opened, after a look at the report if there is one; a photograph may be two things. @param {File} file @param {boolean} dropped */
-  async picture(file, dropped) {
-    let found;
-    try {
-      found = await readLabels(file);
-    } catch (problem) {
-      const face = problem instanceof Problem && problem.status === 422 && (await createImageBitmap(file).catch(() => null));
-      if (!face) throw problem;
-      const style = dropped && this.model.photo_styles && !this.model.photo_labels;
-      return style ? this.uses.takeStyle(file) : this.#offerPhoto(file, face);
-    }
-    if (found.report.length) this.#check(file, found);
-    else this.uses.start(found.sketch, file.name);
+  /** Any file: a map is opened, after a look at the report if there is one; a photograph may be two things. @param {File} file @param {boolean} dropped */
+  async file(file, dropped) {
+    const { kind, drawing, labels, problem } = await (await send("/api/open", file)).json();
+    const found = labels && unpacked(labels);
+    if (kind === "drawing") return this.uses.open(drawing, file.name);
+    if (kind === "nothing") throw new Problem(problem.sentence, problem.remedy);
+    if (kind === "photo") return this.#photo(file, dropped, found, problem);
+    return found.report.length ? this.#check(file, found) : this.uses.start(found.sketch, file.name);
   }
 
-  /** @param {File} file @param {ImageBitmap} face */
-  #offerPhoto(file, face) {
+  /** @param {File} file @param {boolean} dropped @param {Opened | null} found @param {{sentence: string} | null} problem */
+  async #photo(file, dropped, found, problem) {
+    const { photo_styles, photo_labels } = this.model;
+    if (dropped && photo_styles && !photo_labels && !found) return this.uses.takeStyle(file);
+    const face = await createImageBitmap(file).catch(() => null);
+    if (!face) throw new Problem(`The browser cannot show ${file.name}`, "Save it as PNG or JPEG");
+    this.#offerPhoto(file, face, found, problem);
+  }
+
+  /** @param {File} file @param {ImageBitmap} face @param {Opened | null} [found] the map that it could be @param {{sentence: string} | null} [problem] why it is none */
+  #offerPhoto(file, face, found = null, problem = null) {
+    $("photo-why").textContent = problem ? `As a label map it cannot be read. ${problem.sentence}.` : "";
+    $("photo-map").hidden = !found;
+    $("photo-map").onclick = () => this.#chosen(async () => found && this.#check(file, found));
     const surface = /** @type {HTMLCanvasElement} */ ($("photo-face"));
     const scale = Math.min(1, 480 / Math.max(face.width, face.height));
     [surface.width, surface.height] = [Math.round(face.width * scale), Math.round(face.height * scale)];
@@ -58,7 +67,7 @@ export class Opening {
     dialog("photo").showModal();
   }
 
-  /** @param {() => Promise<void>} job */
+  /** @param {() => unknown} job */
   #chosen(job) {
     dialog("photo").close();
     void attempt(job);
@@ -77,7 +86,7 @@ export class Opening {
     };
     $("map-open").onclick = () => {
       dialog("map").close();
-      this.uses.start(sketch, file.name);
+      void attempt(() => this.uses.start(sketch, file.name));
     };
     if (!dialog("map").open) dialog("map").showModal();
   }
@@ -111,6 +120,3 @@ function line(text) {
   const [, kind, rest] = /^([\w -]+?): (.*)$/s.exec(text) ?? [null, "", text];
   return make("li", { className: kind.split(" ")[0] }, make("b", { textContent: kind }), ` ${rest}`);
 }
-
-/** @param {string} name @returns {HTMLDialogElement} */
-const dialog = (name) => /** @type {HTMLDialogElement} */ ($(`${name}-dialog`));

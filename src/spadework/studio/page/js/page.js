@@ -37,6 +37,24 @@ export function icon(name) {
   return svg;
 }
 
+/** A small picture of a canvas, as a URL. @param {string} id */
+export function thumbnail(id) {
+  const [from, face] = [canvas(id), make("canvas", { width: 192, height: 128 })];
+  cover(/** @type {HTMLCanvasElement} */ (face), from, from.width / from.height);
+  return /** @type {HTMLCanvasElement} */ (face).toDataURL("image/jpeg", 0.8);
+}
+
+/**
+ * Draw an image, stretched to its true aspect, so that it covers a canvas.
+ * @param {HTMLCanvasElement} face @param {CanvasImageSource} image @param {number} aspect
+ */
+export function cover(face, image, aspect) {
+  const w = Math.max(face.width, face.height * aspect);
+  const h = w / aspect;
+  face.getContext("2d")?.drawImage(image, (face.width - w) / 2, (face.height - h) / 2, w, h);
+  face.dataset.painted = "true";
+}
+
 /** @param {HTMLElement} button @param {boolean} on */
 export const press = (button, on) => button.setAttribute("aria-pressed", String(on));
 
@@ -63,6 +81,9 @@ export function whenQuiet(work, ms) {
   };
 }
 
+/** A name that nothing else has. Plain http has no crypto.randomUUID. */
+export const uniqueName = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16).padStart(8, "0")).join("");
+
 /** As people read it. @param {number} part of 1 */
 export const share = (part) => (part < 0.01 ? "<1%" : `${Math.round(100 * part)}%`);
 
@@ -82,13 +103,41 @@ export async function attempt(job) {
 /** @param {unknown} problem */
 export function complain(problem) {
   const { sentence, remedy } = /** @type {any} */ (problem);
-  const toast = $("toast");
-  const [head, tail] = [toast.querySelector("b"), toast.querySelector("span")];
-  if (head) head.textContent = ended(sentence ?? "Something went wrong in this page");
-  if (tail) tail.textContent = ended(remedy ?? "Reload it; your drawing is kept");
-  toast.hidden = false;
+  say("problem", ended(sentence ?? "Something went wrong in this page"), ended(remedy ?? "Reload it; your drawing is kept"));
   if (!sentence) console.error(problem);
 }
+
+const NOTE = 8000;  // ms that a note stays
+const hideLater = whenQuiet(() => { if ($("toast").dataset.kind === "note") $("toast").hidden = true; }, NOTE);
+
+/** Something was done, and may be undone. @param {string} text @param {string} label @param {() => unknown} act */
+export function note(text, label, act) {
+  say("note", ended(text), "");
+  $("toast-act").textContent = label;
+  $("toast-act").hidden = false;
+  $("toast-act").onclick = () => {
+    $("toast").hidden = true;
+    void attempt(act);
+  };
+  hideLater();
+}
+
+/** Where it can be seen: nothing outside of an open dialog can. @param {string} kind @param {string} head @param {string} tail */
+function say(kind, head, tail) {
+  const toast = $("toast");
+  const open = [...document.querySelectorAll("dialog[open]")].at(-1);
+  if (toast.parentElement !== (open ?? document.body)) (open ?? document.body).append(toast);
+  toast.dataset.kind = kind;
+  $("toast-act").hidden = true;
+  $("toast-head").textContent = head;
+  $("toast-tail").textContent = tail;
+  toast.hidden = false;
+}
+
+addEventListener("close", () => document.body.append($("toast")), true);  // not away with its dialog
+
+/** @param {string} name @returns {HTMLDialogElement} */
+export const dialog = (name) => $(`${name}-dialog`);
 
 /** A sentence with a capital and a full stop. @param {string} text */
 const ended = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

@@ -1,10 +1,11 @@
 // The photograph follows the drawing: one request at a time, always for the newest state.
 
 import { Problem, ask, query, send } from "./api.js";
+import { uniqueName } from "./page.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
 /** @typedef {import("./style.js").Style} Style */
-/** @typedef {{image: ImageBitmap, ms: number, stages: Record<string, number>, preview: boolean}} Photograph `ms` in all, and in stages */
+/** @typedef {{image: ImageBitmap, painted: string, ms: number, stages: Record<string, number>, preview: boolean}} Photograph `painted`: by the model, as "width x height"; `ms` in all, and in stages */
 
 const SLOW = 150;
 const PREVIEW_SIDE = 128;
@@ -13,8 +14,8 @@ const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  /
 
 /** @typedef {Record<string, string | number | boolean | undefined>} How */
 
-/** A PNG that remembers how it was made, or whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how */
-export async function painted(sketch, style, how) {
+/** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how */
+async function painted(sketch, style, how) {
   const size = { width: sketch.width, height: sketch.height };
   const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
   const response = await send(path, sketch.ids.slice()).catch((problem) => remembered(problem, style, path, sketch));
@@ -30,7 +31,8 @@ export async function photograph(sketch, style, how) {
   const image = await createImageBitmap(NEAR ? await pixels(response) : await response.blob());
   const ended = performance.now();
   const stages = { ...serverStages(response), show: ended - answered };
-  return { image, ms: ended - began, stages, preview: "short" in how };
+  const size = response.headers.get("X-Painted") ?? "";
+  return { image, painted: size, ms: ended - began, stages, preview: "short" in how };
 }
 
 /** @param {Response} response */
@@ -52,20 +54,25 @@ async function remembered(problem, style, path, sketch) {
   return send(path, sketch.ids.slice());
 }
 
-/** Fires "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
+/** Fires "rest" when all is painted, "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
 export class Painter extends EventTarget {
   /** @param {() => Sketch} sketch @param {Style} style */
   constructor(sketch, style) {
     super();
     this.sketch = sketch;
     this.style = style;
-    this.client = crypto.randomUUID();
+    this.client = uniqueName();
     this.wanted = 0;
     this.painted = 0;
     this.previewed = 0;
     this.fullMs = 0;
     this.running = false;
     this.state = "done";
+  }
+
+  /** Until the photograph is the one of the drawing. @returns {Promise<void>} */
+  async rest() {
+    if (this.running) await new Promise((done) => this.addEventListener("rest", done, { once: true }));
   }
 
   /** The drawing or the style is not what it was. */
@@ -83,6 +90,7 @@ export class Painter extends EventTarget {
     }
     this.running = false;
     if (this.state === "painting") this.#be("done");
+    this.dispatchEvent(new Event("rest"));
   }
 
   async #paintOnce() {

@@ -1,8 +1,8 @@
 // The classes: names, colours, search, number keys, how much of the sheet each covers.
 
-import { $, input, make, share } from "./page.js";
+import { $, complain, input, make, share } from "./page.js";
 
-/** @typedef {{id: number, name: string, color: string, aliases: string[]}} ClassInfo */
+/** @typedef {{id: number, name: string, color: string, aliases: string[], synonyms: string[]}} ClassInfo */
 
 /** Fires "choose" when another class is chosen. */
 export class Palette extends EventTarget {
@@ -23,14 +23,14 @@ export class Palette extends EventTarget {
   }
 
   /** @param {ClassInfo} info @param {number} i */
-  #add({ id, name, color }, i) {
+  #add({ id, name, color, synonyms }, i) {
     const radio = /** @type {HTMLInputElement} */ (make("input", { type: "radio", name: "class", value: String(id) }));
     radio.onchange = () => this.choose(id);
     const swatch = make("i", { className: "swatch" });
     swatch.style.backgroundColor = color;
     const key = make("kbd", { textContent: i < 10 ? String((i + 1) % 10) : "", ariaHidden: "true" });
     const count = make("small", { className: "number" });
-    const row = make("label", { title: name }, radio, swatch, make("span", { textContent: name }), count, key);
+    const row = make("label", { title: [name, ...synonyms].join(", ") }, radio, swatch, make("span", { textContent: name }), count, key);
     $("palette").append(row);
     this.rows.set(id, { row, radio, count });
   }
@@ -62,22 +62,27 @@ export class Palette extends EventTarget {
     return this.classes.find((info) => info.id === id)?.name ?? `class ${id}`;
   }
 
-  #found() {
-    const words = input("search").value.trim().toLowerCase();
-    return this.classes.filter(({ name, aliases }) => [name, ...aliases].some((text) => text.toLowerCase().includes(words)));
+  /** The classes that a text means, the best first. @param {string} text */
+  found(text) {
+    const wanted = plain(text);
+    if (!wanted) return this.classes;
+    const ranked = this.classes.map((info) => ({ info, rank: rankOf(info, wanted) })).filter(({ rank }) => rank < NONE);
+    return ranked.sort((a, b) => a.rank - b.rank).map(({ info }) => info);
   }
 
   #search() {
-    const found = new Set(this.#found());
+    const found = new Set(this.found(input("search").value));
     for (const info of this.classes) {
       const entry = this.rows.get(info.id);
       if (entry) entry.row.hidden = !found.has(info);
     }
+    $("no-class").hidden = found.size > 0;
+    $("no-class").textContent = found.size ? "" : nothing(input("search").value);
   }
 
   #chooseFound() {
-    const [first] = this.#found();
-    if (!first) return;
+    const [first] = this.found(input("search").value);
+    if (!first) return complain({ sentence: nothing(input("search").value), remedy: "Clear the search to see every class" });
     input("search").value = "";
     this.#search();
     this.choose(first.id);
@@ -92,4 +97,27 @@ export class Palette extends EventTarget {
       count.textContent = counts[id] ? share(counts[id] / ids.length) : "";
     }
   }
+}
+
+const NONE = 9;
+
+/** @param {string} text */
+const nothing = (text) => `No class is called “${text.trim()}”`;
+
+/** Lower case, and one where many are named. @param {string} text */
+function plain(text) {
+  const words = text.trim().toLowerCase().replace(/\s+/g, " ");
+  return words.length > 3 ? words.replace(/(?<=ch|sh|x|s)es$|(?<!s)s$/, "") : words;
+}
+
+/** How well a class fits: 0 by its name, 1 by another word for it, 2 to 4 by the beginning or a part of one. @param {ClassInfo} info @param {string} wanted */
+function rankOf({ name, aliases, synonyms }, wanted) {
+  const names = [name, ...aliases].map(plain);
+  const words = synonyms.map(plain);
+  if (names.includes(wanted)) return 0;
+  if (words.includes(wanted)) return 1;
+  if (names.some((word) => word.startsWith(wanted))) return 2;
+  if (words.some((word) => word.startsWith(wanted))) return 3;
+  const parts = wanted.split(" ");
+  return [...names, ...words].some((word) => word.includes(wanted) || parts.includes(word)) ? 4 : NONE;
 }

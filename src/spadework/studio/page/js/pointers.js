@@ -8,20 +8,22 @@ import { $ } from "./page.js";
 /** Pens tell how hard they press; half pressure is the size that is set. @param {PointerEvent} event */
 const pressureOf = (event) => (event.pointerType === "pen" && event.pressure ? Math.min(2, 2 * event.pressure) : 1);
 
-/** @param {Tools} tools @param {View} view */
-export function listenToPointers(tools, view) {
-  for (const pane of view.panes) new Pointers(pane, tools, view);
+/** @param {Tools} tools @param {View} view @param {(x: number, y: number) => void} pickClass a choice of classes at a place of the window */
+export function listenToPointers(tools, view, pickClass) {
+  for (const pane of view.panes) new Pointers(pane, tools, view, pickClass);
 }
 
 class Pointers {
-  /** @param {HTMLElement} pane @param {Tools} tools @param {View} view */
-  constructor(pane, tools, view) {
+  /** @param {HTMLElement} pane @param {Tools} tools @param {View} view @param {(x: number, y: number) => void} pickClass */
+  constructor(pane, tools, view, pickClass) {
+    this.pickClass = pickClass;
     this.pane = pane;
     this.tools = tools;
     this.view = view;
     /** @type {Map<number, PointerEvent>} */
     this.touching = new Map();
     this.doing = "";
+    pane.onmousedown = (event) => event.preventDefault();  // it would take the focus from the sketch, and end the stroke
     pane.onpointerdown = (event) => this.#down(event);
     pane.onpointermove = (event) => this.#move(event);
     pane.onpointerup = pane.onpointercancel = (event) => this.#up(event);
@@ -43,13 +45,20 @@ class Pointers {
     if (this.touching.size === 2) {
       if (this.doing === "draw") this.tools.cancel();
       this.doing = "pinch";
-    } else if (this.touching.size === 1 && (event.button === 1 || this.tools.tool === "hand")) this.doing = "pan";
-    else if (this.touching.size === 1 && event.button === 0) {
-      this.doing = "draw";
-      this.tools.down(this.#point(event));
-    }
-    if (event.button === 1) event.preventDefault();
+    } else if (this.touching.size === 1) this.#start(event);
     if (event.pointerType !== "touch") $("sketch").focus({ preventScroll: true });
+  }
+
+  /** One finger, a pen or a button. @param {PointerEvent} event */
+  #start(event) {
+    if (event.button === 2 || event.ctrlKey) this.doing = "pick";
+    else if (event.button === 1 || this.tools.tool === "hand") this.doing = "pan";
+    else if (event.button !== 0) return;
+    else if (event.altKey) this.tools.pick(this.#point(event));
+    else {
+      this.doing = "draw";
+      this.tools.down(this.#point(event), event.shiftKey);
+    }
   }
 
   /** @param {PointerEvent} event */
@@ -59,8 +68,8 @@ class Pointers {
     if (before && this.doing === "pan") this.view.pan(event.clientX - before.clientX, event.clientY - before.clientY);
     else if (before && this.doing === "pinch") this.#pinch(before, event);
     else if (this.doing === "draw" || this.tools.tool === "polygon") {
-      for (const each of event.getCoalescedEvents?.() ?? []) this.tools.move(this.#point(each));
-      this.tools.move(this.#point(event));
+      const events = event.getCoalescedEvents?.() ?? [];  // the event itself is the last of them
+      for (const each of events.length ? events : [event]) this.tools.move(this.#point(each), event.shiftKey);
     }
     if (before) this.touching.set(event.pointerId, event);
   }
@@ -69,8 +78,9 @@ class Pointers {
   #up(event) {
     this.touching.delete(event.pointerId);
     if (this.doing === "draw") this.tools.up();
+    if (this.doing === "pick") setTimeout(() => this.pickClass(event.clientX, event.clientY));  // after what a click closes
     if (this.touching.size === 0) this.doing = "";
-    else if (this.doing === "draw") this.doing = "";
+    else if (this.doing !== "pinch") this.doing = "";
   }
 
   /** Two fingers: their middle pans, their distance zooms. @param {PointerEvent} before @param {PointerEvent} now */

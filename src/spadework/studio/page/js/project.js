@@ -1,4 +1,5 @@
-// A project as a file: base map, strokes, undone strokes and style. The same project gives the same bytes.
+// A project as a file: base map, strokes, undone strokes, style, and for others the ids that come of them. The same
+// project gives the same bytes.
 
 import { Problem } from "./api.js";
 import { isStroke } from "./strokes.js";
@@ -12,9 +13,10 @@ const FORMAT = "spadework-project";
 /** @param {Sheet} sheet @param {Style} style @param {string} palette */
 export function projectText(sheet, style, palette) {
   const { width, height, background, ids } = sheet.base;
-  const base = { width, height, background, ids: packed(ids) };
-  const { strokes, undone } = sheet;
-  return `${JSON.stringify({ format: FORMAT, version: 1, palette, base, strokes, undone, style })}\n`;
+  const base = { width, height, background, ids: packedOnce(ids) };
+  const { undone, current } = sheet;
+  const strokes = current ? [...sheet.strokes, current] : sheet.strokes;
+  return `${JSON.stringify({ format: FORMAT, version: 1, palette, base, strokes, undone, style, ids: packed(sheet.ids) })}\n`;
 }
 
 /**
@@ -32,7 +34,7 @@ export function readProject(text, palette, classes) {
   const whole = [...strokes, ...undone].every((stroke) => isStroke(stroke, classes)) && isMood(style.mood);
   const ids = unpacked(base.ids, base.width * base.height);
   if (data.version !== 1 || !whole || !ids.every((id) => classes.has(id))) throw damaged();
-  return { base: { ...base, ids }, strokes, undone, style };
+  return { base: { ...base, ids }, strokes, undone, style: { chosen: "id" in style.mood, ...style } };
 }
 
 /** @param {string} text */
@@ -45,6 +47,16 @@ function parsed(text) {
 }
 
 const damaged = () => new Problem("This project is damaged", "Open another copy of it.");
+
+/** @type {WeakMap<Uint8Array, string>} */
+const packs = new WeakMap();
+
+/** A base never changes. @param {Uint8Array} ids */
+function packedOnce(ids) {
+  const text = packs.get(ids) ?? packed(ids);
+  packs.set(ids, text);
+  return text;
+}
 
 /** Runs of equal ids as "id*count id*count ...". @param {Uint8Array} ids */
 export function packed(ids) {

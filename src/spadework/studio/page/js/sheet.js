@@ -1,18 +1,28 @@
 // The document: strokes over a base map. Ids are derived; undo and redo never end.
 
-import { paintSegment, paintStroke } from "./strokes.js";
+import { joined, paintSegment, paintStroke, reachOf } from "./strokes.js";
 
 /** @typedef {import("./strokes.js").Stroke} Stroke */
+/** @typedef {import("./strokes.js").Box} Box */
 /** @typedef {{ids: Uint8Array, width: number, height: number, background: number}} Base */
 
 const EVERY = 16;
 const MOST_BYTES = 48 * 1024 * 1024;
 
-/** Fires "change" whenever the ids change, "history" whenever strokes come or go. */
+/** Fires "change" (detail: the box, or null for all) whenever the ids change, "history" whenever strokes come or go. */
 export class Sheet extends EventTarget {
   /** @param {Base} base @param {Stroke[]} [strokes] @param {Stroke[]} [undone] the stroke undone last is the last */
   constructor(base, strokes = [], undone = []) {
     super();
+    this.base = base;
+    this.strokes = strokes;
+    this.undone = undone;
+    /** @type {Map<number, Uint8Array>} ids after so many strokes */
+    this.snapshots = new Map();
+    /** @type {Stroke | null} the one that grows */
+    this.current = null;
+    this.before = base.ids;
+    this.raster = { ids: base.ids, width: base.width, height: base.height };
     this.replace(base, strokes, undone);
   }
 
@@ -21,9 +31,7 @@ export class Sheet extends EventTarget {
     this.base = base;
     this.strokes = [...strokes];
     this.undone = [...undone];
-    /** @type {Map<number, Uint8Array>} ids after so many strokes */
     this.snapshots = new Map([[0, base.ids]]);
-    /** @type {Stroke | null} */
     this.current = null;
     this.raster = { ids: base.ids.slice(), width: base.width, height: base.height };
     for (let n = 1; n <= strokes.length; n++) {
@@ -37,12 +45,13 @@ export class Sheet extends EventTarget {
   get height() { return this.raster.height; }
   get ids() { return this.raster.ids; }
 
-  /** Start a stroke that grows. @param {Stroke} stroke */
+  /** Start a stroke that grows; one that grows already is kept as it is. @param {Stroke} stroke */
   begin(stroke) {
+    this.end();
     this.current = stroke;
     this.before = this.raster.ids.slice();
     paintStroke(this.raster, stroke);
-    this.dispatchEvent(new Event("change"));
+    this.#changed(reachOf(stroke, this.width));
   }
 
   /** The pointer moved: a brush goes on, a shape takes new points. @param {number[]} points */
@@ -51,12 +60,14 @@ export class Sheet extends EventTarget {
     if (this.current.tool === "brush") {
       this.current.points.push(...points);
       paintSegment(this.raster, this.current, this.current.points.length / 3 - 1);
+      this.#changed(reachOf(this.current, this.width, this.current.points.slice(-6)));
     } else {
+      const before = reachOf(this.current, this.width);
       this.current.points = points;
-      this.raster.ids.set(/** @type {Uint8Array} */ (this.before));
+      this.raster.ids.set(this.before);
       paintStroke(this.raster, this.current);
+      this.#changed(joined(before, reachOf(this.current, this.width)));
     }
-    this.dispatchEvent(new Event("change"));
   }
 
   /** Keep the growing stroke. */
@@ -72,13 +83,14 @@ export class Sheet extends EventTarget {
   /** Forget the growing stroke. */
   cancel() {
     if (!this.current) return;
-    this.raster.ids.set(/** @type {Uint8Array} */ (this.before));
+    this.raster.ids.set(this.before);
     this.current = null;
-    this.dispatchEvent(new Event("change"));
+    this.#changed();
   }
 
+  /** Take back the growing stroke, or the last one. */
   undo() {
-    this.cancel();
+    if (this.current) return this.cancel();
     const last = this.strokes.pop();
     if (!last) return;
     this.undone.push(last);
@@ -88,7 +100,7 @@ export class Sheet extends EventTarget {
   }
 
   redo() {
-    this.cancel();
+    if (this.current) return;
     const next = this.undone.pop();
     if (!next) return;
     this.strokes.push(next);
@@ -113,8 +125,13 @@ export class Sheet extends EventTarget {
     }
   }
 
+  /** @param {Box | null} [box] where; everywhere if it is not told */
+  #changed(box = null) {
+    this.dispatchEvent(new CustomEvent("change", { detail: box }));
+  }
+
   #tell() {
-    this.dispatchEvent(new Event("change"));
+    this.#changed();
     this.dispatchEvent(new Event("history"));
   }
 }

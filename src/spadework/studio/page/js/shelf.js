@@ -1,14 +1,13 @@
 // The style: seed and dice, moods, photos, a blend of two, four variations.
 
-import { query, send } from "./api.js";
+import { ask, query, send } from "./api.js";
 import { photograph } from "./painter.js";
-import { $, attempt, input, make, press, whenQuiet } from "./page.js";
+import { $, attempt, cover, dialog, input, make, press, uniqueName, whenQuiet } from "./page.js";
 import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 
 /** @typedef {import("./painter.js").Sketch} Sketch */
 /** @typedef {import("./style.js").Mood} Mood */
 
-const SEEDS = [0, 3, 7, 11, 18, 21, 29, 34, 42, 55];
 const THUMB = 64;
 
 export class Shelf {
@@ -17,16 +16,15 @@ export class Shelf {
     this.sketch = sketch;
     this.style = style;
     this.slot = "a";
-    this.client = `${crypto.randomUUID()}-moods`;
-    /** @type {Mood[]} */
-    this.moods = SEEDS.map((seed) => ({ seed }));
-    /** @type {Map<string, HTMLElement>} */
-    this.buttons = new Map();
+    this.client = `${uniqueName()}-moods`;
+    /** @type {Mood[]} of photos */
+    this.photos = [];
+    /** @type {Map<string, {mood: Mood, button: HTMLElement}>} what is offered */
+    this.offers = new Map();
+    this.asking = new AbortController();
     this.paintLater = whenQuiet(() => void this.paintMoods(), 900);
-    this.painting = 0;
     $("shelf").hidden = !style.able;
     $("photo-style").hidden = !photos;
-    this.moods.forEach((mood) => this.#offer(mood));
     this.#listen();
     style.addEventListener("change", () => this.show());
     this.show();
@@ -39,13 +37,13 @@ export class Shelf {
       style.roll(Math.min(MAX_SEED, Math.max(0, Math.round(value) || 0)));
     };
     $("dice").onclick = () => style.roll(randomSeed());
-    $("lock").onclick = () => style.set({ locked: !style.locked });
+    $("lock").onclick = () => style.choose({ locked: !style.locked });
     $("slot-a").onclick = () => this.#choose("a");
     $("slot-b").onclick = () => {
-      if (this.slot === "b") style.set({ other: null });
+      if (this.slot === "b") style.choose({ other: null });
       this.#choose(this.slot === "b" ? "a" : "b");
     };
-    input("blend").oninput = () => style.set({ blend: Number(input("blend").value) / 100 });
+    input("blend").oninput = () => style.choose({ blend: Number(input("blend").value) / 100 });
     $("photo-style").onclick = () => input("photo-file").click();
     input("photo-file").onchange = () => {
       const [file] = input("photo-file").files ?? [];
@@ -61,28 +59,33 @@ export class Shelf {
     this.show();
   }
 
-  /** @param {Mood} mood */
+  /** A mood in its place on the shelf. @param {Mood} mood @returns {HTMLCanvasElement} its face */
   #offer(mood) {
-    if (this.buttons.has(keyOf(mood))) return;
+    const known = this.offers.get(keyOf(mood));
+    if (known) {
+      known.mood = mood;
+      return /** @type {HTMLCanvasElement} */ (known.button.firstChild);
+    }
     const title = titleOf(mood);
-    const face = make("canvas", { width: 96, height: 64, ariaHidden: "true" });
-    const again = "seed" in mood ? "; choose it again to suit it to the sketch as it is now" : "";
-    const button = make("button", { className: "mood", title: `${title}${again}` }, face, make("span", { textContent: title }));
-    button.onclick = () => this.take(mood);
-    this.buttons.set(keyOf(mood), button);
+    const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width: 192, height: 128, ariaHidden: "true" }));
+    const button = make("button", { className: "mood", title }, face, make("span", { textContent: title }));
+    const offer = { mood, button };
+    button.onclick = () => this.take(offer.mood);
+    this.offers.set(keyOf(mood), offer);
     if ("seed" in mood) $("moods").append(button);
     else $("moods").prepend(button);
+    return face;
   }
 
   /** Use a mood in the chosen slot. @param {Mood} mood */
   take(mood) {
     if (this.style.locked) return;
-    if (this.slot === "b") this.style.set({ other: mood });
-    else this.style.set({ mood, ...("seed" in mood ? { seed: mood.seed } : {}) });
+    if (this.slot === "b") this.style.choose({ other: mood });
+    else this.style.choose({ mood, ...("seed" in mood ? { seed: mood.seed } : {}) });
   }
 
   show() {
-    const { seed, mood, other, blend, locked } = this.style;
+    const { seed, mood, other, blend, chosen, locked } = this.style;
     for (const each of [mood, other]) {
       if (each && !("seed" in each)) this.#offerPhoto(each);
     }
@@ -92,9 +95,10 @@ export class Shelf {
     press($("lock"), locked);
     press($("slot-a"), this.slot === "a");
     press($("slot-b"), this.slot === "b");
-    label("slot-a", titleOf(mood));
-    label("slot-b", titleOf(other));
-    for (const [key, button] of this.buttons) {
+    $("slot-a").title = chosen ? "" : "Until you choose, the mood follows the sketch";
+    label("slot-a", titleOf(mood), chosen ? "Style" : "Follows sketch");
+    label("slot-b", titleOf(other), "Blend with");
+    for (const [key, { button }] of this.offers) {
       press(button, key === keyOf(mood) || (other !== null && key === keyOf(other)));
       /** @type {HTMLButtonElement} */ (button).disabled = locked;
     }
@@ -102,8 +106,8 @@ export class Shelf {
 
   /** @param {Mood} mood */
   #offerPhoto(mood) {
-    if (this.buttons.has(keyOf(mood))) return;
-    this.moods.unshift(mood);
+    if (this.offers.has(keyOf(mood))) return;
+    this.photos.push(mood);
     this.#offer(mood);
   }
 
@@ -119,58 +123,119 @@ export class Shelf {
 
   get #aspect() { return this.sketch().width / this.sketch().height; }
 
-  /** The sketch in every mood, small. A newer call ends an older one. */
+  /** The sketch in every mood that suits it, small. A newer call ends an older one. */
   async paintMoods() {
-    const turn = ++this.painting;
-    for (const mood of [...this.moods]) {
-      const style = Object.assign(new Style(), { seed: "seed" in mood ? mood.seed : 0, mood });
-      const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
-      if (turn !== this.painting || !small) return;
-      cover(/** @type {HTMLCanvasElement} */ (this.buttons.get(keyOf(mood))?.firstChild), small.image, this.#aspect);
+    if (!this.style.able) return;
+    this.asking.abort();
+    const { signal } = this.asking = new AbortController();
+    const { ids, width, height } = this.sketch();
+    const path = `/api/moods?${query({ width, height, seed: this.style.seed })}`;
+    const answer = await ask(path, { method: "POST", body: ids.slice(), signal }).catch(() => null);
+    const found = await answer?.json().catch(() => null);
+    if (!found || signal.aborted) return;
+    this.#begin(found.seed);
+    await Promise.all([...found.moods.map((/** @type {any} */ mood) => this.#show(mood)), ...this.photos.map((mood) => this.#paint(mood))]);
+    this.#withdraw(found.moods);
+    this.#sort(found.moods);
+    this.show();
+    $("moods").dataset.shown = "true";
+  }
+
+  /** Nobody who has not chosen begins in the dark. @param {number} seed */
+  #begin(seed) {
+    if (!this.style.chosen && "seed" in this.style.mood && seed !== this.style.seed) this.style.set({ seed, mood: { seed } });
+  }
+
+  /** @param {Mood & {face: string}} found */
+  async #show({ face, ...mood }) {
+    const image = new Image();
+    image.src = `data:image/png;base64,${face}`;
+    await image.decode();
+    cover(this.#offer(mood), image, this.#aspect);
+  }
+
+  /** @param {Mood} mood */
+  async #paint(mood) {
+    const style = Object.assign(new Style(), { mood });
+    const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
+    if (small) cover(this.#offer(mood), small.image, this.#aspect);
+  }
+
+  /** Photos first, then the moods as the day goes. @param {Mood[]} moods */
+  #sort(moods) {
+    const order = [...this.photos, ...moods].map((mood) => this.offers.get(keyOf(mood))?.button);
+    const inOrder = order.every((button, i) => button === $("moods").children[i]);
+    if (!inOrder) $("moods").append(...order.filter((button) => button !== undefined));
+  }
+
+  /** Moods that this sketch does not have. @param {Mood[]} moods */
+  #withdraw(moods) {
+    const keys = new Set([...moods, ...this.photos].map(keyOf));
+    for (const [key, { button }] of this.offers) {
+      if (keys.has(key)) continue;
+      button.remove();
+      this.offers.delete(key);
     }
   }
 
-  /** Four other seeds at once, in a dialog. */
+  /** Four other seeds at once, in a dialog: other light and other detail, or under a lock other detail only. */
   async vary() {
     const list = $("variation-list");
-    const dialog = /** @type {HTMLDialogElement} */ ($("variations-dialog"));
-    if (!dialog.open) dialog.showModal();
-    list.replaceChildren();
+    if (!dialog("variations").open) dialog("variations").showModal();
+    const cards = await this.#variations();
+    list.replaceChildren(...cards.map(({ button }) => button));
+    const results = await Promise.allSettled(cards.map((card) => this.#paintCard(card)));
+    const failed = results.find(({ status }) => status === "rejected");
+    if (failed) throw /** @type {PromiseRejectedResult} */ (failed).reason;
+  }
+
+  async #variations() {
+    const { mood, other, blend, locked } = this.style;
+    const keep = locked || !("seed" in mood);
+    const moods = keep ? Array.from({ length: 4 }, () => mood) : await this.#apart();
+    return moods.map((mood) => {
+      const seed = keep || !("seed" in mood) ? randomSeed() : mood.seed;
+      return this.#card(Object.assign(new Style(), { seed, mood, other: keep ? other : null, blend, chosen: true }));
+    });
+  }
+
+  /** Four moods for the sketch, far from each other. @returns {Promise<Mood[]>} */
+  async #apart() {
+    const { ids, width, height } = this.sketch();
+    return (await send(`/api/styles/varied?${query({ width, height, seed: randomSeed() })}`, ids.slice())).json();
+  }
+
+  /** @param {Style} style */
+  #card(style) {
     const { width, height } = this.sketch();
-    const jobs = Array.from({ length: 4 }, async () => {
-      const seed = randomSeed();
-      const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
-      const button = make("button", { className: "card waiting" }, face, make("span", { textContent: `seed ${seed}` }));
-      const { mood, other, blend, locked } = this.style;
-      const keep = locked || !("seed" in mood);
-      const style = Object.assign(new Style(), { seed, mood: keep ? mood : { seed }, other: keep ? other : null, blend });
-      button.onclick = () => {
-        this.style.set({ seed, mood: style.mood, other: style.other });
-        dialog.close();
-      };
-      list.append(button);
+    const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
+    const title = make("span", { textContent: `seed ${style.seed}` });
+    const button = make("button", { className: "card waiting" }, face, title);
+    button.onclick = () => {
+      const { seed, mood, other } = style;
+      this.style.choose({ seed, mood, other });
+      dialog("variations").close();
+    };
+    return { style, face, title, button };
+  }
+
+  /** @param {{style: Style, face: HTMLCanvasElement, title: HTMLElement, button: HTMLElement}} card */
+  async #paintCard({ style, face, title, button }) {
+    try {
       const result = await photograph(this.sketch(), style, { client: `${this.client}-4` });
       if (result) cover(face, result.image, this.#aspect);
+    } catch (problem) {
+      title.textContent = "not painted";
+      throw problem;
+    } finally {
       button.classList.remove("waiting");
-    });
-    await Promise.all(jobs);
+    }
   }
 }
 
-/** @param {string} id @param {string} text */
-function label(id, text) {
-  const span = $(id).querySelector("span");
+/** @param {string} id @param {string} text @param {string} above */
+function label(id, text, above) {
+  const [small, span] = [$(id).querySelector("small"), $(id).querySelector("span")];
+  if (small) small.textContent = above;
   if (span) span.textContent = text;
-}
-
-/**
- * Draw an image, stretched to its true aspect, so that it covers a canvas.
- * @param {HTMLCanvasElement | undefined} face @param {ImageBitmap} image @param {number} aspect
- */
-function cover(face, image, aspect) {
-  if (!face) return;
-  const w = Math.max(face.width, face.height * aspect);
-  const h = w / aspect;
-  face.getContext("2d")?.drawImage(image, (face.width - w) / 2, (face.height - h) / 2, w, h);
-  face.dataset.painted = "true";
 }

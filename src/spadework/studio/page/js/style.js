@@ -3,25 +3,26 @@
 import { ask, query, send } from "./api.js";
 
 /** @typedef {{id: string, origin: string, z: number[]}} Held a style, as the server holds it */
-/** @typedef {({seed: number} & Partial<Held>) | Held} Mood of a seed, which becomes a style when it is painted, or of a photo */
+/** @typedef {({seed: number, name?: string} & Partial<Held>) | Held} Mood of a seed, which becomes a style when it is painted, or of a photo */
 /** @typedef {import("./painter.js").Sketch} Sketch */
 
 export const MAX_SEED = 2 ** 32 - 1;
 
 /** For requests. @param {Mood} mood */
-const nameOf = (mood) => mood.id ?? keyOf(mood);
+const nameOf = (mood) => mood.id ?? ("seed" in mood ? `seed:${mood.seed}` : "");
 
-/** The same for a seed, whatever style it has become. @param {Mood} mood */
-export const keyOf = (mood) => ("seed" in mood ? `seed:${mood.seed}` : mood.id);
+/** The same for a name or a seed, whatever style it has become. @param {Mood} mood */
+export const keyOf = (mood) => ("seed" in mood ? mood.name ?? `seed:${mood.seed}` : mood.id);
 
 /** For people. @param {Mood | null} mood */
-export const titleOf = (mood) => (!mood ? "none" : "seed" in mood ? `seed ${mood.seed}` : mood.origin);
+export const titleOf = (mood) => (!mood ? "none" : "seed" in mood ? mood.name ?? `seed ${mood.seed}` : mood.origin);
 
 /**
  * Fires "change", and "settled" when seeds have become styles.
  *
- * What a seed means depends on the sketch, so that snow gets the light of snow. It is decided once for a sheet:
- * painting on never changes the mood by itself. While `locked`, dice and new sheets leave the mood alone.
+ * What a seed means depends on the sketch, so that snow gets the light of snow. Until a person has chosen, the mood
+ * follows the sketch; what is chosen becomes a style of its own, and painting on never changes it. While `locked`,
+ * dice and new sheets leave the mood alone.
  */
 export class Style extends EventTarget {
   constructor() {
@@ -32,11 +33,17 @@ export class Style extends EventTarget {
     /** @type {Mood | null} */
     this.other = null;
     this.blend = 0.5;
+    this.chosen = false;
     this.locked = false;
     this.able = true;
   }
 
-  /** @param {Partial<Pick<Style, "seed" | "mood" | "other" | "blend" | "locked">>} values */
+  /** A person chooses. @param {Partial<Pick<Style, "seed" | "mood" | "other" | "blend" | "locked">>} values */
+  choose(values) {
+    this.set({ ...values, chosen: true });
+  }
+
+  /** @param {Partial<Pick<Style, "seed" | "mood" | "other" | "blend" | "chosen" | "locked">>} values */
   set(values) {
     Object.assign(this, values);
     this.dispatchEvent(new Event("change"));
@@ -44,11 +51,12 @@ export class Style extends EventTarget {
 
   /** Another seed: another mood, or under a lock only other detail. @param {number} seed */
   roll(seed) {
-    this.set(this.locked || !("seed" in this.mood) ? { seed } : { seed, mood: { seed } });
+    this.choose(this.locked || !("seed" in this.mood) ? { seed } : { seed, mood: { seed } });
   }
 
-  /** Seeds become the styles that suit a sketch. @param {Sketch} sketch */
+  /** Chosen seeds become the styles that suit a sketch. @param {Sketch} sketch */
   async settle({ ids, width, height }) {
+    if (!this.chosen) return;
     for (const slot of /** @type {const} */ (["mood", "other"])) {
       const mood = this[slot];
       if (!this.able || !mood || mood.id || !("seed" in mood)) continue;
@@ -60,9 +68,10 @@ export class Style extends EventTarget {
     }
   }
 
-  /** Another sheet: seeds become styles anew. */
+  /** Another sheet, whose mood nobody has chosen. */
   unsettle() {
-    if (!this.locked) this.set({ mood: unsettled(this.mood), other: this.other && unsettled(this.other) });
+    if (this.locked) return;
+    this.set({ mood: unsettled(this.mood), other: this.other && unsettled(this.other), chosen: !("seed" in this.mood) });
   }
 
   /** What a request says about it. */
@@ -82,8 +91,8 @@ export class Style extends EventTarget {
   }
 
   toJSON() {
-    const { seed, mood, other, blend, locked } = this;
-    return { seed, mood, other, blend, locked };
+    const { seed, mood, other, blend, chosen, locked } = this;
+    return { seed, mood, other, blend, chosen, locked };
   }
 }
 

@@ -30,9 +30,13 @@ export class Tools extends EventTarget {
     this.palette = palette;
     this.tool = "brush";
     this.square = false;
+    this.mirror = false;
     /** @type {number[]} corners of a polygon so far */
     this.corners = [];
+    /** @type {string | null} the tool that waits while the hand is lent */
+    this.lent = null;
     this.#offer();
+    sheet.addEventListener("change", () => this.#limitSize());
   }
 
   #offer() {
@@ -46,16 +50,62 @@ export class Tools extends EventTarget {
     input("gap").oninput = () => ($("gap-text").textContent = input("gap").value);
     $("tip-round").onclick = () => this.tip(false);
     $("tip-square").onclick = () => this.tip(true);
+    $("mirror-off").onclick = () => this.reflect(false);
+    $("mirror-on").onclick = () => this.reflect(true);
     this.choose("brush");
+  }
+
+  /** The hand, for as long as a key is held. */
+  lend() {
+    if (this.lent !== null || this.sheet.current) return;
+    this.lent = this.tool;
+    this.tool = "hand";
+    $("panes").dataset.tool = "hand";
+  }
+
+  /** The key is up: the tool before. */
+  giveBack() {
+    if (this.lent === null) return;
+    this.tool = this.lent;
+    this.lent = null;
+    $("panes").dataset.tool = this.tool;
   }
 
   /** @param {string} name */
   choose(name) {
     this.sheet.cancel();
     this.corners = [];
+    this.lent = null;
     this.tool = name;
     for (const tool of TOOLS) press($(`tool-${tool.name}`), tool.name === name);
     $("panes").dataset.tool = name;
+  }
+
+  /** @param {boolean} mirror */
+  reflect(mirror) {
+    this.mirror = mirror;
+    press($("mirror-off"), !mirror);
+    press($("mirror-on"), mirror);
+    $("panes").dataset.mirror = String(mirror);
+  }
+
+  /** What a stroke says of it; nothing if it has no other side. */
+  get #mirrored() { return this.mirror ? { mirror: true } : {}; }
+
+  /** What is kept with a drawing. */
+  get hand() {
+    const values = Object.fromEntries(["size", "gap", "only"].map((id) => [id, input(id).value]));
+    return { tool: this.lent ?? this.tool, square: this.square, mirror: this.mirror, ...values };
+  }
+
+  /** @param {{tool: string, square: boolean, mirror?: boolean, size: string, gap: string, only: string}} hand */
+  take({ tool, square, mirror, ...values }) {
+    for (const [id, value] of Object.entries(values)) if (["size", "gap", "only"].includes(id)) input(id).value = value;
+    this.#showSize();
+    $("gap-text").textContent = input("gap").value;
+    this.tip(square);
+    this.reflect(mirror ?? false);
+    this.choose(TOOLS.some(({ name }) => name === tool) ? tool : "brush");
   }
 
   /** @param {boolean} square */
@@ -63,6 +113,14 @@ export class Tools extends EventTarget {
     this.square = square;
     press($("tip-round"), !square);
     press($("tip-square"), square);
+  }
+
+  /** A brush may be half as large as the sheet's short side. */
+  #limitSize() {
+    const most = String(Math.max(2, Math.floor(Math.min(this.sheet.width, this.sheet.height) / 2)));
+    if (input("size").max === most) return;
+    input("size").max = most;
+    this.#showSize();
   }
 
   get size() { return Number(input("size").value); }
@@ -91,33 +149,57 @@ export class Tools extends EventTarget {
     return this.tool === "hand" ? null : { x, y, r: brush ? this.size / 2 : 0, square: this.square };
   }
 
-  /** The pointer comes down. @param {Point} point */
-  down(point) {
+  /** The pointer comes down. @param {Point} point @param {boolean} [shift] straight */
+  down(point, shift = false) {
+    if (this.tool === "pick") {
+      this.pick(point);
+      return this.choose("brush");
+    }
+    if (this.tool === "polygon") return this.#corner(this.#guided(point, shift));
     const at = [exact(point.x), exact(point.y)];
-    if (this.tool === "pick") return this.#pick(point);
-    if (this.tool === "polygon") return this.#corner(at);
     const [id, only] = [this.#id, this.#only];
     if (this.tool === "fill") {
-      this.sheet.begin({ tool: "fill", id, only, points: at, gap: Number(input("gap").value) });
+      this.sheet.begin({ tool: "fill", id, only, points: at, gap: Number(input("gap").value), ...this.#mirrored });
       this.sheet.end();
     } else if (this.tool === "rectangle" || this.tool === "ellipse") {
-      this.sheet.begin({ tool: this.tool, id, only, points: [...at, ...at] });
+      this.sheet.begin({ tool: this.tool, id, only, points: [...at, ...at], ...this.#mirrored });
     } else {
-      const tool = this.tool === "line" ? "line" : "brush";
-      this.sheet.begin({ tool, id, only, points: [...at, this.#radius(point)], square: this.square });
+      const from = shift && this.tool !== "line" ? this.#lastPoint : [];
+      const tool = this.tool === "line" || from.length ? "line" : "brush";
+      this.sheet.begin({ tool, id, only, points: [...from, ...at, this.#radius(point)], square: this.square, ...this.#mirrored });
     }
     this.dispatchEvent(new Event("drawn"));
   }
 
-  /** The pointer moves while it is down (a polygon follows it always). @param {Point} point */
-  move(point) {
+  /** Where the last stroke of a brush or line ended: x, y, radius; nothing if there is none. */
+  get #lastPoint() {
+    const last = this.sheet.strokes.at(-1);
+    return last?.tool === "brush" || last?.tool === "line" ? last.points.slice(-3) : [];
+  }
+
+  /** The pointer moves while it is down (a polygon follows it always). @param {Point} point @param {boolean} [shift] straight */
+  move(point, shift = false) {
     const current = this.sheet.current;
     if (!current) return;
-    const at = [exact(point.x), exact(point.y)];
-    if (current.tool === "brush") this.sheet.extend([...at, this.#radius(point)]);
+    const at = this.#guided(point, shift);
+    if (current.tool === "brush") this.#go([...at, this.#radius(point)]);
     else if (current.tool === "line") this.sheet.extend([...current.points.slice(0, 3), ...at, this.#radius(point)]);
     else if (current.tool === "polygon") this.sheet.extend([...this.corners, ...at]);
     else this.sheet.extend([...current.points.slice(0, 2), ...at]);
+  }
+
+  /** A brush goes on, unless it stays where it is. @param {number[]} spot */
+  #go(spot) {
+    const last = this.sheet.current?.points.slice(-3) ?? [];
+    if (spot.some((value, i) => value !== last[i])) this.sheet.extend(spot);
+  }
+
+  /** A place, or with Shift one that makes a square, a circle or an eighth of a turn. @param {Point} point @param {boolean} shift */
+  #guided({ x, y }, shift) {
+    const [fromX, fromY] = this.corners.length ? this.corners.slice(-2) : this.sheet.current?.points ?? [];
+    if (!shift || fromX === undefined || !["line", "rectangle", "ellipse", "polygon"].includes(this.tool)) return [exact(x), exact(y)];
+    const [dx, dy] = (this.tool === "line" || this.tool === "polygon" ? eighth : square)(x - fromX, y - fromY);
+    return [exact(fromX + dx), exact(fromY + dy)];
   }
 
   /** The pointer goes up. */
@@ -133,6 +215,12 @@ export class Tools extends EventTarget {
     this.sheet.end();
   }
 
+  /** Take back the stroke that grows, or the last one. */
+  undo() {
+    this.corners = [];
+    this.sheet.undo();
+  }
+
   /** Escape: the stroke never was. */
   cancel() {
     this.corners = [];
@@ -145,20 +233,32 @@ export class Tools extends EventTarget {
     if (this.corners.length > 4 && Math.hypot(at[0] - x, at[1] - y) * this.view.scale < 10) return this.close();
     this.corners.push(...at);
     if (this.sheet.current) this.sheet.extend([...this.corners, ...at]);
-    else this.sheet.begin({ tool: "polygon", id: this.#id, only: this.#only, points: [...at, ...at] });
+    else this.sheet.begin({ tool: "polygon", id: this.#id, only: this.#only, points: [...at, ...at], ...this.#mirrored });
     this.dispatchEvent(new Event("drawn"));
   }
 
-  /** @param {Point} point */
-  #pick({ x, y }) {
+  /** The class at a point becomes the one to paint. @param {Point} point */
+  pick({ x, y }) {
     const { width, height, ids } = this.sheet;
     if (x < 0 || y < 0 || x >= width || y >= height) return;
     this.palette.choose(ids[Math.floor(y) * width + Math.floor(x)]);
-    this.choose("brush");
   }
 
   /** @param {Point} point */
   #radius({ pressure }) {
     return exact((this.size / 2) * (pressure ?? 1));
   }
+}
+
+/** The nearest direction of eight, as far as the pointer went that way. @param {number} dx @param {number} dy */
+function eighth(dx, dy) {
+  const turn = (Math.round(Math.atan2(dy, dx) / (Math.PI / 4)) * Math.PI) / 4;
+  const way = dx * Math.cos(turn) + dy * Math.sin(turn);
+  return [way * Math.cos(turn), way * Math.sin(turn)];
+}
+
+/** Equal sides. @param {number} dx @param {number} dy */
+function square(dx, dy) {
+  const side = Math.max(Math.abs(dx), Math.abs(dy));
+  return [Math.sign(dx) * side, Math.sign(dy) * side];
 }

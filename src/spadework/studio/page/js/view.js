@@ -1,10 +1,13 @@
 // What is seen: the ids in their colours, the photograph, zoom and pan. Colours never become ids.
 
 import { $, canvas, input, perFrame, press } from "./page.js";
+import { joined } from "./strokes.js";
 
 /** @typedef {import("./sheet.js").Sheet} Sheet */
+/** @typedef {import("./strokes.js").Box} Box */
 
 const MARGIN = 28;
+const CAPTION = 24;  // below the photograph
 
 /** Both panes show the same part of the sheet. */
 export class View {
@@ -16,9 +19,18 @@ export class View {
     this.origin = { x: 0, y: 0 };
     this.fitted = true;
     this.panes = [$("sketch-pane"), $("photo-pane")];
-    this.paintSoon = perFrame(() => this.#paint());
-    sheet.addEventListener("change", this.paintSoon);
-    new ResizeObserver(() => (this.fitted ? this.fit() : this.#place())).observe(this.panes[0]);
+    /** @type {Box | null} what is to be drawn anew; null: all */
+    this.dirty = null;
+    this.waiting = false;
+    const paintSoon = perFrame(() => this.#paint());
+    sheet.addEventListener("change", (event) => {
+      const { detail } = /** @type {CustomEvent<Box | null>} */ (event);
+      this.dirty = this.waiting ? joined(this.dirty, detail) : detail;
+      this.waiting = true;
+      paintSoon();
+    });
+    const resized = new ResizeObserver(() => (this.fitted ? this.fit() : this.#place()));
+    for (const element of [$("panes"), this.panes[0]]) resized.observe(element);
     this.#listen();
   }
 
@@ -42,17 +54,32 @@ export class View {
     press($("view-side"), view === "side");
     press($("view-over"), view === "over");
     input("opacity").disabled = view === "side";
+    if (this.fitted) this.fit();
   }
 
   get mode() { return $("panes").dataset.view; }
 
-  /** The whole sheet, as large as the pane allows. */
-  fit() {
-    const { clientWidth, clientHeight } = this.panes[0];
-    const margin = Math.min(MARGIN, clientWidth / 24);
+  /** Beside or below each other: as the sheet gets larger. */
+  #flow() {
+    const { clientWidth: w, clientHeight: h } = $("panes");
+    $("panes").dataset.flow = this.#fitting(w / 2, h) >= this.#fitting(w, h / 2) ? "row" : "column";
+  }
+
+  /** The scale at which the sheet fits a pane. @param {number} w @param {number} h */
+  #fitting(w, h) {
+    const margin = Math.min(MARGIN, w / 32);
     const { width, height } = this.sheet;
-    this.scale = Math.max(0.05, Math.min((clientWidth - 2 * margin) / width, (clientHeight - 2 * margin) / height));
-    this.origin = { x: (clientWidth - this.scale * width) / 2, y: (clientHeight - this.scale * height) / 2 };
+    return Math.max(0.05, Math.min((w - 2 * margin) / width, (h - margin - Math.max(margin, CAPTION)) / height));
+  }
+
+  /** The whole sheet, as large as the window allows. */
+  fit() {
+    this.#flow();
+    const { clientWidth, clientHeight } = this.panes[0];
+    const { width, height } = this.sheet;
+    this.scale = this.#fitting(clientWidth, clientHeight);
+    const below = Math.max(0, CAPTION - Math.min(MARGIN, clientWidth / 32));
+    this.origin = { x: (clientWidth - this.scale * width) / 2, y: (clientHeight - below - this.scale * height) / 2 };
     this.fitted = true;
     this.#place();
   }
@@ -112,10 +139,12 @@ export class View {
     const surface = canvas("sketch");
     if (surface.width !== width || surface.height !== height) {
       [surface.width, surface.height] = [width, height];
+      this.dirty = null;
       if (this.fitted) this.fit();
       else this.#place();
     }
-    drawIds(surface, this.sheet.raster, this.colors);
+    this.waiting = false;
+    drawIds(surface, this.sheet.raster, this.colors, this.dirty);
   }
 
   /** @param {ImageBitmap} image @param {boolean} preview */
@@ -132,13 +161,18 @@ export class View {
   }
 }
 
-/** A map in its colours. @param {HTMLCanvasElement} surface @param {import("./painter.js").Sketch} sketch @param {Uint32Array} colors */
-export function drawIds(surface, { ids, width, height }, colors) {
+/** A map in its colours, or the part of it in a box. @param {HTMLCanvasElement} surface @param {import("./painter.js").Sketch} sketch @param {Uint32Array} colors @param {Box | null} [box] */
+export function drawIds(surface, { ids, width, height }, colors, box = null) {
   if (surface.width !== width || surface.height !== height) [surface.width, surface.height] = [width, height];
-  const image = new ImageData(width, height);
+  const [left, top] = box ? [Math.max(0, Math.floor(box[0])), Math.max(0, Math.floor(box[1]))] : [0, 0];
+  const [right, bottom] = box ? [Math.min(width, Math.ceil(box[2])), Math.min(height, Math.ceil(box[3]))] : [width, height];
+  if (left >= right || top >= bottom) return;
+  const image = new ImageData(right - left, bottom - top);
   const pixels = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < ids.length; i++) pixels[i] = colors[ids[i]];
-  surface.getContext("2d")?.putImageData(image, 0, 0);
+  for (let y = top, i = 0; y < bottom; y++) {
+    for (let at = y * width + left; at < y * width + right; at++) pixels[i++] = colors[ids[at]];
+  }
+  surface.getContext("2d")?.putImageData(image, left, top);
 }
 
 /** @param {{id: number, color: string}[]} classes @returns {Uint32Array} */

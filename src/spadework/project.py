@@ -1,0 +1,175 @@
+"""A drawing as the studio saves it: sketch, strokes and style, in a file of its own or in its picture."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spadework import openraster
+from spadework.decoding import UNREADABLE
+from spadework.labelmap import LabelMap
+from spadework.palette import Palette
+from spadework.picture import PREFIX, Picture
+
+if TYPE_CHECKING:
+    from spadework.engine import Engine, Style
+
+CHUNK = f"{PREFIX}project"
+"""The PNG text that holds the drawing of a picture."""
+
+FORMAT = "spadework-project"
+
+
+class _Part(BaseModel):
+    """Frozen. Keys that only the studio needs are let through."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Mood(_Part):
+    """A style by its values, or a seed, which finds one that suits the sketch."""
+
+    seed: int | None = Field(default=None, ge=0, le=2**32 - 1)
+    origin: str = "photo"
+    z: tuple[float, ...] | None = None
+
+
+class Look(_Part):
+    """`blend`: how far from `mood` to `other`."""
+
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    mood: Mood
+    other: Mood | None = None
+    blend: float = Field(default=0.5, ge=0, le=1)
+
+
+class Base(_Part):
+    """What the strokes were drawn on. `ids`: runs of equal ids, as "id*count id*count ..."."""
+
+    width: int = Field(ge=1, le=8192)
+    height: int = Field(ge=1, le=8192)
+    ids: str
+
+
+class _Parts(_Part):
+    format: Literal["spadework-project"]
+    version: Literal[1]
+    palette: str
+    base: Base
+    strokes: tuple[Any, ...]
+    style: Look
+    ids: str | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """`data`: all that the studio saved. `parts`: what painting it needs of that."""
+
+    data: Mapping[str, Any]
+    parts: _Parts
+
+    @classmethod
+    def from_text(cls, text: str, name: str = "the project") -> Self:
+        """A project from its JSON. Raises ValueError, one line with the remedy, for what is none."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"{name} is damaged (it is no JSON): open another copy of it") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ValueError(f"{name} is no studio project: give a file that the studio saved")
+        try:
+            return cls(data, _Parts.model_validate(data))
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise ValueError(f"{name} is damaged (at {where}): open another copy of it") from error
+
+    @property
+    def seed(self) -> int:
+        """Decides the fine detail."""
+        return self.parts.style.seed
+
+    def sketch(self, palette: Palette) -> LabelMap:
+        """What the strokes come to. Raises ValueError for another palette and for damaged ids."""
+        parts = self.parts
+        if parts.palette != palette.name:
+            raise ValueError(
+                f"the project was drawn for palette {parts.palette}, this model paints {palette.name}: "
+                "choose the model that it was drawn with"
+            )
+        if parts.ids is None and parts.strokes:
+            raise ValueError(
+                "the project is of an older studio, which alone can draw its strokes: open it in the "
+                "studio and save it again"
+            )
+        runs = parts.base.ids if parts.ids is None else parts.ids
+        return LabelMap(_unpacked(runs, (parts.base.height, parts.base.width)), palette)
+
+    def style(self, engine: "Engine", sketch: LabelMap) -> "Style | None":
+        """How the picture looks; None if the model has no styles. Raises ValueError for another model's."""
+        if engine.card.generator.z_dim is None:
+            return None
+        look = self.parts.style
+        style = _style(look.mood, engine, sketch)
+        if look.other is None or look.blend == 0:
+            return style
+        return style.blend(_style(look.other, engine, sketch), look.blend)
+
+    def paint(self, engine: "Engine") -> Picture:
+        """The picture of the drawing, which carries the drawing. Raises ValueError."""
+        sketch = self.sketch(engine.palette)
+        return self.carried_by(engine.paint(sketch, self.seed, self.style(engine, sketch)))
+
+    def layers(self, engine: "Engine") -> bytes:
+        """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError."""
+        sketch, text = self.sketch(engine.palette), json.dumps(self.data)
+        return openraster.write(sketch, self.paint(engine), text)
+
+    def carried_by(self, picture: Picture) -> Picture:
+        """The picture with the drawing in its PNG text."""
+        return Picture(picture.pixels, {**picture.provenance, "project": self.data})
+
+
+def project_in(data: bytes, name: str = "the project") -> Project | None:
+    """The drawing in a project file, or in a picture or layers that the studio saved; None in all others.
+
+    Raises ValueError, one line with the remedy, for a damaged one.
+    """
+    if data[:16].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return Project.from_text(data.decode("utf-8-sig", "replace"), name)
+    if openraster.is_openraster(data):
+        text = openraster.project_of(data)
+        return None if text is None else Project.from_text(text, name)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            text = image.info.get(CHUNK)
+    except UNREADABLE:
+        return None
+    return Project.from_text(text, name) if isinstance(text, str) else None
+
+
+def _style(mood: Mood, engine: "Engine", sketch: LabelMap) -> "Style":
+    from spadework.engine import Style
+
+    if mood.z is None:
+        return engine.sample_style(mood.seed or 0, sketch)
+    if len(mood.z) != engine.card.generator.z_dim:
+        raise ValueError(f"the style {mood.origin} belongs to another model: choose the model it came from")
+    return Style(np.array(mood.z, np.float32), mood.origin)
+
+
+def _unpacked(runs: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W) ids of "id*count id*count ...". Raises ValueError."""
+    try:
+        pairs = np.array([run.split("*") for run in runs.split()], np.int64).reshape(-1, 2)
+        whole = len(pairs) > 0 and pairs.min() >= 0 and pairs[:, 0].max() < 256
+        if whole and pairs[:, 1].sum() == size[0] * size[1]:
+            return np.repeat(pairs[:, 0].astype(np.uint8), pairs[:, 1]).reshape(size)
+    except ValueError:
+        pass
+    raise ValueError("the project is damaged (its ids do not fill the sheet): open another copy of it")

@@ -1,0 +1,50 @@
+"""What is wrong with a request, in words."""
+
+from typing import Any
+
+EXPECTED = {
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "too_long": "at most {max_length} values",
+    "too_short": "at least {min_length} values",
+    "literal_error": "{expected}",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a number that is finite",
+    "bool_parsing": "true or false",
+    "json_invalid": "JSON",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""By the kind of fault, what was expected instead."""
+
+NAMES = {
+    "style": "seed:7, or the id of a style",
+    "other": "seed:7, or the id of a style",
+    "palette": "the name of a shipped palette",
+    "client": "up to 64 letters, digits, - and _",
+}
+"""What a text of a certain form is, by where it stands."""
+
+LONGEST = 40
+"""More characters of what came are not repeated."""
+
+
+def told_fault(fault: Any) -> tuple[str, str]:
+    """Sentence and remedy for the first fault that pydantic found in a request."""
+    where = ".".join(str(part) for part in fault["loc"][1:]) or "the body"
+    kind = fault["type"]
+    if kind == "missing":
+        return f"{where} is missing", f"Send {where} too."
+    if kind == "extra_forbidden":
+        return f"{where} is not known here", f"Leave {where} out."
+    expected = NAMES.get(where) if kind == "string_pattern_mismatch" else EXPECTED.get(kind)
+    expected = (expected or "another value").format(**fault.get("ctx", {}))
+    came = fault.get("input")
+    told = f" {came}"[: LONGEST + 1] if isinstance(came, str | int | float) and kind != "json_invalid" else ""
+    return f"{where}{told} is not what it can be", f"Give {expected}."

@@ -1,0 +1,79 @@
+"""Any file that people bring: what it is, before anything is done with it."""
+
+import io
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spadework.decoding import UNREADABLE
+from spadework.exact import PHOTO_COLORS
+from spadework.openraster import is_openraster, labels_of
+from spadework.palette import Palette
+from spadework.project import project_in
+from spadework.service.limits import Refusal
+from spadework.service.opening import demand_pixels, open_map
+from spadework.service.schemas import OpenedFile, OpenedMap, Problem, told
+
+FEW_COLORS = 64
+"""A picture of no more colours is no photograph."""
+
+STILL = 0.5
+"""In a label map more pixels than this are like the pixel beside them; in a photograph fewer."""
+
+FAR = 8.0
+"""A colour further than this from every class, in RGB steps, is not one that JPEG has spoilt."""
+
+
+def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
+    """A drawing, a label map in the classes of `target`, a photograph, or nothing that the studio knows.
+
+    A picture of more than `most` pixels is a photograph. One that is like a photograph is told to be one even
+    where it could be read as a label map, which then comes with it.
+    """
+    pixels = None
+    try:
+        project = project_in(data, "The drawing")
+        if project is not None:
+            return OpenedFile(kind="drawing", drawing=json.dumps(project.data))
+        if is_openraster(data):
+            data = labels_of(data)
+        pixels = _pixels(data)
+        demand_pixels(data, most)
+        opened = open_map(data, target)
+    except Refusal as refusal:
+        return OpenedFile(kind="photo", problem=refusal.problem)
+    except ValueError as error:
+        problem = Problem(**dict(zip(("sentence", "remedy"), told(error), strict=True)))
+        return OpenedFile(kind="nothing" if pixels is None else "photo", problem=problem)
+    seems = pixels is not None and bool(opened.report) and like_photo(pixels, Palette.load(opened.palette))
+    return OpenedFile(kind="photo" if seems else "labels", labels=OpenedMap.of(opened))
+
+
+def like_photo(pixels: NDArray[np.uint8], palette: Palette) -> bool:
+    """Whether (H, W, 3) uint8 are a photograph rather than a label map of the palette."""
+    colors = len(np.unique(pixels.reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1])))
+    if colors <= FEW_COLORS:
+        return False
+    still = (pixels[:, 1:] == pixels[:, :-1]).all(-1).mean() if pixels.shape[1] > 1 else 1.0
+    return bool(still < STILL) or (colors > PHOTO_COLORS and _far_share(pixels, palette) > 0.5)
+
+
+def _far_share(pixels: NDArray[np.uint8], palette: Palette) -> float:
+    """The share of pixels, of some thousands, that are like no class."""
+    every = pixels.reshape(-1, 3)
+    sample = every[:: max(1, len(every) // 4000)].astype(np.float32)
+    table = palette.colors()[palette.ids()].astype(np.float32)
+    return float((np.linalg.norm(sample[:, None] - table, axis=-1).min(1) > FAR).mean())
+
+
+def _pixels(data: bytes) -> NDArray[np.uint8] | None:
+    """(H, W, 3), made smaller where a file is large; None for what is no picture."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.draft("RGB", (1024, 1024))
+            step = max(1, max(image.size) // 1024)
+            return np.asarray(image.convert("RGB"))[::step, ::step]
+    except UNREADABLE:
+        return None

@@ -1,0 +1,47 @@
+// Something to start with: example sketches, and six that are composed anew at every click.
+
+import { ask, query } from "./api.js";
+import { unpacked } from "./opening.js";
+import { $, attempt, dialog, make } from "./page.js";
+import { randomSeed } from "./style.js";
+import { drawIds } from "./view.js";
+
+/** @typedef {import("./files.js").Files} Files */
+
+/** @param {Files} files @param {Uint32Array} colors */
+export function offerStarts(files, colors) {
+  $("examples").onclick = () => void attempt(async () => {
+    dialog("examples").showModal();
+    await Promise.all([$("example-list").children.length ? null : showExamples(files), compose(files, colors)]);
+  });
+  $("compose").onclick = () => void attempt(() => compose(files, colors));
+}
+
+/** @param {Files} files */
+async function showExamples(files) {
+  for (const { title, url } of await (await ask("/api/examples")).json()) {
+    $("example-list").append(card(title, make("img", { src: url, alt: "" }), () => files.openExample(title, url)));
+  }
+}
+
+/** @param {Files} files @param {Uint32Array} colors */
+async function compose(files, colors) {
+  const starts = await (await ask(`/api/starts?${query({ seed: randomSeed() })}`)).json();
+  $("start-list").replaceChildren(...starts.map((/** @type {any} */ { title, ...packed }) => {
+    const { sketch } = unpacked(packed);
+    const face = /** @type {HTMLCanvasElement} */ (make("canvas"));
+    drawIds(face, sketch, colors);
+    return card(title, face, () => files.start(sketch, title, true));
+  }));
+  $("starts").hidden = starts.length === 0;
+}
+
+/** @param {string} title @param {HTMLElement} face @param {() => unknown} open */
+function card(title, face, open) {
+  const button = make("button", { className: "card" }, face, make("span", { textContent: title }));
+  button.onclick = () => {
+    dialog("examples").close();
+    void attempt(open);
+  };
+  return button;
+}

@@ -1,0 +1,106 @@
+"""An artist's day, from end to end: what was made can be gone on with, tomorrow and elsewhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
+from driving import Server, Studio
+from PIL import Image
+from playwright.sync_api import Browser
+from pyora import Project as Ora
+from typer.testing import CliRunner
+
+from spadework.cli import app
+from spadework.palette import Palette
+from spadework.picture import Picture
+
+OpenStudio = Callable[..., Studio]
+
+
+def test_a_saved_picture_is_the_drawing(open_studio: OpenStudio, tmp_path: Path) -> None:
+    first = open_studio()
+    first.choose("brush", "tree")
+    first.drag((60, 60), (120, 90))
+    first.choose("ellipse", "field")
+    first.drag((200, 150), (260, 200))
+    first.seed(7)
+    saved = first.saved("save-photo")
+    (tmp_path / "lake.png").write_bytes(saved)
+    assert (Picture.from_bytes(saved).pixels == first.photo).all()
+
+    second = open_studio()
+    second.page.set_input_files("#file", tmp_path / "lake.png")
+    second.settle()
+    assert (second.ids == first.ids).all()
+    assert (second.photo == first.photo).all()
+    assert second.saved("save-photo") == saved
+    second.page.keyboard.press("Control+z")
+    assert second.js("studio.sheet.strokes.length") == 1
+
+    result = CliRunner().invoke(
+        app, ["paint", str(tmp_path / "lake.png"), "-o", str(tmp_path / "out"), "--precision", "auto"]
+    )
+    assert result.exit_code == 0, result.output
+    painted = Picture.read(tmp_path / "out" / "lake.png").pixels.astype(int)
+    assert np.abs(painted - first.photo).mean() < 0.5  # other threads round otherwise
+
+
+def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
+    """Paint from outside, undo, a mood, close the tab, reopen, export, open the export: the same picture."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    studio = Studio(context.new_page(), server.url)
+    studio.choose("brush", "tree")
+    studio.drag((-5, 150), (90, 160))
+    studio.drag((120, 40), (200, 60))
+    studio.page.keyboard.press("Control+z")
+    assert studio.js("studio.sheet.strokes.length") == 1
+    assert studio.ids[151, 2] == studio.id_of("tree")
+    assert "night" in studio.moods()
+    studio.page.locator(".mood", has_text="night").click()
+    studio.settle()
+    ids, photo = studio.ids, studio.photo
+    studio.page.close(run_before_unload=True)
+
+    again = Studio(context.new_page(), server.url)
+    assert (again.ids == ids).all()
+    assert (again.photo == photo).all()
+    (tmp_path / "day.png").write_bytes(again.saved("save-photo"))
+    again.page.click("#new")
+    again.page.click("#new-create")
+    again.settle()
+    again.page.set_input_files("#file", tmp_path / "day.png")
+    again.settle()
+    assert (again.ids == ids).all()
+    assert (again.photo == photo).all()
+    assert [*studio.trouble, *again.trouble] == []
+    context.close()
+
+
+def test_layers_go_to_another_program_and_come_back(open_studio: OpenStudio, tmp_path: Path) -> None:
+    studio = open_studio()
+    studio.choose("brush", "tree")
+    studio.drag((60, 60), (120, 90))
+    studio.settle()
+    ids, photo = studio.ids, studio.photo
+    (tmp_path / "lake.ora").write_bytes(studio.saved("save-layers"))
+    opened = Ora.load(str(tmp_path / "lake.ora"))
+    shown = np.asarray(opened.get_image_data().convert("RGB"))
+    assert (shown == photo).all()
+    stone = Image.new("RGBA", (40, 30), (*map(int, Palette.load("landscape").colors()[9]), 255))
+    opened.add_layer(stone, path="stone", offsets=(200, 100))
+    opened.save(str(tmp_path / "edited.ora"))
+
+    studio.blank()
+    studio.page.set_input_files("#file", tmp_path / "lake.ora")
+    studio.settle()
+    assert (studio.ids == ids).all()
+    assert studio.js("studio.sheet.strokes.length") == 1
+    studio.page.set_input_files("#file", tmp_path / "edited.ora")
+    studio.settle()
+    expected = ids.copy()
+    expected[100:130, 200:240] = studio.id_of("rock")
+    assert (studio.ids == expected).all()
+    assert studio.js("studio.files.name") == "edited"

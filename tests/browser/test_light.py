@@ -1,0 +1,171 @@
+"""Light and detail: what follows the sketch, what is chosen, what the dice changes."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
+from driving import Studio
+from playwright.sync_api import Route
+
+from spadework.engine import Engine
+
+VISIBLE = 6.0
+"""Grey levels by which the dice must change a picture: a model with noise of its own changes 18 to 22."""
+
+
+@cache
+def shipped() -> Engine:
+    """The model that the studio paints with."""
+    return Engine.load("landscape", "cpu", "auto")
+
+
+def grain(pixels: np.ndarray) -> np.ndarray:
+    """What is finer than eight pixels, of (H, W, 3) uint8."""
+    light = pixels.astype(np.float32).mean(2)
+    image = Image.fromarray(light)
+    small = image.resize((light.shape[1] // 8, light.shape[0] // 8), Image.Resampling.BOX)
+    return light - np.asarray(small.resize(image.size, Image.Resampling.BICUBIC))
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """The correlation of two pictures in their detail."""
+    return float(np.corrcoef(grain(a).ravel(), grain(b).ravel())[0, 1])
+
+
+def has_noise() -> bool:
+    """Whether the shipped model uses its noise at all."""
+    ids = np.zeros((64, 96), np.uint8)
+    ids[40:] = 4
+    style = shipped().sample_style(0, ids)
+    a, b = (shipped().paint(ids, seed, style).pixels.astype(int) for seed in (0, 1))
+    return bool(np.abs(a - b).mean() > 1)
+
+
+def test_the_dice_of_a_lock_sends_another_seed_and_keeps_the_style(studio: Studio) -> None:
+    studio.page.click("#lock")
+    studio.settle()
+    z, asked = studio.js("studio.style.mood.z"), []
+    assert z
+    studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
+    before = studio.js("studio.style.query()")
+    studio.page.click("#dice")
+    studio.settle()
+    after = studio.js("studio.style.query()")
+    assert after["style"] == before["style"]
+    assert after["seed"] != before["seed"]
+    assert f"seed={after['seed']}&style={before['style']}" in asked[-1]
+    assert studio.js("studio.style.mood.z") == z
+
+
+def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
+    asked: list[str] = []
+    studio.page.on("request", lambda r: asked.append(r.url) if "-moods-4" in r.url else None)
+    studio.page.click("#variations")
+    studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
+    told = [dict(part.split("=") for part in url.split("?")[1].split("&")) for url in asked]
+    assert len({one["seed"] for one in told}) == 4
+    assert len({one["style"] for one in told}) == 4
+    studio.page.keyboard.press("Escape")
+    studio.page.click("#lock")
+    studio.settle()
+    asked.clear()
+    studio.page.click("#variations")
+    studio.until("document.querySelectorAll('#variation-list .card.waiting').length === 0")
+    studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
+    told = [dict(part.split("=") for part in url.split("?")[1].split("&")) for url in asked]
+    assert len({one["seed"] for one in told}) == 4
+    assert len({one["style"] for one in told}) == 1
+
+
+@pytest.mark.skipif("not has_noise()", reason="the shipped model was trained before its noise was used")
+def test_the_dice_changes_the_detail_and_variations_the_structure(studio: Studio) -> None:
+    studio.page.click("#lock")
+    studio.settle()
+    first = studio.photo
+    studio.page.click("#dice")
+    studio.settle()
+    second = studio.photo
+    assert np.abs(first.astype(int) - second).mean() > VISIBLE
+    assert likeness(first, second) < 0.7
+    studio.page.click("#lock")
+    studio.page.click("#variations")
+    studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
+    pictures = studio.faces("#variation-list .card canvas")
+    pairs = [(a, b) for n, a in enumerate(pictures) for b in pictures[:n]]
+    assert max(likeness(a, b) for a, b in pairs) < 0.75
+    light = [np.abs(a.mean((0, 1)) - b.mean((0, 1))).max() for a, b in pairs]
+    assert min(light) > 4
+
+
+def test_the_mood_follows_the_sketch_until_it_is_chosen(studio: Studio) -> None:
+    """A drawing that began on the blank sheet looks as if it had been opened whole."""
+    width, height = 96, 64
+    studio.blank(width=width, height=height)
+    studio.choose("rectangle", "snow")
+    studio.drag((-1, 24), (97, 65))
+    studio.settle()
+    ids, sky = studio.ids.copy(), shipped().sample_style(0, np.zeros((height, width), np.uint8))
+    whole = shipped().paint(ids, 0).pixels.astype(int)
+    empty = shipped().paint(ids, 0, sky).pixels
+    assert np.abs(whole - empty).mean() > 3  # it matters
+    assert np.abs(whole - studio.photo).mean() < 1
+    studio.seed(7)
+    chosen = studio.js("studio.style.mood.z")
+    assert chosen
+    studio.choose("rectangle", "sea")
+    studio.drag((10, 30), (97, 65))
+    studio.settle()
+    assert studio.js("studio.style.mood.z") == chosen
+
+
+def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
+    names = studio.moods()
+    assert {"clear noon", "night"} <= set(names)
+    faces = dict(zip(names, studio.faces(".mood canvas"), strict=True))
+    assert faces["night"].mean() < faces["clear noon"].mean() - 20
+    before = studio.photo.mean()
+    studio.page.locator(".mood", has_text="night").click()
+    studio.settle()
+    assert studio.page.locator("#slot-a").inner_text().endswith("night")
+    assert studio.page.locator(".mood", has_text="night").get_attribute("aria-pressed") == "true"
+    assert studio.photo.mean() < before - 15
+    z = studio.js("studio.style.mood.z")
+    studio.js("document.getElementById('moods').dataset.shown = ''")
+    studio.choose("brush", "snow")
+    studio.drag((40, 200), (300, 210))
+    studio.settle()
+    studio.moods()  # those of the new sketch
+    assert studio.js("studio.style.mood.z") == z
+    studio.kept()
+    studio.page.reload()
+    studio.ready()
+    assert studio.page.locator("#slot-a").inner_text().endswith("night")
+    assert studio.js("studio.style.mood.z") == z
+
+
+def test_nobody_begins_in_the_dark(studio: Studio) -> None:
+    """A seed that is near black gives way to the one that the server names, unless it was chosen."""
+
+    def other(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "seed": 17})
+
+    def look_again() -> None:
+        studio.js("document.getElementById('moods').dataset.shown = ''")
+        studio.js("studio.sheet.dispatchEvent(new CustomEvent('change', {detail: null}))")
+        studio.moods()
+        studio.settle()
+
+    studio.moods()
+    studio.page.route("**/api/moods*", other)
+    first = studio.photo
+    look_again()
+    assert studio.js("studio.style.query()") == {"seed": 17, "style": "seed:17"}
+    assert (studio.photo != first).any()
+    studio.seed(3)
+    look_again()
+    assert studio.js("studio.style.seed") == 3
+    studio.page.unroute_all(behavior="wait")

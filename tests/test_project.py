@@ -1,0 +1,119 @@
+"""Drawings of the studio: read, refused in a sentence, painted again, carried by their pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from spadework.cli import app
+from spadework.engine import Engine
+from spadework.labelmap import LabelMap
+from spadework.picture import Picture
+from spadework.project import Project, project_in
+
+
+def runs(ids: np.ndarray) -> str:
+    """As the studio packs them, not at all tightly."""
+    return " ".join(f"{id}*1" for id in ids.ravel())
+
+
+IDS = np.repeat(np.array([[0, 4], [6, 11]], np.uint8), 24, 0).repeat(36, 1)
+
+
+def project(**changes: Any) -> dict[str, Any]:
+    """A project of IDS."""
+    height, width = IDS.shape
+    base = {"width": width, "height": height, "background": 0, "ids": f"0*{IDS.size}"}
+    stroke = {"tool": "brush", "id": 4, "only": None, "points": [1, 1, 5], "square": False}
+    style = {"seed": 7, "mood": {"seed": 3}, "other": None, "blend": 0.5, "chosen": True, "locked": False}
+    whole = {"format": "spadework-project", "version": 1, "palette": "landscape", "base": base}
+    return {**whole, "strokes": [stroke], "undone": [], "style": style, "ids": runs(IDS), **changes}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine.load("landscape", "cpu")
+
+
+def test_a_project_is_painted_in_its_seed_and_style(engine: Engine) -> None:
+    data = project()
+    picture = Project.from_text(json.dumps(data)).paint(engine)
+    expected = engine.paint(IDS, 7, engine.sample_style(3, IDS))
+    assert (picture.pixels == expected.pixels).all()
+    assert picture.provenance == {**expected.provenance, "project": data}
+    again = project_in(picture.to_bytes())
+    assert again is not None
+    assert again.data == data
+
+
+def test_values_and_blends_of_styles(engine: Engine) -> None:
+    held = engine.sample_style(5, IDS)
+    mood = {"id": "0" * 16, "origin": "photo dusk.jpg", "z": [float(value) for value in held.z]}
+    look = {"seed": 1, "mood": mood, "other": {"seed": 9}, "blend": 0.25}
+    one = Project.from_text(json.dumps(project(style=look)))
+    expected = held.blend(engine.sample_style(9, IDS), 0.25)
+    style = one.style(engine, one.sketch(engine.palette))
+    assert style is not None
+    np.testing.assert_array_equal(style.z, expected.z)
+
+
+BAD = [
+    ("{", "damaged"),
+    ("[]", "no studio project"),
+    ('{"format": "other"}', "no studio project"),
+    (json.dumps(project(version=2)), "at version"),
+    (json.dumps(project(style={"mood": {"seed": -1}})), "at style.mood.seed"),
+    (json.dumps(project(base={"width": 9, "height": 9, "ids": 7})), "at base.ids"),
+    (json.dumps(project(palette="coco_stuff")), "palette coco_stuff"),
+    (json.dumps(project(ids="0*5")), "do not fill"),
+    (json.dumps(project(ids="sky*5")), "do not fill"),
+    (json.dumps(project(ids=runs(np.full_like(IDS, 99)))), "id 99"),
+    (json.dumps(project(ids=None)), "older studio"),
+    (json.dumps(project(style={"mood": {"z": [0.5, 0.5]}})), "another model"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), BAD)
+def test_a_bad_project_is_refused_in_a_sentence(engine: Engine, text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        Project.from_text(text).paint(engine)
+    assert ": " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_old_project_without_strokes_is_its_base(engine: Engine) -> None:
+    old = Project.from_text(json.dumps(project(ids=None, strokes=[])))
+    assert (old.sketch(engine.palette).ids == 0).all()
+
+
+def test_other_files_hold_no_project() -> None:
+    for data in (b"", b"Dear studio", Picture(np.zeros((8, 8, 3), np.uint8), {"seed": 1}).to_bytes()):
+        assert project_in(data) is None
+
+
+def painted(folder: Path, *arguments: str) -> tuple[str, dict[str, Picture]]:
+    """What `spadework paint` says, and its pictures by name."""
+    result = CliRunner().invoke(app, ["paint", "-o", str(folder), "--device", "cpu", *arguments])
+    return result.output, {file.name: Picture.read(file) for file in folder.glob("*.png")}
+
+
+def test_the_command_paints_drawings(engine: Engine, tmp_path: Path) -> None:
+    drawing = Project.from_text(json.dumps(project()))
+    (tmp_path / "lake.spadework.json").write_text(json.dumps(project()))
+    drawing.paint(engine).save(tmp_path / "saved.png")
+    LabelMap(IDS, engine.palette).save(tmp_path / "plain.png")
+    (tmp_path / "bad.json").write_text("{")
+    files = [str(tmp_path / name) for name in ("lake.spadework.json", "saved.png", "plain.png", "bad.json")]
+    told, pictures = painted(tmp_path / "out", *files)
+    assert set(pictures) == {"lake.png", "saved.png", "plain.png"}
+    expected = drawing.paint(engine).pixels
+    assert (pictures["lake.png"].pixels == expected).all()
+    assert (pictures["saved.png"].pixels == expected).all()
+    assert pictures["lake.png"].provenance["seed"] == 7
+    assert (pictures["plain.png"].pixels == engine.paint(IDS, 0).pixels).all()
+    assert "damaged" in told
+    _, pictures = painted(tmp_path / "other", files[0], "--seed", "2")
+    assert (pictures["lake.png"].pixels == engine.paint(IDS, 2).pixels).all()

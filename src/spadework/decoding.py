@@ -203,7 +203,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
         return image, "its colour profile cannot be read and was ignored"
     if transform is None:
         return image, None
-    return transform.apply(image), "its colours were brought to sRGB by the colour profile in the file"
+    return transform.apply(image), "its colour profile was taken into account"
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,7 @@ from spadework.labelmap import LabelMap
 from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.limits import Guard, Limits, Refusal
-from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
+from spadework.service.opening import MOST_OF_A_PHOTO, Opened, Segmenter, demand_pixels, open_map, open_photo
 from spadework.service.schemas import (
     HeldStyle,
     ModelInfo,
@@ -142,6 +142,7 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
     ) -> HeldStyle:
         """The style of a photo of any format."""
         data = await request.body()
+        demand_pixels(data, MOST_OF_A_PHOTO)
 
         def work() -> HeldStyle:
             return styles.hold(engine.style_of(Picture.from_bytes(data, name), f"photo {name}"))

@@ -28,8 +28,8 @@ ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Type
 
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
-HARMLESS = (b"tRNS", b"eXIf", b"acTL")
-"""The ancillary chunks of a PNG that do matter; a broken one of another kind is left out."""
+NEEDED = (b"tRNS", b"eXIf", b"acTL")
+"""The ancillary chunks of a PNG that change what is seen; a broken one of another kind is left out."""
 
 AGAIN = "save or copy it again"
 ORIENTATION = 0x0112
@@ -143,7 +143,7 @@ def _png_without_harmless_faults(data: bytes) -> bytes | None:
         length, kind = struct.unpack(">I4s", view[at : at + 8])
         end = at + 8 + length
         if view[end : end + 4] != struct.pack(">I", zlib.crc32(view[at + 4 : end])):
-            if kind[:1].isupper() or kind in HARMLESS:
+            if kind[:1].isupper() or kind in NEEDED:
                 return None
             broken.append(slice(at, end + 4))
         if kind == b"IEND":

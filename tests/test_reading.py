@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
 from spadework.cli import app
+from spadework.opening import Policy, open_map
 from spadework.palette import Palette
 from spadework.reading import from_bytes
 
@@ -104,6 +105,54 @@ def test_the_best_palette_is_found() -> None:
         drawn = np.resize(np.repeat(palette.ids()[1:7], 40), (24, 40))
         reading = from_bytes(encoded(palette.colorize(drawn)))
         assert (reading.map.palette.name, reading.map.ids.tolist()) == (name, drawn.tolist())
+
+
+def test_indices_in_a_palettes_colours_are_never_ids_of_another() -> None:
+    table = np.zeros((256, 3), np.uint8)
+    used, numbers = np.unique(ids(), return_inverse=True)
+    table[: len(used)] = LANDSCAPE.colors()[used]
+    image = Image.fromarray(numbers.reshape(48, 64).astype(np.uint8))
+    image.putpalette(table.tobytes())
+    out = io.BytesIO()
+    image.save(out, "GIF", transparency=1)
+    reading = from_bytes(out.getvalue())
+    assert reading.map.palette.name == "landscape"
+    seen = ids() != used[1]
+    assert np.array_equal(reading.map.ids[seen], ids()[seen])
+    assert (reading.map.ids[~seen] == 255).all()
+    assert "transparent pixels became unknown" in reading.repaired[-1]
+
+
+def test_indices_of_a_foreign_table_are_unsure_where_no_palette_is_named() -> None:
+    image = Image.fromarray(ids())
+    image.putpalette(np.random.default_rng(0).integers(0, 256, 768, np.uint8).tobytes())
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    assert "whether its indices are ids" in from_bytes(out.getvalue()).unsure[0]
+    assert from_bytes(out.getvalue(), LANDSCAPE).unsure == []
+
+
+def test_nearly_opaque_pixels_are_not_counted_as_lost() -> None:
+    alpha = np.full((48, 64, 1), 254, np.uint8)
+    reading = from_bytes(encoded(np.concatenate([colors(), alpha], -1)), LANDSCAPE)
+    assert np.array_equal(reading.map.ids, ids())
+    assert reading.repaired == ["the alpha channel was dropped"]
+
+
+def test_paint_names_the_command_that_repairs(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"; or repair it with `spadework label a\.png --palette landscape -o ids\.png`$"
+    ):
+        open_map(encoded(colors()[..., ::-1].copy()), LANDSCAPE, Policy.EDGES, name="maps/a.png")
+    with pytest.raises(ValueError, match=r"greyscale$"):
+        open_map(encoded(np.full((48, 64, 3), (200, 30, 30), np.uint8)), LANDSCAPE, Policy.EDGES)
+
+
+def test_no_data_of_16_bits_is_not_called_a_scale() -> None:
+    values = ids().astype(np.uint16)
+    values[:3] = 65535
+    reading = from_bytes(encoded(values), LANDSCAPE)
+    assert reading.repaired == ["192 px of values that are no ids (65,535) became unknown"]
 
 
 def test_a_photograph_is_refused() -> None:

@@ -31,8 +31,8 @@ TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 UNREADABLE = (*ERRORS, *TOO_LARGE)
 """What pillow raises on files that are damaged, too large or no pictures."""
 
-HARMLESS = (b"tRNS", b"eXIf", b"acTL")
-"""The ancillary chunks of a PNG that do matter; a broken one of another kind is left out."""
+NEEDED = (b"tRNS", b"eXIf", b"acTL")
+"""The ancillary chunks of a PNG that change what is seen; a broken one of another kind is left out."""
 
 AGAIN = "save or copy it again"
 ORIENTATION = 0x0112
@@ -146,7 +146,7 @@ def _png_without_harmless_faults(data: bytes) -> bytes | None:
         length, kind = struct.unpack(">I4s", view[at : at + 8])
         end = at + 8 + length
         if view[end : end + 4] != struct.pack(">I", zlib.crc32(view[at + 4 : end])):
-            if kind[:1].isupper() or kind in HARMLESS:
+            if kind[:1].isupper() or kind in NEEDED:
                 return None
             broken.append(slice(at, end + 4))
         if kind == b"IEND":
@@ -206,7 +206,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
         return image, "its colour profile cannot be read and was ignored"
     if transform is None:
         return image, None
-    return transform.apply(image), "its colours were brought to sRGB by the colour profile in the file"
+    return transform.apply(image), "its colour profile was taken into account"
 
 
 @lru_cache(maxsize=16)

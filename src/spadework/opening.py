@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 
 from spadework import reading
 from spadework.exact import colored, shipped
@@ -59,8 +60,16 @@ def open_map(
     if source is None and (found := _of_another_palette(raster, target)):
         return found
     if policy is Policy.EDGES:
-        raise fault
+        raise ValueError(f"{fault}{_hint(own, name, target)}") from fault
     return _translated(_best(raster, own, source), target)
+
+
+def _hint(own: reading.Reading | None, name: str, target: Palette) -> str:
+    """What to type where `label` can repair a file without doubt."""
+    asked = f" --palette {target.name}" if target.name in Palette.names() else ""
+    command = f"spadework label {PurePath(name).name}{asked} -o ids.png"
+    sure = own is not None and not own.unsure
+    return f"; or repair it with `{command}`" if sure else ""
 
 
 def _repaired(raster: Raster, target: Palette) -> reading.Reading | None:

@@ -43,6 +43,8 @@ FAR = 90.0
 PHOTO_SHARE, PHOTO_DISTANCE = 0.5, 20.0
 """More than this share of colours beyond the palette, at this mean distance, is a photograph."""
 
+INDICES = "whether its indices are ids, or the colours that they stand for mean classes"
+
 GAMMAS = (1 / 2.2, 1 / 1.8, 1.8, 2.2)
 """Wrong gammas that files are saved with."""
 
@@ -101,8 +103,8 @@ def of_raster(raster: Raster, palette: Palette | None = None, strict: bool = Fal
 
 def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
     """The smallest palette that needs no repair, by colours before ids, or the error of the first."""
-    if len(known) > 1 and (greys := other_greys(raster)) is not None:
-        known = [palette for palette in known if np.isin(greys, palette.ids()).all()] or known
+    if len(known) > 1:
+        known = _fitting(raster, known)
     maps: list[LabelMap] = []
     errors: list[ValueError] = []
     for palette in known:
@@ -117,6 +119,8 @@ def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
     smallest = min(maps, key=lambda sketch: len(sketch.palette.classes))
     others = [sketch.palette.name for sketch in maps if sketch is not smallest]
     reading = Reading(smallest, "every pixel is one of its classes", list(raster.notes))
+    if others and raster.table is not None and not by_color:
+        reading.unsure.append(INDICES)
     if others:
         reading.unsure.append(f"{', '.join(others)} would do as well: choose the palette")
     ids = set(np.unique(smallest.ids).tolist())
@@ -125,6 +129,16 @@ def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
         what = "255 is a class, not unknown" if top == 255 else "1 is one class"
         reading.unsure.append(f"only ids 0 and {top}: it looks like a mask, where {what}")
     return reading
+
+
+def _fitting(raster: Raster, known: Sequence[Palette]) -> Sequence[Palette]:
+    """Of indices those palettes in whose colours, or else greys, they stand; all where there are none."""
+    if raster.table is None:
+        return known
+    used = raster.table[np.unique(np.asarray(raster.samples))]
+    ours = [p for p in known if colored(p) and (class_of(used, p) >= 0).all()]
+    greys = other_greys(raster)
+    return ours or [p for p in known if greys is not None and np.isin(greys, p.ids()).all()] or known
 
 
 def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:
@@ -149,7 +163,7 @@ def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Re
         gentle = False
     else:
         reading = _of_colors(raster, known, notes, fault)
-    if raster.alpha is not None:
+    if raster.alpha is not None and (raster.alpha < 128).any():
         _mark_unknown(reading, raster.alpha < 128, "transparent pixels", fault)
     if raster.bits > 8 and raster.colors is not None:
         notes.append("16 bits reduced to 8")
@@ -196,10 +210,10 @@ def _of_samples(raster: Raster, known: Sequence[Palette], notes: list[str], faul
     safe = np.where(foreign, palette.ids()[0], ids).astype(np.uint8)
     reading = Reading(LabelMap(safe, palette), told, notes, edges_only=False)
     if raster.table is not None:
-        reading.unsure.append("whether its indices are ids, or the colours that they stand for mean classes")
+        reading.unsure.append(INDICES)
     if raster.samples is None:
         notes.append("greys in an RGB file were taken as ids")
-    if raster.samples is not None and raster.samples.max() > 255:
+    if raster.samples is not None and (raster.samples[whole] != ids[whole]).any():
         notes.append("16 bits reduced to 8")
     if foreign.any():
         few = ", ".join(str(i) for i in np.unique(ids[foreign])[:5])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from fastapi.testclient import TestClient
-from misread import LANDSCAPE, bomb, colors, file_of, truth
+from misread import LANDSCAPE, bomb, colors, file_of, png, truth
 
 PICTURE = file_of(colors())
 
@@ -61,6 +61,13 @@ def test_other_bodies_are_called_what_they_are(
     said = f"{told['sentence']}: {told['remedy']}"
     assert words in said
     assert "object at" not in said
+
+
+def test_photographs_of_absurd_sizes_are_not_decoded(client: TestClient) -> None:
+    large = png(0, 8, [], (9_000, 9_000))
+    answer = client.post("/api/styles", content=large)
+    assert answer.status_code == 413
+    assert answer.json()["remedy"] == "Use at most 67,108,864 pixels."
 
 
 def test_ids_that_look_like_text_are_ids(client: TestClient, engine: FakeEngine) -> None:

@@ -23,7 +23,7 @@ from spadework.project import Project
 from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
 from spadework.service.moods import Search
-from spadework.service.opening import Opened, Segmenter, demand_pixels, open_map, open_photo
+from spadework.service.opening import MOST_OF_A_PHOTO, Opened, Segmenter, demand_pixels, open_map, open_photo
 from spadework.service.receiving import receive
 from spadework.service.schemas import (
     FoundMoods,
@@ -190,6 +190,7 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
     ) -> HeldStyle:
         """The style of a photo of any format."""
         data = await request.body()
+        demand_pixels(data, MOST_OF_A_PHOTO)
 
         def work() -> HeldStyle:
             return styles.hold(engine.style_of(Picture.from_bytes(data, name), f"photo {name}"))

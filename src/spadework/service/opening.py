@@ -14,6 +14,9 @@ from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.limits import Refusal
 
+MOST_OF_A_PHOTO = 1 << 26
+"""So many pixels has a photograph at most: 67 million, where the cameras of phones have 50."""
+
 
 class Segmenter(Protocol):
     """What finds the classes of a photograph."""
@@ -32,7 +35,8 @@ def open_map(data: bytes, target: Palette, source: Palette | None = None) -> Ope
 
 
 def open_photo(data: bytes, engine: Engine, segmenter: Segmenter) -> Opened:
-    """The label map of a photograph, as fine as the model was trained. Raises ValueError."""
+    """The label map of a photograph, as fine as the model was trained. Raises ValueError and Refusal."""
+    demand_pixels(data, MOST_OF_A_PHOTO)
     photo = Picture.from_bytes(data, "The photo")
     scale = min(min(engine.card.generator.size) / min(photo.size), LONGEST / max(photo.size))
     height, width = (max(MIN_SIDE, round(side * scale)) for side in photo.size)

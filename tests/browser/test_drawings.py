@@ -32,7 +32,7 @@ def replaced_by_new(studio: Studio, folder: Path) -> None:
 
 def replaced_by_example(studio: Studio, folder: Path) -> None:
     studio.page.click("#examples")
-    studio.page.locator(".card", has_text="Desert").click()
+    studio.page.locator("#example-list .card", has_text="Desert").click()
 
 
 def replaced_by_file(studio: Studio, folder: Path) -> None:
@@ -91,6 +91,7 @@ def test_the_shelf_names_deletes_and_takes_back(studio: Studio, tmp_path: Path) 
 
 
 def test_what_nobody_drew_on_does_not_fill_the_shelf(studio: Studio, tmp_path: Path) -> None:
+    draw(studio)
     for _ in range(3):
         replaced_by_example(studio, tmp_path)
         studio.settle()
@@ -98,7 +99,7 @@ def test_what_nobody_drew_on_does_not_fill_the_shelf(studio: Studio, tmp_path: P
     studio.settle()
     studio.page.click("#drawings")
     studio.until(f"{TITLES}.length > 0")
-    assert studio.js(TITLES) == ["Sketch"]
+    assert studio.js(TITLES) == ["Sketch", "Alpine lake"]
 
 
 @pytest.mark.parametrize("finished", [True, False])

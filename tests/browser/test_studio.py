@@ -258,7 +258,7 @@ def test_several_pictures_in_one_tab(studio: Studio) -> None:
     for title in ("Beach", "Desert"):
         studio.drag((60, 60), (120, 90))
         studio.page.click("#examples")
-        studio.page.locator(".card", has_text=title).click()
+        studio.page.locator("#example-list .card", has_text=title).click()
         studio.settle()
         assert studio.page.locator("#undo").is_disabled()
         assert all(studio.photo.shape != old.shape or (studio.photo != old).any() for old in seen)
@@ -280,7 +280,7 @@ def test_a_new_sheet_and_an_example(studio: Studio) -> None:
     expect(studio.page.locator("#new-dialog")).to_be_hidden()
     assert (studio.ids == np.full((256, 512), studio.id_of("sea"))).all()
     studio.page.click("#examples")
-    studio.page.locator(".card", has_text="Desert").click()
+    studio.page.locator("#example-list .card", has_text="Desert").click()
     studio.settle()
     assert (studio.ids == studio.id_of("sand")).any()
 

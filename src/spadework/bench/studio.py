@@ -171,7 +171,7 @@ def _engine_alone(engine: Engine, told: dict[str, Any], size: tuple[int, int]) -
 
     A mood that nobody has chosen follows the map: there the engine finds its style too.
     """
-    ids = np.frombuffer(told["ids"].encode("latin1"), np.uint8).reshape(size)
+    ids = np.frombuffer(told["ids"].encode("latin1"), np.uint8).reshape(size).copy()
     style = Style(np.array(told["z"], np.float32), "the page's") if told["z"] else None
     began = time.perf_counter()
     engine.paint(ids, told["seed"], style)

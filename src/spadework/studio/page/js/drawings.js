@@ -84,7 +84,7 @@ export class Drawings {
   /** The drawing is not what it was. */
   touched() {
     this.version += 1;
-    if (!this.desk.untouched()) this.fresh = false;
+    queueMicrotask(() => { if (!this.desk.untouched()) this.fresh = false; });  // a page that is being turned is not yet new
     document.body.dataset.version = String(this.version);
     this.soon();
   }

@@ -16,6 +16,8 @@ LANDSCAPE = GeneratorConfig(
     start="point",
     style_blocks=True,
     noise=True,
+    padding="replicate",
+    bilinear_ups=4,
 )
 """The shape of the model that ships."""
 

@@ -109,7 +109,8 @@ def generator_work(
     if contexts:
         channels, grids = channel_of_ids(labels, shape.semantics), shape.generator.grids(size)
         edges = instance_edges(instances) if shape.semantics.edges else None
-        given = Contexts.of(segmap, channels, grids, edges)
+        config = shape.generator
+        given = Contexts.of(segmap, channels, grids, edges, config.kernel, config.label_padding)
     z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
     noise = net.draw_noise(plan.batch, size) if shape.generator.noise else None
 

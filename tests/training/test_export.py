@@ -148,6 +148,9 @@ def test_weights_take_bytes_where_pictures_stay_the_same(
     tensors = safetensors.torch.load((tmp_path / "model.safetensors").read_bytes())
     assert tensors["generator.conv_img.weight"].dtype == stored
     assert tensors["encoder.fc_mu.weight"].dtype == torch.float16
+    rough = RECIPE.model_copy(update={"precision": "bfloat16"})
+    nets = trained.average["generator"], trained.average["encoder"]
+    assert export.bytes_suffice(*nets, rough, PHOTOS) == (stored is torch.int8)  # type: ignore[arg-type]
 
 
 def test_the_file_paints_what_the_averaged_networks_paint(

@@ -84,7 +84,7 @@ def bytes_suffice(
 ) -> bool:
     """Whether pictures of weights in bytes are FAITHFUL to those of half precision, on CHECKED maps."""
     half, whole = (_rounded(generator, dtype) for dtype in (torch.float16, torch.int8))
-    errors = []
+    recipe, errors = recipe.model_copy(update={"precision": "float32"}), []  # as pictures are painted
     for batch in _pairs(recipe, data, CHECKED, _device(generator)):
         maps, z = Inputs.of(batch, recipe).contexts, None if encoder is None else encoder(batch.image)[0]
         noise = generator.draw_noise(len(batch), recipe.size) if recipe.noise else None

@@ -126,6 +126,8 @@ def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
     assert {"clear noon", "night"} <= set(names)
     faces = dict(zip(names, studio.faces(".mood canvas"), strict=True))
     assert faces["night"].mean() < faces["clear noon"].mean() - 20
+    studio.page.locator(".mood", has_text="clear noon").click()
+    studio.settle()
     before = studio.photo.mean()
     studio.page.locator(".mood", has_text="night").click()
     studio.settle()

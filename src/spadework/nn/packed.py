@@ -137,6 +137,24 @@ Convolution = Callable[[Tensor, tuple[int, int]], Tensor]
 """Stride 1, same padding: (P, C_in) on a grid of (h, w) -> (P, C_out)."""
 
 
+SMALL = 16 * 16
+"""Grids of so few pixels are convolved with a pixel more on every side; their weights take longer to read."""
+
+
+class GrownConv:
+    """A 3x3 convolution of features that go on beyond the border: ``conv`` of a grid that was made larger."""
+
+    def __init__(self, conv: Convolution):
+        self.conv = conv
+
+    def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
+        """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
+        h, w = grid
+        x = F.pad(rows.view(1, h, w, -1).permute(0, 3, 1, 2), (1, 1, 1, 1), "replicate")
+        made = self.conv(x.permute(0, 2, 3, 1).reshape((h + 2) * (w + 2), -1), (h + 2, w + 2))
+        return made.view(h + 2, w + 2, -1)[1:-1, 1:-1].reshape(len(rows), -1)
+
+
 class ContinuedConv:
     """A 3x3 convolution of features that go on beyond the border, each pixel as the nearest one.
 
@@ -144,27 +162,36 @@ class ContinuedConv:
     """
 
     def __init__(self, conv: Convolution, weight: Tensor):
-        self.conv, self.weight = conv, weight.detach()
+        self.conv, weight = conv, weight.detach()
+        # (C_out, 3 * C_in) of the taps that look over each side
+        self.rows = [weight[:, :, end].permute(0, 2, 1).flatten(1).contiguous() for end in (0, -1)]
+        self.columns = [weight[..., end].permute(0, 2, 1).flatten(1).contiguous() for end in (0, -1)]
 
     def __call__(self, rows: Tensor, grid: tuple[int, int]) -> Tensor:
         """(P, C_in) on a grid of (h, w) -> (P, C_out)."""
         made = self.conv(rows, grid)
-        x, y = (t.view(1, *grid, -1).permute(0, 3, 1, 2) for t in (rows, made))
-        for end in (0, -1):
-            row, column = x[:, :, end, None], x[:, :, :, end, None]
-            y[:, :, end, None] += F.conv2d(
-                F.pad(row, (1, 1, 0, 0), "replicate"), self.weight[:, :, end, None]
-            )
-            y[:, :, :, end, None] += F.conv2d(column, self.weight[:, :, :, end, None], padding=(1, 0))
+        x, y = rows.view(*grid, -1), made.view(*grid, -1)
+        for end, row, column in zip((0, -1), self.rows, self.columns, strict=True):
+            line, side = x[end], x[:, end]
+            y[end] += F.linear(_threes(torch.cat([line[:1], line, line[-1:]])), row)
+            y[:, end] += F.linear(_threes(F.pad(side, (0, 0, 1, 1))), column)
         return made
+
+
+def _threes(line: Tensor) -> Tensor:
+    """Pixels in a line (n + 2, C) -> each with both neighbours (n, 3 * C)."""
+    return torch.cat([line[:-2], line[1:-1], line[2:]], 1)
 
 
 def packed_conv(
     weight: Tensor, bias: Tensor | None, grid: tuple[int, int], padding: str = "zeros"
 ) -> Convolution:
     """The fastest one for this grid and processor; ``padding`` "replicate": see ContinuedConv."""
-    conv = _fastest(weight, bias, grid)
-    return ContinuedConv(conv, weight) if padding == "replicate" else conv
+    if padding == "zeros":
+        return _fastest(weight, bias, grid)
+    if grid[0] * grid[1] <= SMALL:
+        return GrownConv(_fastest(weight, bias, (grid[0] + 2, grid[1] + 2)))
+    return ContinuedConv(_fastest(weight, bias, grid), weight)
 
 
 def _fastest(weight: Tensor, bias: Tensor | None, grid: tuple[int, int]) -> Convolution:

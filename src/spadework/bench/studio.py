@@ -52,6 +52,16 @@ STROKE = """() => new Promise((done) => {
 """Answers when the picture of the next stroke is on the page: ms since the pointer came down, and stages."""
 
 
+CHOOSE = """([n, x, y]) => {
+  const { ids, width, height } = studio.sheet;
+  const there = ids[Math.floor(y * height) * width + Math.floor(x * width)];
+  const classes = studio.palette.classes.slice(0, 10).map(({ id }) => id);
+  const place = classes[n % 10] === there ? (n + 1) % 10 : n % 10;
+  studio.palette.chooseDigit(String((place + 1) % 10));
+}"""
+"""Chooses the n-th class, or the next where that one is there already: such a stroke would change nothing."""
+
+
 class StudioCase(BaseModel):
     """Milliseconds over all strokes.
 
@@ -157,8 +167,8 @@ def _stroke(page: "Page", n: int) -> dict[str, Any]:
     """A dab at the n-th place of the sketch, of the n-th class; what STROKE tells of its picture."""
     box = page.locator("#sketch").bounding_box()
     assert box
-    page.evaluate("(n) => studio.palette.chooseDigit(String(n % 10))", n)
     x, y = (0.1 + 0.8 * (n * step % 1) for step in (0.618034, 0.414214))  # spread evenly, never twice
+    page.evaluate(CHOOSE, [n, x, y])
     page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
     page.evaluate(f"() => {{ globalThis.shown = ({STROKE})(); }}")
     page.mouse.down()

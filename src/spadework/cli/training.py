@@ -70,6 +70,9 @@ def train(
         ),
     ] = None,
     device: Device = "auto",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the networks first: pays on a GPU after a few minutes.")
+    ] = False,
     terms: Annotated[
         str, typer.Option(metavar="TEXT", help="What the data's terms allow; it goes on the model's card.")
     ] = "unstated",
@@ -106,7 +109,7 @@ def train(
         plan = plan_of_flags(flags, recipe, data, run, changes or [], resume)
     else:
         plan = plan_of_recipe(recipe, data, run, changes or [], resume, first or ())
-    state = _train(plan, run, device, deadline)
+    state = _train(plan, run, device, deadline, compiled)
     in_time = deadline is not None and time.monotonic() >= deadline
     unfinished = state.images_seen < plan.recipe.total_images and not in_time
     if unfinished:
@@ -159,7 +162,9 @@ def _data_name(data: Path | None) -> str:
     return "procedural toy landscapes" if data is None else data.resolve().name
 
 
-def _train(plan: Plan, run: "RunDir", device: str, deadline: float | None) -> "TrainState | SegmenterState":
+def _train(
+    plan: Plan, run: "RunDir", device: str, deadline: float | None, compiled: bool
+) -> "TrainState | SegmenterState":
     from spadework.engine import device_of
     from spadework.training.loop import train as train_painter
     from spadework.training.recipes import Recipe
@@ -183,7 +188,7 @@ def _train(plan: Plan, run: "RunDir", device: str, deadline: float | None) -> "T
             return train_segmenter(plan.recipe, plan.pairs, run.root, **told_to)
         previews = [plan.held_out[i] for i in range(min(PREVIEWS, len(plan.held_out)))]
         told_to |= {"previews": previews, "begin": plan.begin}
-        told_to |= {"device": device_of(device), "deadline": deadline}
+        told_to |= {"device": device_of(device), "deadline": deadline, "compiled": compiled}
         return train_painter(plan.recipe, plan.pairs, run.root, **told_to)
 
 

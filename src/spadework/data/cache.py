@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections import deque
@@ -120,17 +121,17 @@ def build_cache(
     pairs: Sequence[Pair],
     short_side: int,
     palette: Palette | None = None,
-    threads: int = 2,
+    threads: int | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Decode `pairs` into the folder `path`, which appears only when all is well.
+    """Decode `pairs` into the folder `path`, which appears only when all is well. As many threads as cores.
 
     ValueError lists every bad pair (20 shown), or says that the disk is full or not writable.
     """
     work = _workplace(path)
     try:
         _require_space(work, pairs, short_side)
-        _write_all(work, pairs, short_side, palette, threads, progress)
+        _write_all(work, pairs, short_side, palette, threads or os.cpu_count() or 1, progress)
         _publish(work, path)
     except OSError as error:
         raise ValueError(

@@ -65,7 +65,9 @@ class PairedFolder(Sequence[Sample]):
         """Whether the pixels lie ready in the cache."""
         return self._cache is not None
 
-    def decode(self, threads: int = 2, progress: Callable[[int, int], None] | None = None) -> PairedFolder:
+    def decode(
+        self, threads: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> PairedFolder:
         """Decode and resize everything once into the cache; at once when that was done before.
 
         `progress(done, total)` is called after each pair. ValueError names all bad pairs together (the first

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from ..losses import pooled
 from .spectral import spectral_norm
 
 
@@ -134,7 +135,7 @@ class BackboneDiscriminator(nn.Module):
         levels = [lateral(f) for lateral, f in zip(self.laterals, features, strict=True)]
         scores, labels = [], segmap
         for head, x in zip(self.heads, levels[1:], strict=True):
-            labels = F.adaptive_avg_pool2d(labels, (x.shape[2], x.shape[3]))
+            labels = pooled(labels, (x.shape[2], x.shape[3]))
             scores.append(head(F.leaky_relu(x, 0.2), labels))
         x = levels[-1]
         finer = [self.stem(image), *levels[:-1]]

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from .packed import PACKABLE
 
+MKLDNN = torch.backends.mkldnn.is_available()
+
 
 class FixedConvolution(torch.autograd.Function):
     """A convolution whose weight never learns, perhaps with a ReLU6 on it.
@@ -57,7 +59,7 @@ def _convolve(
     x: Tensor, weight: Tensor, bias: Tensor, stride: int, pad: int, groups: int, relu6: bool
 ) -> Tensor:
     """``F.conv2d``, and ReLU6 in the same pass where the CPU's kernel can."""
-    fused = relu6 and x.device.type == "cpu" and x.dtype in PACKABLE and torch.backends.mkldnn.is_available()
+    fused = relu6 and x.device.type == "cpu" and x.dtype in PACKABLE and MKLDNN
     if fused:
         pointwise = torch.ops.mkldnn._convolution_pointwise
         s, p = [stride] * 2, [pad] * 2

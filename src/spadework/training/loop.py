@@ -37,12 +37,14 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     device: torch.device | str = "cpu",
     deadline: float | None = None,
+    compiled: bool = False,
 ) -> TrainState:
     """Trains until ``recipe.total_images`` photos were seen, or until ``stop()``; both save the state.
 
     ``data`` are the training pairs, ``previews`` the pairs of the sample grids (default: the first of data).
     ``begin`` may give a new run's networks other first weights. With a ``deadline`` (of time.monotonic) the
-    learning rate is zero and the training ends at that time, however many photos were seen.
+    learning rate is zero and the training ends at that time, however many photos were seen. ``compiled``
+    networks are faster from the second step on, after a minute or two.
     Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
     """
     run = RunDir(out)
@@ -60,7 +62,7 @@ def train(
         if state.step == 0 and not state.calibrated:
             state.objective.calibrate([batch.image for batch in _photos(recipe, data, device)])
         journal = Journal(run, state, recipe.total_images, listener, deadline, Card.of(device))
-        clock = Clock(recipe.total_images, deadline)
+        clock, first = Clock(recipe.total_images, deadline), state.step
         while clock.share(state.images_seen) < 1 and not stop():
             batch = next(stream)
             _set_learning_rates(state, recipe, clock)
@@ -74,6 +76,8 @@ def train(
             update_average(state.average, state.painter, recipe.ema, state.step)
 
             journal.note(batch, numbers, contexts=_table_grids(parts))
+            if compiled and state.step == first + 1:
+                state.compile()  # not before: what a compiled step multiplies cannot be counted
             if passed(state.images_seen, batch, recipe.sample_every):
                 sample_grid(state, recipe, previews).save(run.sample(state.images_seen))
             if passed(state.images_seen, batch, recipe.save_every):

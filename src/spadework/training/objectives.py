@@ -65,10 +65,10 @@ def _maps(batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
 
 
 def _contexts(channels: Tensor, segmap: Tensor, recipe: Recipe) -> Contexts:
+    if not recipe.contexts or channels.device.type != "cpu":  # a GPU convolves faster than it looks up
+        return Contexts(segmap, {})
     edges = segmap[:, -1] > 0 if recipe.edges else None
-    size = channels.shape[1], channels.shape[2]
-    pays = recipe.contexts and channels.device.type == "cpu"  # a GPU convolves faster than it looks up
-    grids = recipe.generator.grids(size) if pays else []
+    grids = recipe.generator.grids((channels.shape[1], channels.shape[2]))
     return Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.label_padding)
 
 

@@ -41,6 +41,13 @@ class TrainState:
         """The style encoder that learns, if there is a style."""
         return dict(self.painter.items()).get("encoder")  # type: ignore[return-value]
 
+    def compile(self) -> None:
+        """Lets PyTorch compile what runs in every step, once for each size of view: a minute or two."""
+        judges = self.objective.networks()
+        for network in (self.generator, self.encoder, *judges):
+            if network is not None:
+                network.compile(dynamic=False)
+
     def parts(self) -> dict[str, nn.Module]:
         """The networks whose weights a state file holds."""
         parts = {"painter": self.painter, "average": self.average}

@@ -17,7 +17,8 @@ from spadework.cli import app
 from spadework.evaluation.measures import MEASURES
 from spadework.evaluation.protocols import PROTOCOLS
 from spadework.evaluation.report import Terms
-from spadework.training.recipes import RECIPES, SEGMENTERS, Recipe
+from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import RECIPES, SEGMENTERS
 from spadework.training.segmenter_recipe import SegmenterRecipe
 from spadework.training.settings import RunSettings
 

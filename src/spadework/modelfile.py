@@ -31,7 +31,7 @@ ROW = 16
 SHOWN = 3
 """So many of the tensors that do not fit are named in an error."""
 
-KINDS = {"painter": "paints sketches", "segmenter": "reads photos"}
+KINDS = {"painter": "paints sketches", "segmenter": "reads photos", "enlarger": "doubles pictures"}
 """What a file may hold, and what it is good for."""
 
 Words = Annotated[str, Field(min_length=1)]

@@ -19,8 +19,8 @@ from spadework.nvlabs import networks as nvlabs
 from spadework.nvlabs.files import NETWORKS, read_state
 from spadework.nvlabs.flags import TrainFlags
 from spadework.training import export, loop
+from spadework.training.painter_recipe import Recipe
 from spadework.training.published import pairs_of, recipe_of
-from spadework.training.recipes import Recipe
 from spadework.training.state import TrainState, new_state
 
 SMALL = ["--ngf", 2, "--ndf", 2, "--load_size", 72, "--crop_size", 64, "--batchSize", 2]

@@ -20,7 +20,7 @@ from spadework import losses, nvlabs
 from spadework.contexts import Contexts
 from spadework.data.sample import Batch
 from spadework.training.objectives import Inputs
-from spadework.training.recipes import Recipe
+from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState, new_state
 from spadework.training.steps import step_discriminator, step_generator
 

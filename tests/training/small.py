@@ -10,7 +10,8 @@ import torch
 
 from spadework.data.toy import ToyLandscapes
 from spadework.training.loop import train
-from spadework.training.recipes import Recipe, changed, toy
+from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import changed, toy
 from spadework.training.state import TrainState
 
 SETTINGS = [

@@ -16,7 +16,7 @@ from spadework.tensors import semantics
 from spadework.training import export
 from spadework.training.export import export_model, measure_statistics, whiten_styles
 from spadework.training.loop import run_batches
-from spadework.training.recipes import Recipe
+from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState
 
 SETTINGS = ("total_images=12", "encoder_norm=batch", "flip=false", "scale=[1,1.1]", "init_gain=null")

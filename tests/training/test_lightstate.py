@@ -12,7 +12,8 @@ from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
 from spadework.training.lightstate import read_light, write_light
 from spadework.training.objectives import Inputs
-from spadework.training.recipes import Recipe, named
+from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import named
 from spadework.training.starting import begin_from, demand_fit, read_start
 from spadework.training.state import TrainState, new_state
 from spadework.training.steps import step_discriminator, step_generator

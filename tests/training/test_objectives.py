@@ -9,7 +9,7 @@ from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
 from spadework.training import steps
 from spadework.training.objectives import Inputs, Seen, local_means, painting_losses, quiet
-from spadework.training.recipes import Recipe
+from spadework.training.painter_recipe import Recipe
 from spadework.training.state import new_state
 from spadework.training.views import WHOLE
 

@@ -15,7 +15,8 @@ from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscrimi
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.palette import Palette
-from spadework.training.recipes import RECIPES, Recipe, changed, named, toy
+from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import RECIPES, changed, named, toy
 from spadework.training.rundir import RunDir
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
 
 from spadework.training import loop, statefile
-from spadework.training.recipes import Recipe
+from spadework.training.painter_recipe import Recipe
 from spadework.training.rundir import RunDir
 
 CASES = [

@@ -10,7 +10,7 @@ from torch import nn
 from spadework.checkpoint import Checkpoint, fold_spectral_norm, load_checkpoint
 from spadework.training import export
 from spadework.training.export import export_model
-from spadework.training.loop import _set_learning_rates
+from spadework.training.loop import set_learning_rates
 from spadework.training.starting import begin_from, demand_fit
 from spadework.training.state import TrainState, new_state
 
@@ -84,7 +84,7 @@ def test_images_and_seconds_go_on_from_the_card(model: Checkpoint, tmp_path: Pat
 def test_the_generator_waits_for_its_new_judge(state: TrainState) -> None:
     rates = []
     for state.step in (0, 2, 4, 6):
-        _set_learning_rates(state, RECIPE)
+        set_learning_rates(state, RECIPE)
         rates.append([o.param_groups[0]["lr"] / RECIPE.lr for o in (state.optimizer_g, state.optimizer_d)])
     assert rates == [[0, 2], [0.25, 2], [0.5, 2], [0.5, 2]]
 

@@ -12,9 +12,9 @@ from torch import nn
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
 from spadework.nn.spectral import spectral_norm
-from spadework.training.loop import _set_learning_rates
+from spadework.training.loop import set_learning_rates
 from spadework.training.objectives import Inputs
-from spadework.training.recipes import Recipe
+from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState, new_state, update_average
 from spadework.training.steps import step_discriminator, step_generator
 
@@ -183,7 +183,7 @@ def test_learning_rates_fall_linearly_to_zero(done: int, factor: float, ttur: st
         torch.optim.Adam([weight]),
         torch.optim.Adam([weight]),
     )
-    _set_learning_rates(state, recipe)
+    set_learning_rates(state, recipe)
     assert state.optimizer_g.param_groups[0]["lr"] == pytest.approx(0.01 * of_g * factor)
     assert state.optimizer_d.param_groups[0]["lr"] == pytest.approx(0.01 * of_d * factor)
 
@@ -193,7 +193,7 @@ def test_rates_stay_without_decay():
     assert state.optimizer_g.param_groups[0]["lr"] == 0.005
     assert state.optimizer_d.param_groups[0]["lr"] == 0.02
     state.images_seen = 79
-    _set_learning_rates(state, small("lr=0.01", "ttur=true"))
+    set_learning_rates(state, small("lr=0.01", "ttur=true"))
     assert state.optimizer_g.param_groups[0]["lr"] == 0.005
 
 

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from spadework.data.folder import PairedFolder
     from spadework.data.sample import Sample
     from spadework.nvlabs.files import Published
-    from spadework.training.recipes import AnyRecipe, Recipe
+    from spadework.training.painter_recipe import Recipe
+    from spadework.training.recipes import AnyRecipe
     from spadework.training.rundir import RunDir
+    from spadework.training.starting import Start
     from spadework.training.state import TrainState
 
 FREE_ON_RESUME = re.compile(
@@ -59,13 +61,16 @@ def _tuning(
     """A new run that begins with the weights of models, light states or discriminators."""
     from spadework.checkpoint import Checkpoint
     from spadework.engine import model_file
-    from spadework.training.recipes import Recipe
+    from spadework.training.enlarger_recipe import EnlargerRecipe
+    from spadework.training.segmenter_recipe import SegmenterRecipe
     from spadework.training.starting import begin_from, demand_fit, read_start
 
     recipe = _fresh(name, run, changes)
-    if not isinstance(recipe, Recipe):
+    if isinstance(recipe, SegmenterRecipe):
         raise ValueError(f"--from begins with a painter, and {recipe.name} trains a segmenter: leave it out")
     given = [read_start(model_file(start)) for start in starts]
+    if isinstance(recipe, EnlargerRecipe):
+        return Plan(recipe, *_data(recipe, data), resume=False, begin=_with_judge(given, recipe.name))
     judged = not all(isinstance(start, Checkpoint) for start in given)
     if not judged and "warm_up" not in {change.partition("=")[0] for change in changes}:
         recipe = recipe.model_copy(update={"warm_up": WARM_UP})
@@ -77,6 +82,26 @@ def _tuning(
             begin_from(state, recipe, start)
 
     return Plan(recipe, *_data(recipe, data), resume=False, begin=begin)
+
+
+def _with_judge(given: "Sequence[Start]", name: str) -> "Callable[[TrainState], None]":
+    """What gives an enlarger's run the discriminator of painters' trainings."""
+    from dataclasses import replace
+
+    from spadework.checkpoint import Checkpoint
+    from spadework.training.lightstate import fill_from
+
+    judges = [start for start in given if not isinstance(start, Checkpoint)]
+    if len(judges) < len(given):
+        raise ValueError(
+            f"{name} begins with a discriminator: give --from a light state of a painter's training"
+        )
+
+    def begin(state: "TrainState") -> None:
+        for start in judges:
+            fill_from(state, replace(start, parts=dict(start.parts) | {"average": {}}))
+
+    return begin
 
 
 def plan_of_flags(
@@ -133,10 +158,10 @@ def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str
 
 
 def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
-    from spadework.training.recipes import RECIPES, SEGMENTERS, named
+    from spadework.training.recipes import ALL, named
 
     if name is None:
-        raise ValueError(f"no recipe named: choose one of {', '.join([*RECIPES, *SEGMENTERS])}")
+        raise ValueError(f"no recipe named: choose one of {', '.join(ALL)}")
     if run.state.exists():
         raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
     return named(name, changes)

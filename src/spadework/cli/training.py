@@ -165,9 +165,12 @@ def _data_name(data: Path | None) -> str:
 def _train(
     plan: Plan, run: "RunDir", device: str, deadline: float | None, compiled: bool
 ) -> "TrainState | SegmenterState":
-    from spadework.engine import device_of
+    from spadework.checkpoint import load_checkpoint
+    from spadework.engine import device_of, model_file
+    from spadework.training.enlarger_recipe import EnlargerRecipe
+    from spadework.training.enlarging import train_enlarger
     from spadework.training.loop import train as train_painter
-    from spadework.training.recipes import Recipe
+    from spadework.training.segmenter_recipe import SegmenterRecipe
     from spadework.training.segmenting import train_segmenter
 
     with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
@@ -183,12 +186,15 @@ def _train(
                 told = time.monotonic()
 
         told_to = {"resume": plan.resume, "listener": listen, "stop": stop}
-        if not isinstance(plan.recipe, Recipe):
+        if isinstance(plan.recipe, SegmenterRecipe):
             _demand_cpu(device, deadline)
             return train_segmenter(plan.recipe, plan.pairs, run.root, **told_to)
         previews = [plan.held_out[i] for i in range(min(PREVIEWS, len(plan.held_out)))]
         told_to |= {"previews": previews, "begin": plan.begin}
         told_to |= {"device": device_of(device), "deadline": deadline, "compiled": compiled}
+        if isinstance(plan.recipe, EnlargerRecipe):
+            painter = load_checkpoint(model_file(plan.recipe.painter))
+            return train_enlarger(plan.recipe, plan.pairs, run.root, painter, **told_to)
         return train_painter(plan.recipe, plan.pairs, run.root, **told_to)
 
 
@@ -201,7 +207,7 @@ def _demand_cpu(device: str, deadline: float | None) -> None:
 def _keep_light(state: "TrainState | SegmenterState", plan: Plan, run: "RunDir") -> Path | None:
     """Writes the light state of a painter's training."""
     from spadework.training.lightstate import write_light
-    from spadework.training.recipes import Recipe
+    from spadework.training.painter_recipe import Recipe
     from spadework.training.state import TrainState
 
     if not isinstance(state, TrainState) or not isinstance(plan.recipe, Recipe):
@@ -212,8 +218,11 @@ def _keep_light(state: "TrainState | SegmenterState", plan: Plan, run: "RunDir")
 
 def _export(state: "TrainState | SegmenterState", plan: Plan, model: Path, data_name: str, terms: str) -> str:
     """Writes the model file; returns the command that tries it."""
+    from spadework.training.enlarger_recipe import EnlargerRecipe
+    from spadework.training.enlarging import export_enlarger
     from spadework.training.export import export_model
-    from spadework.training.recipes import Recipe
+    from spadework.training.painter_recipe import Recipe
+    from spadework.training.segmenter_recipe import SegmenterRecipe
     from spadework.training.segmenting import export_segmenter
     from spadework.training.state import TrainState
 
@@ -221,8 +230,11 @@ def _export(state: "TrainState | SegmenterState", plan: Plan, model: Path, data_
     if isinstance(state, TrainState) and isinstance(recipe, Recipe):
         export_model(state, recipe, plan.pairs, model, data_name, terms)
         return command("paint", "SKETCH.png", "--model", model)
+    if isinstance(state, TrainState) and isinstance(recipe, EnlargerRecipe):
+        export_enlarger(state, recipe, model, data_name, terms)
+        return command("paint", "SKETCH.png", "--upscale", 2, "--enlarger", model)
     assert not isinstance(state, TrainState)
-    assert not isinstance(recipe, Recipe)
+    assert isinstance(recipe, SegmenterRecipe)
     segmenter = export_segmenter(state, recipe, plan.pairs, model, data_name, terms)
     if plan.held_out:
         _measure(segmenter, plan.held_out, model)
@@ -269,9 +281,9 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
 def _list_recipes() -> None:
     """Settings down, recipes across."""
-    from spadework.training.recipes import RECIPES, SEGMENTERS
+    from spadework.training.recipes import ENLARGERS, RECIPES, SEGMENTERS
 
-    for recipes in (RECIPES, SEGMENTERS):
+    for recipes in (RECIPES, SEGMENTERS, ENLARGERS):
         made = [make() for make in recipes.values()]
         keys = [key for key in type(made[0]).model_fields if key != "name"]
         show_table(["setting", *recipes], [[key, *(str(getattr(r, key)) for r in made)] for key in keys])

@@ -25,7 +25,7 @@ from ..tensors import semantics
 from .journal import State
 from .loop import plan_of
 from .objectives import Inputs
-from .recipes import Recipe
+from .painter_recipe import Recipe
 from .settings import RunSettings
 from .state import TrainState
 from .steps import precision

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..files import atomic_write, read_bytes
-from .recipes import Recipe, checked
+from .painter_recipe import Recipe
+from .recipes import checked
 from .state import TrainState
 
 HEADER = "light"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,9 +13,10 @@ from ..data.sample import Batch, Sample
 from ..memory import keep_freed_memory
 from .card import Card
 from .clock import Clock
+from .enlarger_recipe import EnlargerRecipe
 from .journal import Journal, Listener, Progress, TrainingDiverged, passed
-from .objectives import Inputs
-from .recipes import Recipe
+from .objectives import Inputs, Losses
+from .painter_recipe import Recipe
 from .rundir import RunDir
 from .samples import sample_grid
 from .state import TrainState, new_state, update_average
@@ -58,37 +60,72 @@ def train(
         begin(state)
     previews = previews or [data[i] for i in range(min(8, len(data)))]
 
+    def step(batch: Batch) -> Step:
+        set_learning_rates(state, recipe, clock)
+        parts = [Inputs.staged(part, recipe) for part in _split(batch, recipe.accumulate)]
+        repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
+        losses, paintings = step_generator(state, recipe, parts)
+        losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
+        return losses, {"contexts": _table_grids(parts)}
+
     with closing(run_batches(recipe, data, state.step, device)) as stream:
         if state.step == 0 and not state.calibrated:
-            state.objective.calibrate([batch.image for batch in _photos(recipe, data, device)])
+            state.objective.calibrate([batch.image for batch in photos(recipe, data, device)])
         journal = Journal(run, state, recipe.total_images, listener, deadline, Card.of(device))
-        clock, first = Clock(recipe.total_images, deadline), state.step
-        while clock.share(state.images_seen) < 1 and not stop():
-            batch = next(stream)
-            _set_learning_rates(state, recipe, clock)
-            parts = [Inputs.staged(part, recipe) for part in _split(batch, recipe.accumulate)]
-
-            repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
-            with journal.card.counting(len(batch)):
-                losses, paintings = step_generator(state, recipe, parts)
-                losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
-            numbers = journal.read(losses, batch)
-            update_average(state.average, state.painter, recipe.ema, state.step)
-
-            journal.note(batch, numbers, contexts=_table_grids(parts))
-            if compiled and state.step == first + 1:
-                state.compile()  # not before: what a compiled step multiplies cannot be counted
-            if passed(state.images_seen, batch, recipe.sample_every):
-                sample_grid(state, recipe, previews).save(run.sample(state.images_seen))
-            if passed(state.images_seen, batch, recipe.save_every):
-                journal.save()
-
-    journal.save()
+        clock = Clock(recipe.total_images, deadline)
+        take_steps(
+            state,
+            recipe,
+            journal,
+            clock,
+            stream,
+            step,
+            stop=stop,
+            compiled=compiled,
+            sample=lambda: sample_grid(state, recipe, previews).save(run.sample(state.images_seen)),
+        )
     return state
 
 
+Step = tuple[Losses, dict[str, Any]]
+"""The losses of a step, and what else its record holds."""
+
+
+def take_steps(
+    state: TrainState,
+    recipe: Recipe | EnlargerRecipe,
+    journal: Journal,
+    clock: Clock,
+    stream: Iterator[Batch],
+    step: Callable[[Batch], Step],
+    *,
+    stop: Callable[[], bool],
+    compiled: bool,
+    sample: Callable[[], None],
+) -> None:
+    """One step after the other, until the clock or ``stop()`` says so; the state is saved on the way and then."""
+    first = state.step
+    while clock.share(state.images_seen) < 1 and not stop():
+        batch = next(stream)
+        with journal.card.counting(len(batch)):
+            losses, more = step(batch)
+        numbers = journal.read(losses, batch)
+        update_average(state.average, state.painter, recipe.ema, state.step)
+        journal.note(batch, numbers, **more)
+        if compiled and state.step == first + 1:
+            state.compile()  # not before: what a compiled step multiplies cannot be counted
+        if passed(state.images_seen, batch, recipe.sample_every):
+            sample()
+        if passed(state.images_seen, batch, recipe.save_every):
+            journal.save()
+    journal.save()
+
+
 def run_batches(
-    recipe: Recipe, data: Sequence[Sample], start: int = 0, device: torch.device | str = "cpu"
+    recipe: Recipe | EnlargerRecipe,
+    data: Sequence[Sample],
+    start: int = 0,
+    device: torch.device | str = "cpu",
 ) -> Generator[Batch, None, None]:
     """The batches that a run of this recipe sees, from number ``start`` on, on a device."""
     plan = plan_of(recipe, data)
@@ -97,13 +134,15 @@ def run_batches(
     return ahead(plan, start, device=device)
 
 
-def plan_of(recipe: Recipe, data: Sequence[Sample]) -> BatchPlan:
+def plan_of(recipe: Recipe | EnlargerRecipe, data: Sequence[Sample]) -> BatchPlan:
     """Which batches a run of this recipe sees."""
     shape = recipe.size, recipe.batch_size, recipe.seed, recipe.sketch_share
     return BatchPlan(data, *shape, scale=recipe.scale, flip=recipe.flip)
 
 
-def _photos(recipe: Recipe, data: Sequence[Sample], device: torch.device | str) -> Iterator[Batch]:
+def photos(
+    recipe: Recipe | EnlargerRecipe, data: Sequence[Sample], device: torch.device | str
+) -> Iterator[Batch]:
     """The first batches of the run, about CALIBRATION_PHOTOS photos."""
     with closing(ahead(plan_of(recipe, data), 0, device=device)) as stream:
         for _ in range(max(1, CALIBRATION_PHOTOS // recipe.batch_size)):
@@ -120,13 +159,15 @@ def _split(batch: Batch, parts: int) -> list[Batch]:
     return [batch[start : start + length] for start in range(0, len(batch), length)]
 
 
-def _set_learning_rates(state: TrainState, recipe: Recipe, clock: Clock | None = None) -> None:
+def set_learning_rates(
+    state: TrainState, recipe: Recipe | EnlargerRecipe, clock: Clock | None = None
+) -> None:
     """Constant until ``decay_from``, then linear to zero; the generator's rises over ``warm_up`` before."""
     clock = clock or Clock(recipe.total_images)
     done, decay_from = clock.share(state.images_seen), clock.decay_from(recipe.decay_from)
     here = state.step * recipe.batch_size
     factor = 1.0 if done < decay_from else (1 - done) / (1 - decay_from)
-    g, d = (0.5, 2.0) if recipe.ttur else (1.0, 1.0)
+    g, d = (0.5, 2.0) if isinstance(recipe, Recipe) and recipe.ttur else (1.0, 1.0)
     rise = min(1.0, here / recipe.warm_up) if recipe.warm_up else 1.0
     for optimizer, scale in ((state.optimizer_g, g * rise), (state.optimizer_d, d)):
         for group in optimizer.param_groups:

@@ -17,7 +17,7 @@ from ..data.sample import Batch
 from ..nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
 from ..nn.features import VGG19, EfficientNetLite, NormalizedFeatures
 from ..tensors import channel_of_ids, instance_edges, one_hot, semantics
-from .recipes import STRIDES, Recipe
+from .painter_recipe import STRIDES, Recipe
 from .views import WHOLE, View, alike, draw_view
 
 Losses = dict[str, Tensor]
@@ -43,7 +43,7 @@ class Inputs:
     @classmethod
     def of(cls, batch: Batch, recipe: Recipe) -> "Inputs":
         """Every map whole, in its own photo's style."""
-        channels, segmap = _maps(batch, recipe)
+        channels, segmap = maps_of(batch, recipe)
         return cls(channels, segmap, batch.image, _contexts(channels, segmap, recipe))
 
     @classmethod
@@ -51,14 +51,14 @@ class Inputs:
         """As it is trained: a random view, floods, other photos' styles, twins; whole where none is asked."""
         swapped = int(len(batch) * recipe.swap_share)
         twins = swapped // 2 if recipe.lambda_seek else 0
-        channels, segmap = _maps(batch, recipe)
+        channels, segmap = maps_of(batch, recipe)
         channels, segmap, image = (alike(x, twins) for x in (channels, segmap, batch.image))
         view, painted = draw_view(recipe.view, channels, recipe.label_nc, twins)
         map_ = segmap if painted is channels else one_hot(painted, recipe.semantics, None, segmap.dtype)
         return cls(channels, segmap, image, _contexts(painted, map_, recipe), view, swapped, twins)
 
 
-def _maps(batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
+def maps_of(batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
     """Channel numbers (B, H, W), and the segmap (B, K, H, W) in the precision that training runs in."""
     segmap = semantics(batch.labels, recipe.semantics, batch.instances, getattr(torch, recipe.precision))
     return channel_of_ids(batch.labels, recipe.semantics), segmap
@@ -128,7 +128,10 @@ def quiet(channels: Tensor, reach: int, unknown: int) -> Tensor:
 class Objective(Protocol):
     """Owns nothing that learns but its discriminator."""
 
-    discriminator: nn.Module
+    @property
+    def discriminator(self) -> nn.Module:
+        """What learns to tell paintings from photos."""
+        ...
 
     def networks(self) -> list[nn.Module]:
         """All that must lie on the device of the training."""

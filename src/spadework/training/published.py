@@ -12,7 +12,8 @@ from ..nvlabs.files import Published as Weights
 from ..nvlabs.flags import TrainFlags, chosen
 from ..nvlabs.networks import NUM_UPS, load, parse_norm
 from ..nvlabs.presets import NAMED, Preset, preset
-from .recipes import Recipe, checked
+from .painter_recipe import Recipe
+from .recipes import checked
 from .state import TrainState
 
 

@@ -1,243 +1,17 @@
-"""Recipes: every setting of a training run, and the named functions that return them.
-
-A recipe is flat, so that `--set ngf=32 --set z_dim=64` reaches everything; the networks' configs are derived.
-"""
+"""The named recipes, and how a person changes their settings."""
 
 import json
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError
 
-from ..nn.discriminator import BackboneConfig, PatchConfig
-from ..nn.encoder import StyleEncoderConfig
-from ..nn.generator import GeneratorConfig
-from ..nn.spade import Norm, Padding
-from ..tensors import SemanticsConfig
+from .enlarger_recipe import EnlargerRecipe
+from .painter_recipe import Recipe
 from .segmenter_recipe import SegmenterRecipe
-from .settings import RunSettings
-from .views import ViewConfig
 
-Count = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
-
-
-STRIDES = (2, 4, 8, 16, 32)
-"""Of the frozen classifier's features, finest first."""
-
-Strides = tuple[Literal[2, 4, 8, 16, 32], ...]
-
-
-class Recipe(RunSettings):
-    """One training of a painter, complete."""
-
-    edges: bool = Field(False, description="one more channel marks the edges of instances")
-    sketch_share: float = Field(
-        0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
-    )
-    accumulate: int = Field(
-        1, ge=1, description="parts a batch is computed in; gradients are summed over them"
-    )
-    sample_every: int = Field(5000, ge=1, description="images between sample grids")
-    # optimisation
-    ttur: bool = Field(
-        False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
-    )
-    betas: tuple[Beta, Beta] = Field((0.0, 0.9), description="decay of Adam's two averages")
-    decay_from: float = Field(
-        1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
-    )
-    warm_up: int = Field(
-        0, ge=0, description="images over which the generator's lr rises, while the judge learns at full lr"
-    )
-    contexts: bool = Field(
-        True, description="label contexts in the generator wherever few neighbourhoods are distinct"
-    )
-    init_gain: float | None = Field(
-        0.02, gt=0, description="of Xavier's initial weights; None: PyTorch's own"
-    )
-    # generator and style encoder
-    ngf: int = Field(64, ge=1, description="width unit of the generator")
-    num_ups: Literal[5, 6, 7] = Field(5, description="doublings from the first grid to the picture")
-    widths: tuple[Count, ...] | None = Field(
-        None, description="output channels of every generator block; None: the paper's multiples of ngf"
-    )
-    hidden: Count | tuple[Count, ...] = Field(
-        128, description="channels between labels and modulation, one number or one per block"
-    )
-    kernel: Literal[3, 5] = Field(3, description="kernel size of the modulation")
-    norm: Norm = Field("batch", description="normalisation inside the generator")
-    z_dim: int | None = Field(256, ge=1, description="length of the style; None: start from the map")
-    start: Literal["grid", "point"] = Field(
-        "grid",
-        description="the style gives every cell of the first grid (as published), or one value for all",
-    )
-    style_blocks: bool = Field(False, description="the style also scales and shifts every block's input")
-    noise: bool = Field(False, description="one random value per pixel before every block")
-    padding: Padding = Field("zeros", description="beyond the border: nothing, or features as they are at it")
-    label_padding: Padding = Field(
-        "zeros",
-        description="the same of labels; with both replicate nothing tells where a canvas ends, and noise "
-        "alone decides what lies where",
-    )
-    bilinear_ups: int = Field(0, ge=0, description="first doublings that are bilinear, not nearest")
-    encoder_ngf: Count = Field(64, description="width unit of the style encoder")
-    encoder_size: Count = Field(256, description="pixels a side at which the style encoder sees a photo")
-    encoder_norm: Literal["instance", "batch"] = Field(
-        "instance", description="normalisation inside the style encoder"
-    )
-    # who judges, and how much each opinion weighs
-    judge: Literal["patch", "backbone"] = Field(
-        "patch", description="discriminator: the paper's on patches, or one over a frozen classifier"
-    )
-    gan_loss: Literal["hinge", "ls", "original"] = Field(
-        "hinge", description="adversarial loss of the patch judge"
-    )
-    ndf: Count = Field(64, description="width unit of the patch judge")
-    scales: Count = Field(2, description="scales of the patch judge")
-    backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
-    judge_widths: tuple[Count, Count, Count, Count, Count] = Field(
-        (32, 64, 96, 128, 192), description="channels per level of the backbone judge"
-    )
-    lambda_gan: Weight = Field(1.0, description="weight of the adversarial term")
-    lambda_feat: Weight = Field(10.0, description="weight of feature matching")
-    feat_strides: Strides = Field(
-        STRIDES, description="features that are matched cell by cell (backbone judge)"
-    )
-    lambda_statistics: Weight = Field(
-        0.0, description="means and deviations of features per label region, to the photo's (backbone judge)"
-    )
-    statistics_strides: Strides = Field((2, 4, 8), description="of these features")
-    lambda_means: Weight = Field(
-        0.0, description="means of features per label region, to the photo's (backbone judge)"
-    )
-    means_strides: Strides = Field((16, 32), description="of these features")
-    lambda_perceptual: Weight = Field(
-        10.0, description="weight of the perceptual loss (patch judge with VGG weights)"
-    )
-    lambda_pixel: Weight = Field(
-        0.0, description="cross-entropy of the painting to its labels (backbone judge)"
-    )
-    quiet: int = Field(
-        0, ge=0, description="pixels on either side of an outline that may show any class (backbone judge)"
-    )
-    lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
-    color_grid: Count = Field(16, description="divisions of each side for these means")
-    lambda_region_color: Weight = Field(
-        0.0, description="L1 of mean colors per label region (backbone judge)"
-    )
-    lambda_phase: Weight = Field(0.0, description="gradients alike in all rows and columns modulo 4")
-    lambda_spectrum: Weight = Field(0.0, description="power by frequency as photos have it")
-    lambda_style: Weight = Field(
-        0.0, description="L1 of a painting's encoded style to the other photo's whose style it was given"
-    )
-    lambda_seek: Weight = Field(
-        0.0, description="two draws of noise for one map and style are to differ (backbone judge)"
-    )
-    # how photos and paintings are looked at
-    zoom: Share = Field(0.0, description="share of batches seen through half of each side, enlarged twice")
-    crop: Share = Field(0.0, description="share of batches seen through 7/8 of each side")
-    jitter: Share = Field(0.0, description="share of batches seen in another light")
-    cutout: Share = Field(0.0, description="share of batches seen with a hole")
-    flood: Share = Field(
-        0.0, description="share of enlarged windows of one class that are painted from a map of it alone"
-    )
-    swap_share: float = Field(
-        0.0, ge=0, le=0.5, description="share of a batch that is painted in another photo's style"
-    )
-    noise_gain: float = Field(1.0, gt=0, description="times the strengths of noise that --from begins with")
-    coarse_noise_gain: float = Field(
-        1.0, gt=0, description="times those of blocks on grids of an eighth of the size and less, once more"
-    )
-    lambda_kl: Weight = Field(0.05, description="weight of the style's KL divergence")
-    vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.batch_size % self.accumulate:
-            raise ValueError(
-                f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}: "
-                "all parts of a batch must be of one size"
-            )
-        if self.z_dim and self.encoder_norm == "instance" and self.encoder_size <= 32:
-            raise ValueError(
-                f"encoder_size {self.encoder_size} ends in one pixel, which has no instance norm: "
-                "use 33 or more, or encoder_norm=batch"
-            )
-        self._demand_sense()
-        return self
-
-    def _demand_sense(self) -> None:
-        """ValueError for terms and views that would do nothing, or something else."""
-        if self.zoom + self.crop > 1:
-            raise ValueError(
-                f"zoom {self.zoom} and crop {self.crop} are shares of the same batches: at most 1"
-            )
-        if self.edges and (self.zoom or self.crop or self.cutout):
-            raise ValueError("zoom, crop and cutout do not know edges: set them to 0, or edges=false")
-        if self.cutout and not self.unknown:
-            raise ValueError("cutout makes pixels unknown: set unknown=true, or cutout=0")
-        if self.swap_share and self.z_dim is None:
-            raise ValueError("swap_share needs a style: set z_dim, or swap_share=0")
-        if (self.lambda_style or self.lambda_seek) and not self.swap_share:
-            raise ValueError("lambda_style and lambda_seek are of swapped styles: set swap_share=0.5")
-        if self.lambda_seek and not (self.noise and self.judge == "backbone"):
-            raise ValueError("lambda_seek tells draws of noise apart: set noise=true and judge=backbone")
-
-    @property
-    def semantics(self) -> SemanticsConfig:
-        """How ids become channels."""
-        return SemanticsConfig(label_nc=self.label_nc, unknown=self.unknown, edges=self.edges)
-
-    @property
-    def generator(self) -> GeneratorConfig:
-        """The generator's config."""
-        shape = {k: getattr(self, k) for k in GeneratorConfig.model_fields if k in type(self).model_fields}
-        return GeneratorConfig(semantic_nc=self.semantics.semantic_nc, **shape)
-
-    @property
-    def encoder(self) -> StyleEncoderConfig | None:
-        """The style encoder's config; None without a style."""
-        if self.z_dim is None:
-            return None
-        layers = 6 if self.encoder_size >= 256 else 5
-        return StyleEncoderConfig(
-            ngf=self.encoder_ngf,
-            z_dim=self.z_dim,
-            size=self.encoder_size,
-            layers=layers,
-            norm=self.encoder_norm,
-        )
-
-    @property
-    def view(self) -> ViewConfig:
-        """How the discriminator looks at a batch."""
-        return ViewConfig(
-            zoom=self.zoom, crop=self.crop, jitter=self.jitter, cutout=self.cutout, flood=self.flood
-        )
-
-    @property
-    def patch(self) -> PatchConfig:
-        """The patch discriminator's config."""
-        return PatchConfig(in_channels=self.semantics.semantic_nc + 3, ndf=self.ndf, scales=self.scales)
-
-    def demand_networks(self) -> None:
-        """ValueError where the settings make no networks."""
-        _ = self.encoder
-        if min(self.generator.out_channels) < 1:
-            raise ValueError(f"ngf {self.ngf} leaves the last block without channels: use 2 or more")
-
-    def over_backbone(self, feature_channels: tuple[int, ...]) -> BackboneConfig:
-        """The backbone discriminator's config over features of these widths."""
-        return BackboneConfig(
-            classes=self.semantics.semantic_nc, feature_channels=feature_channels, widths=self.judge_widths
-        )
-
-
-AnyRecipe = Recipe | SegmenterRecipe
+AnyRecipe = Recipe | SegmenterRecipe | EnlargerRecipe
 Known = TypeVar("Known", bound=AnyRecipe)
 
 
@@ -347,11 +121,30 @@ def segmenter_landscape() -> SegmenterRecipe:
     )
 
 
+def enlarger_landscape() -> EnlargerRecipe:
+    """The enlarger that ships: pictures of the 15 landscape classes at twice their size."""
+    return EnlargerRecipe(  # type: ignore[call-arg]
+        name="enlarger_landscape",
+        palette="landscape",
+        label_nc=15,
+        unknown=True,
+        scale=(1.0, 1.0),
+        total_images=80_000,
+        save_every=8000,
+        ema=0.998,
+    )
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {f.__name__: f for f in (spade_256, landscape, toy)}
 """Trainings of painters."""
 
 SEGMENTERS: dict[str, Callable[[], SegmenterRecipe]] = {f.__name__: f for f in (segmenter_landscape,)}
 """Trainings of segmenters."""
+
+ENLARGERS: dict[str, Callable[[], EnlargerRecipe]] = {f.__name__: f for f in (enlarger_landscape,)}
+"""Trainings of enlargers."""
+
+ALL = RECIPES | SEGMENTERS | ENLARGERS
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
@@ -365,10 +158,9 @@ def named(name: str, changes: Sequence[str] = ()) -> AnyRecipe:
     Values are JSON where they parse as JSON (``size=[128,128]``, ``widths=null``), else text; a single number
     for ``size`` means a square.
     """
-    known = RECIPES | SEGMENTERS
-    if name not in known:
-        raise ValueError(f"no recipe {name!r}; {_nearest(name, list(known))}known: {', '.join(known)}")
-    return changed(known[name](), changes)
+    if name not in ALL:
+        raise ValueError(f"no recipe {name!r}; {_nearest(name, list(ALL))}known: {', '.join(ALL)}")
+    return changed(ALL[name](), changes)
 
 
 def changed(recipe: Known, changes: Sequence[str]) -> Known:
@@ -399,9 +191,12 @@ def checked(values: Any, what: str, kind: type[Known]) -> Known:
     return recipe
 
 
-def kind_of(values: Any) -> type[Recipe] | type[SegmenterRecipe]:
+KINDS: dict[str, type[AnyRecipe]] = {"segmenter": SegmenterRecipe, "enlarger": EnlargerRecipe}
+
+
+def kind_of(values: Any) -> type[AnyRecipe]:
     """The kind of recipe that a run's config holds."""
-    return SegmenterRecipe if isinstance(values, dict) and "trains" in values else Recipe
+    return KINDS.get(values.get("trains", ""), Recipe) if isinstance(values, dict) else Recipe
 
 
 def _parse(key: str, text: str) -> Any:

@@ -12,7 +12,7 @@ from ..nn.generator import Generator
 from ..palette import Palette
 from ..picture import Picture
 from ..tensors import semantics, to_bytes
-from .recipes import Recipe
+from .painter_recipe import Recipe
 from .state import TrainState
 
 
@@ -32,7 +32,7 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
         styles = [random, state.average["encoder"](batch.image)[0]]
     columns += [to_bytes(generator(segmap, z, noise)) for z in styles]
     columns.append(np.stack([s.image for s in crops]))
-    return Picture(_montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})
+    return Picture(montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})
 
 
 def _sketch(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
@@ -42,6 +42,6 @@ def _sketch(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
     return Palette.load(recipe.palette).colorize(labels)
 
 
-def _montage(columns: Sequence[np.ndarray]) -> np.ndarray:
+def montage(columns: Sequence[np.ndarray]) -> np.ndarray:
     """(B, H, W, 3) per column -> (B*H, columns*W, 3)."""
     return np.concatenate([column.reshape(-1, *column.shape[2:]) for column in columns], axis=1)

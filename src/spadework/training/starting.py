@@ -8,7 +8,7 @@ from torch import nn
 from ..checkpoint import Checkpoint, load_checkpoint
 from ..modelfile import is_model
 from .lightstate import LightState, fill_from, read_light
-from .recipes import Recipe
+from .painter_recipe import Recipe
 from .state import TrainState
 
 FOLDED, LEARNED = "weight", "parametrizations.weight"

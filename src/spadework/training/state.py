@@ -10,7 +10,7 @@ from torch import nn
 from ..nn.encoder import StyleEncoder
 from ..nn.generator import Generator
 from .objectives import OBJECTIVES, Objective
-from .recipes import Recipe
+from .painter_recipe import Recipe
 from .statefile import read_state, write_state
 
 
@@ -43,10 +43,8 @@ class TrainState:
 
     def compile(self) -> None:
         """Lets PyTorch compile what runs in every step, once for each size of view: a minute or two."""
-        judges = self.objective.networks()
-        for network in (self.generator, self.encoder, *judges):
-            if network is not None:
-                network.compile(dynamic=False)
+        for network in (*self.painter.values(), *self.objective.networks()):
+            network.compile(dynamic=False)
 
     def parts(self) -> dict[str, nn.Module]:
         """The networks whose weights a state file holds."""
@@ -76,19 +74,31 @@ def new_state(recipe: Recipe, device: torch.device | str = "cpu") -> TrainState:
     if recipe.encoder:
         painter["encoder"] = StyleEncoder(recipe.encoder)
     objective = OBJECTIVES[recipe.judge](recipe)
-    for net in (painter, objective.discriminator):
-        if recipe.init_gain is not None:
+    if recipe.init_gain is not None:
+        for net in (painter, objective.discriminator):
             initialise(net, recipe.init_gain)
+    rates = (recipe.lr / 2, recipe.lr * 2) if recipe.ttur else (recipe.lr, recipe.lr)
+    return state_of(painter, objective, rates, recipe.betas, device)
+
+
+def state_of(
+    networks: nn.ModuleDict,
+    objective: Objective,
+    rates: tuple[float, float],
+    betas: tuple[float, float],
+    device: torch.device | str,
+) -> TrainState:
+    """A state at its beginning: networks on a device, their average, and optimisers of these two rates."""
+    for net in (networks, objective.discriminator):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for net in (painter, *objective.networks()):
+    for net in (networks, *objective.networks()):
         net.to(device)
-    lr_g, lr_d = (recipe.lr / 2, recipe.lr * 2) if recipe.ttur else (recipe.lr, recipe.lr)
-    average = copy.deepcopy(painter).eval().requires_grad_(False)
+    average = copy.deepcopy(networks).eval().requires_grad_(False)
     # PyTorch's fused Adam is wrong on a CPU where gradient and weight have different memory layouts
     fused = torch.device(device).type == "cuda"
-    optimizer_g = torch.optim.Adam(painter.parameters(), lr_g, recipe.betas, fused=fused)
-    optimizer_d = torch.optim.Adam(objective.discriminator.parameters(), lr_d, recipe.betas, fused=fused)
-    return TrainState(0, 0, 0.0, painter, average, objective, optimizer_g, optimizer_d)
+    optimizer_g = torch.optim.Adam(networks.parameters(), rates[0], betas, fused=fused)
+    optimizer_d = torch.optim.Adam(objective.discriminator.parameters(), rates[1], betas, fused=fused)
+    return TrainState(0, 0, 0.0, networks, average, objective, optimizer_g, optimizer_d)
 
 
 def initialise(net: nn.Module, gain: float) -> None:

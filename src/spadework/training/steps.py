@@ -9,7 +9,7 @@ from torch import Tensor
 from .. import losses
 from ..nn.encoder import reparameterize
 from .objectives import Inputs, Losses, Painting, painting_losses
-from .recipes import Recipe
+from .painter_recipe import Recipe
 from .state import TrainState
 from .views import alike
 

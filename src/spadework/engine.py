@@ -3,6 +3,7 @@
 Sizes are (H, W). Arrays outside are numpy, uint8; tensors stay inside.
 """
 
+import math
 import os
 import threading
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from spadework import __version__
 from spadework.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from spadework.contexts import symbols_of
+from spadework.enlarger import ENLARGERS, Enlarger
 from spadework.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
 from spadework.modelfile import shipped_file
 from spadework.nn.generator import Generator, GeneratorConfig
@@ -32,11 +34,14 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """In bfloat16 a CPU paints about twice as fast; its pictures differ by about a grey level."""
 
+DOUBLINGS = 2
+"""So often a painting is enlarged to twice its size, at most; beyond that the network paints larger."""
+
 LONGEST = 2048
 """Unless a size is asked for, no sketch is painted with a longer side than this."""
 
 MOST_PIXELS = 2048 * 2048
-"""No picture is painted with more pixels than this; larger ones are enlarged afterwards."""
+"""The network paints no more pixels than this; larger pictures are enlarged."""
 
 MAX_SEED = 2**32 - 1
 NOISE_SEED = 0x9E3779B9
@@ -91,6 +96,11 @@ def painting_size(
     return height, width
 
 
+def doublings_of(size: tuple[int, int], config: GeneratorConfig) -> int:
+    """How often a painting is doubled for a picture of (H, W), so that the network paints as it was trained."""
+    return min(DOUBLINGS, max(0, round(math.log2(min(size) / min(config.size)))))
+
+
 def _rounded(side: float, step: int) -> int:
     return max(1, round(side / step)) * step
 
@@ -104,7 +114,11 @@ class Engine:
     """A loaded model. Its methods may be called from many threads; one paints at a time."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: str | torch.device = "cpu", precision: str = "float32"
+        self,
+        checkpoint: Checkpoint,
+        device: str | torch.device = "cpu",
+        precision: str = "float32",
+        enlarger: Enlarger | None = None,
     ) -> None:
         self._device = torch.device(device)
         self._precision = precision_of(precision, self._device.type)
@@ -117,6 +131,12 @@ class Engine:
         self._lock = threading.Lock()
         self._style: Style | None = None
         self.card: ModelCard = checkpoint.card
+        self.enlarger = enlarger
+        if enlarger is not None and enlarger.card.palette.classes != self.palette.classes:
+            raise ValueError(
+                f"enlarger {enlarger.card.name} knows palette {enlarger.card.palette.name}, model "
+                f"{self.card.name} paints {self.palette.name}: give one for {self.palette.name}, or none"
+            )
 
     @classmethod
     def load(
@@ -124,14 +144,24 @@ class Engine:
         name_or_path: str | os.PathLike[str] = "landscape",
         device: str | None = None,
         precision: str = "float32",
+        enlarger: str | os.PathLike[str] | None = "auto",
     ) -> Self:
         """A shipped model by its name, or any model from a .safetensors file.
 
         `device` is "cpu", "cuda" or "mps"; None or "auto" takes the best there is. Raises ValueError, one
         line with the remedy, for an unknown name, a file that is no model, and a device that is not there.
         `precision` is one of PRECISIONS, or "auto": bfloat16 on a CPU that computes in it, else float32.
+        `enlarger` makes pictures that are larger than the model was trained for: a name or a file, "auto" for
+        the shipped one that knows the model's classes, if there is one, or None.
         """
-        return cls(load_checkpoint(model_file(name_or_path)), device_of(device), precision)
+        checkpoint, device = load_checkpoint(model_file(name_or_path)), device_of(device)
+        found = _enlarger_for(checkpoint.card.palette) if enlarger == "auto" else enlarger
+        doubles = None
+        if found is not None:
+            doubles = Enlarger.load(
+                found, device, PRECISIONS[precision] if precision in PRECISIONS else torch.float32
+            )
+        return cls(checkpoint, device, precision, doubles)
 
     @property
     def palette(self) -> Palette:
@@ -178,24 +208,42 @@ class Engine:
         size: tuple[int, int] | None = None,
         upscale: int = 1,
     ) -> Picture:
-        """A photograph of the sketch, as large as the sketch, times `upscale`.
+        """A photograph of the sketch, as large as the sketch, times `upscale`, or of `size` (H, W).
 
-        `ids`: (H, W) class ids of `palette`, 4 to 8192 pixels a side. The seed decides the style, unless one
-        is given or set, and in any case the fine detail; the same arguments give the same picture. `size`
-        (H, W) overrides the resolution at which the network paints, see `painting_size`.
+        `ids`: (H, W) class ids of `palette`, 4 to 8192 pixels a side. The seed decides the place: what lies
+        where inside the regions; and the style, which is the light, unless one is given or set. The same
+        arguments give the same picture. See `plan` for what the network paints of it.
 
         Raises ValueError for ids that the palette lacks and for impossible sizes, seeds and styles.
         """
         sketch = self._label_map(ids)
-        painted = painting_size(sketch.size, self.card.generator, size)
-        final = _enlarged(sketch.size, upscale)
+        final = _enlarged(sketch.size, upscale) if size is None else _demand_size(size, upscale)
+        painted, doublings = self.plan(final, exact=size is not None)
         style = (
             style or self._style or (self.sample_style(seed, sketch) if self.card.generator.z_dim else None)
         )
         pixels = self._run(sketch.resize(painted), seed, style)
-        provenance = self._provenance(seed, style, painted)
-        picture = Picture(pixels, provenance)
-        return picture if painted == final else picture.resize(final)
+        for k in range(doublings):
+            assert self.enlarger is not None
+            large = sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
+            pixels = self.enlarger.enlarge(pixels, large.ids, _place(seed, k))
+        picture = Picture(pixels, self._provenance(seed, style, painted, doublings))
+        return picture if picture.size == final else picture.resize(final)
+
+    def plan(self, size: tuple[int, int], exact: bool = False) -> tuple[tuple[int, int], int]:
+        """The (H, W) that the network paints for a picture of (H, W), and how often it is doubled after that.
+
+        The network paints about as large as it was trained, and the enlarger, if there is one, doubles that.
+        A picture that is smaller than what the network was trained for is painted larger and made small,
+        unless it is to be painted `exact`. Raises ValueError as `painting_size` does.
+        """
+        config = self.card.generator
+        doublings = doublings_of(size, config) if self.enlarger else 0
+        if not doublings:
+            return painting_size(size, config, size if exact else None), 0
+        scale = max(min(config.size) / min(size), 1 / 2**doublings)
+        height, width = (max(MIN_SIDE, round(side * scale)) for side in size)
+        return painting_size(size, config, (height, width)), doublings
 
     def _run(self, sketch: LabelMap, seed: int, style: Style | None) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 of a sketch that has a size the network takes."""
@@ -248,7 +296,14 @@ class Engine:
             )
         return style
 
-    def _provenance(self, seed: int, style: Style | None, painted: tuple[int, int]) -> dict[str, Any]:
+    def _provenance(
+        self, seed: int, style: Style | None, painted: tuple[int, int], doublings: int
+    ) -> dict[str, Any]:
+        enlarged = (
+            {"enlarged": 2**doublings, "enlarger": self.enlarger.card.name}
+            if self.enlarger and doublings
+            else {}
+        )
         return {
             "model": self.card.name,
             "images_seen": self.card.training.images_seen,
@@ -257,6 +312,7 @@ class Engine:
             "style": style.origin if style else "none",
             "z": [float(value) for value in style.z] if style else [],
             "painted_size": list(painted),
+            **enlarged,
             "version": __version__,
         }
 
@@ -264,6 +320,12 @@ class Engine:
 def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model, or the path itself. Raises ValueError for a name that is not shipped."""
     return shipped_file(name_or_path, MODELS, "model")
+
+
+def _enlarger_for(palette: Palette) -> str | None:
+    """The shipped enlarger that knows a palette's classes."""
+    known = {name: path for name, path in ENLARGERS.items() if path.is_file()}
+    return next((name for name in known if Enlarger.knows(name, palette)), None)
 
 
 def device_of(name: str | None) -> str:
@@ -310,6 +372,22 @@ def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
             f"picture has at most {MAX_SIDE} pixels a side"
         )
     return size[0] * upscale, size[1] * upscale
+
+
+def _demand_size(size: tuple[int, int], upscale: int) -> tuple[int, int]:
+    """The size, if a picture can have it and nothing else is asked for."""
+    if upscale != 1:
+        raise ValueError(
+            f"size {_text(size)} and upscale {upscale} each say how large the picture is: give one"
+        )
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
+        raise ValueError(f"size {_text(size)} (width x height): give {MIN_SIDE} to {MAX_SIDE} pixels a side")
+    return size
+
+
+def _place(seed: int, doubling: int) -> int:
+    """The stream of an enlarger's noise, another for every doubling."""
+    return (int(seed) ^ NOISE_SEED) + (doubling + 1 << 32)
 
 
 def _batch(array: NDArray[Any]) -> torch.Tensor:

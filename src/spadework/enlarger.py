@@ -17,6 +17,7 @@ from pydantic import model_validator
 
 from spadework.modelfile import Card, demand_fit, fill, packed, read_model, shipped_file, write_model
 from spadework.nn.enlarger import REACH, EnlargerConfig, EnlargerNet
+from spadework.palette import Palette
 from spadework.tensors import SemanticsConfig, semantics, to_bytes, to_unit
 
 ENLARGERS: dict[str, Path] = {
@@ -79,6 +80,12 @@ class Enlarger:
         demand_fit(tensors, {"enlarger": net}, path)
         fill(net, {key.removeprefix("enlarger."): value for key, value in tensors.items()})
         return cls(card, net, device, precision)
+
+    @staticmethod
+    def knows(name_or_path: str | os.PathLike[str], palette: Palette) -> bool:
+        """Whether an enlarger was trained for the classes of a palette."""
+        path = shipped_file(name_or_path, ENLARGERS, "enlarger")
+        return read_model(path, EnlargerCard)[0].palette.classes == palette.classes
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a .safetensors file, whole or not at all, in half precision."""

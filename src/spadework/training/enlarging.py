@@ -150,7 +150,7 @@ def _kept(recipe: EnlargerRecipe, large: Tensor, small: Tensor, photos: Tensor, 
 def small_pictures(
     painter: Checkpoint, judge: Recipe, photos: Tensor, segmap: Tensor, painted: int
 ) -> Tensor:
-    """Paintings of the first ``painted`` maps in their photos' styles, at half of their size, and small photos.
+    """Paintings of the first ``painted`` maps in their photos' styles, half as large, and small photos.
 
     (B, 3, 2H, 2W) and (B, K, 2H, 2W) -> (B, 3, H, W) in [-1, 1].
     """

@@ -103,7 +103,7 @@ def take_steps(
     compiled: bool,
     sample: Callable[[], None],
 ) -> None:
-    """One step after the other, until the clock or ``stop()`` says so; the state is saved on the way and then."""
+    """Step after step until the clock or ``stop()`` says so; the state is saved on the way and at the end."""
     first = state.step
     while clock.share(state.images_seen) < 1 and not stop():
         batch = next(stream)

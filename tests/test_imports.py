@@ -22,7 +22,17 @@ THINGS = [
     "openraster",
     *("examples", "translation", "blends", "encodings", "reading", "opening"),
 ]
-MEANING = ["tensors", "contexts", "nn", "losses", "modelfile", "checkpoint", "nvlabs", "segmenter"]
+MEANING = [
+    "tensors",
+    "contexts",
+    "nn",
+    "losses",
+    "modelfile",
+    "checkpoint",
+    "nvlabs",
+    "segmenter",
+    "enlarger",
+]
 JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "portable", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]
 ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]

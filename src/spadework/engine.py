@@ -97,7 +97,7 @@ def painting_size(
 
 
 def doublings_of(size: tuple[int, int], config: GeneratorConfig) -> int:
-    """How often a painting is doubled for a picture of (H, W), so that the network paints as it was trained."""
+    """How often a painting is doubled for a picture of (H, W), so that the network paints as trained."""
     return min(DOUBLINGS, max(0, round(math.log2(min(size) / min(config.size)))))
 
 
@@ -156,11 +156,7 @@ class Engine:
         """
         checkpoint, device = load_checkpoint(model_file(name_or_path)), device_of(device)
         found = _enlarger_for(checkpoint.card.palette) if enlarger == "auto" else enlarger
-        doubles = None
-        if found is not None:
-            doubles = Enlarger.load(
-                found, device, PRECISIONS[precision] if precision in PRECISIONS else torch.float32
-            )
+        doubles = None if found is None else Enlarger.load(found, device, precision_of(precision, device))
         return cls(checkpoint, device, precision, doubles)
 
     @property

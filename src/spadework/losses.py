@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .tensors import pooled
+
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(values)).mean()
@@ -164,14 +166,6 @@ def region_statistics(painted: Tensor, photo: Tensor, regions: Tensor, least: in
 def _shares(regions: Tensor, features: Tensor) -> Tensor:
     """How much of every cell of features (B, C, h, w) each region (B, K, H, W) takes: (B, K, h*w)."""
     return pooled(regions.float(), (features.shape[2], features.shape[3])).flatten(2)
-
-
-def pooled(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Means over a grid (h, w): as ``F.adaptive_avg_pool2d``, many times faster on a GPU where it divides."""
-    kernel = x.shape[2] // size[0], x.shape[3] // size[1]
-    if (kernel[0] * size[0], kernel[1] * size[1]) == (x.shape[2], x.shape[3]):
-        return F.avg_pool2d(x, kernel)
-    return F.adaptive_avg_pool2d(x, size)
 
 
 def _moments(x: Tensor, cells: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:

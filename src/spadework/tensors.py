@@ -90,3 +90,11 @@ def to_bytes(x: Tensor) -> np.ndarray:
     """(B, 3, H, W) in [-1, 1] -> uint8 (B, H, W, 3): ``(x + 1) / 2 * 255``, clipped, cut off as published."""
     scaled = ((x.detach().float() + 1) / 2 * 255).clamp(0, 255)
     return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def pooled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Means over a grid (h, w): as ``F.adaptive_avg_pool2d``, many times faster on a GPU where it divides."""
+    kernel = x.shape[2] // size[0], x.shape[3] // size[1]
+    if (kernel[0] * size[0], kernel[1] * size[1]) == (x.shape[2], x.shape[3]):
+        return F.avg_pool2d(x, kernel)
+    return F.adaptive_avg_pool2d(x, size)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ..losses import pooled
+from ..tensors import pooled
 from .spectral import spectral_norm
 
 

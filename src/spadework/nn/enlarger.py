@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from ..losses import pooled
+from ..tensors import pooled
 
 REACH = 24
 """Pixels of the small picture around a piece that its enlargement depends on; a few more than it is."""

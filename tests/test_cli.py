@@ -140,13 +140,40 @@ def test_candidates_need_a_segmenter(tmp_path: Path, model: Path) -> None:
 
 def test_style_size_and_upscale(tmp_path: Path, model: Path) -> None:
     Image.new("RGB", (50, 40), (200, 90, 10)).save(tmp_path / "dusk.jpg")
-    words = ["--style", "dusk.jpg", "--size", "100x60", "--upscale", "2", "--device", "cpu"]
-    result = run("paint", sketch(tmp_path / "a.png"), "--model", model, *words)
+    words = ["--style", "dusk.jpg", "--device", "cpu", "--enlarger", "none"]
+    result = run("paint", sketch(tmp_path / "a.png"), "--model", model, *words, "--size", "100x60")
     assert result.exit_code == 0, result.output
     picture = Picture.read("out/a.png")
-    assert picture.size == (40, 60)
+    assert picture.size == (60, 100)
     assert picture.provenance["style"] == "photo dusk.jpg"
     assert picture.provenance["painted_size"] == [64, 96]
+    assert run("paint", sketch(tmp_path / "a.png"), "--model", model, *words, "--upscale", 2).exit_code == 0
+    assert Picture.read("out/a.png").size == (40, 60)
+
+
+def test_large_pictures_are_doubled_and_say_so(tmp_path: Path, model: Path) -> None:
+    assert run("paint", sketch(tmp_path / "a.png"), "--model", model, "--size", "96x64").exit_code == 0
+    told = Picture.read("out/a.png").provenance
+    assert (told["painted_size"], told["enlarged"], told["enlarger"]) == ([32, 64], 2, "enlarger_landscape")
+
+
+def test_the_light_of_another_seed(tmp_path: Path, model: Path) -> None:
+    """The seed decides the place, `--style seed:N` the light."""
+    engine = Engine.load(model, "cpu")
+    file = sketch(tmp_path / "a.png")
+    assert run("paint", file, "--model", model, "--seed", 4, "--style", "seed:9").exit_code == 0
+    expected = engine.paint(ids(), seed=4, style=engine.sample_style(9, ids()))
+    assert Picture.read("out/a.png").pixels.tolist() == expected.pixels.tolist()
+
+
+def test_a_painted_picture_is_painted_again_and_lends_its_light(tmp_path: Path, model: Path) -> None:
+    file = sketch(tmp_path / "a.png")
+    assert run("paint", file, "--model", model, "--seed", 6).exit_code == 0
+    assert run("paint", "out/a.png", "--model", model, "-o", "again.png").exit_code == 0
+    assert Picture.read("again.png") == Picture.read("out/a.png")
+    assert run("paint", file, "--model", model, "--style", "out/a.png", "-o", "light.png").exit_code == 0
+    first, light = (Picture.read(name).provenance for name in ("out/a.png", "light.png"))
+    assert (light["z"], light["seed"]) == (first["z"], 0)
 
 
 def test_precision_and_threads(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

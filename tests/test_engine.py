@@ -133,9 +133,12 @@ def test_the_smallest_and_the_longest(engine: Engine) -> None:
 
 
 def test_size_and_upscale(engine: Engine) -> None:
-    picture = engine.paint(sketch(), size=(60, 130), upscale=2)
-    assert picture.size == (80, 112)
+    picture = engine.paint(sketch(), size=(60, 130))
+    assert picture.size == (60, 130)
     assert picture.provenance["painted_size"] == [64, 128]
+    assert engine.paint(sketch(), upscale=2).size == (80, 112)
+    with pytest.raises(ValueError, match="size 130x60 and upscale 2 .*: give one"):
+        engine.paint(sketch(), size=(60, 130), upscale=2)
 
 
 @given(SIZES)

@@ -178,17 +178,35 @@ class Engine:
         return Style(self._prior.draw(segmap, _random(seed)).numpy(), f"seed {seed}")
 
     def style_of(self, photo: Picture | NDArray[np.uint8], origin: str = "photo") -> Style:
-        """The style of a photo of any size, (H, W, 3) uint8. Raises ValueError without an encoder."""
+        """The style of a photo of any size, (H, W, 3) uint8; of a picture by this model, that of its text.
+
+        Raises ValueError without an encoder.
+        """
         if self._encoder is None:
             raise ValueError(
                 f"model {self.card.name} cannot read a style from a photo: choose a seed instead"
             )
         picture = photo if isinstance(photo, Picture) else Picture(photo)
+        own = self._own_style(picture)
+        if own is not None:
+            return own
         side = self._encoder.config.size
         image = to_unit(picture.resize((side, side)).pixels).to(self._device)
         with self._lock, torch.inference_mode():
             mu, _ = self._encoder(image)
         return Style(mu[0].float().cpu().numpy(), origin)
+
+    def _own_style(self, picture: Picture) -> Style | None:
+        """The style that a picture was painted in, if this model painted it."""
+        told, z_dim = picture.provenance, self.card.generator.z_dim
+        ours = (told.get("model"), told.get("images_seen")) == (
+            self.card.name,
+            self.card.training.images_seen,
+        )
+        z = told.get("z")
+        if not ours or not isinstance(z, list) or len(z) != z_dim or not all(isinstance(v, float) for v in z):
+            return None
+        return Style(np.array(z, np.float32), str(told.get("style")))
 
     def set_style(self, style: Style | None) -> None:
         """The style of all following paintings that name none; None: each seed's own again."""

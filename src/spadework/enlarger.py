@@ -60,7 +60,7 @@ class Enlarger:
         precision: torch.dtype = torch.float32,
     ) -> None:
         self.card, self._device, self._precision = card, torch.device(device), precision
-        self._net = net.to(self._device)
+        self.net = net.to(self._device)
 
     @classmethod
     def load(
@@ -89,7 +89,7 @@ class Enlarger:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a .safetensors file, whole or not at all, in half precision."""
-        write_model(path, self.card, packed(self._net, "enlarger", torch.float16))
+        write_model(path, self.card, packed(self.net, "enlarger", torch.float16))
 
     def enlarge(self, pixels: NDArray[np.uint8], ids: NDArray[np.uint8], seed: int = 0) -> NDArray[np.uint8]:
         """A picture (H, W, 3) and the ids (2H, 2W) of what it shows -> that picture (2H, 2W, 3).
@@ -126,7 +126,7 @@ class Enlarger:
         autocast = torch.autocast(self._device.type, self._precision, self._precision != torch.float32)
         with torch.inference_mode(), autocast:
             segmap = semantics(labels.to(self._device), self.card.semantics)
-            large = to_bytes(self._net(image, segmap, noise))[0]
+            large = to_bytes(self.net(image, segmap, noise))[0]
         inner = (
             slice(2 * (part.start - at), 2 * (part.stop - at)) for part, at in ((rows, top), (columns, left))
         )

@@ -88,6 +88,12 @@ def is_model(path: str | os.PathLike[str]) -> bool:
     return CARD in _header(read_bytes(path), path)
 
 
+def kind_in(path: str | os.PathLike[str]) -> str:
+    """Which of KINDS a model file says it is. Raises ValueError for a file without a card."""
+    raw = json.loads(_header(read_bytes(path), path).get(CARD, "{}"))
+    return raw.get("kind", "painter") if isinstance(raw, dict) else "painter"
+
+
 def write_model(path: str | os.PathLike[str], card: Card, tensors: Mapping[str, Tensor]) -> None:
     """Writes one .safetensors file, whole or not at all.
 

@@ -1,5 +1,6 @@
 """A drawing as the studio saves it: sketch, strokes and style, in a file of its own or in its picture."""
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -89,9 +90,22 @@ class Project:
             where = ".".join(map(str, error.errors()[0]["loc"]))
             raise ValueError(f"{name} is damaged (at {where}): open another copy of it") from error
 
+    @classmethod
+    def of(cls, sketch: LabelMap, picture: Picture) -> Self:
+        """The drawing of a sketch as an engine painted it, by what the picture's text says of that."""
+        told, (height, width) = picture.provenance, sketch.size
+        origin, z = told["style"], told["z"]
+        seeded, styled = {"seed": told["seed"]}, {"origin": origin, "z": z}
+        mood = {"id": style_id(np.array(z, np.float32), origin), **styled} if z else seeded
+        look = {**seeded, "mood": mood, "other": None, "blend": 0.5, "chosen": True, "locked": False}
+        base = {"width": width, "height": height, "ids": _packed(sketch.ids)}
+        about = {"format": FORMAT, "version": 1, "palette": sketch.palette.name}
+        data = {**about, "base": base, "strokes": [], "style": look}
+        return cls(data, _Parts.model_validate(data))
+
     @property
     def seed(self) -> int:
-        """Decides the fine detail."""
+        """Decides the place."""
         return self.parts.style.seed
 
     def sketch(self, palette: Palette) -> LabelMap:
@@ -161,6 +175,19 @@ def _style(mood: Mood, engine: "Engine", sketch: LabelMap) -> "Style":
     if len(mood.z) != engine.card.generator.z_dim:
         raise ValueError(f"the style {mood.origin} belongs to another model: choose the model it came from")
     return Style(np.array(mood.z, np.float32), mood.origin)
+
+
+def style_id(z: NDArray[np.float32], origin: str) -> str:
+    """The name of a style's values and origin: the same in every process."""
+    return hashlib.sha256(z.tobytes() + origin.encode()).hexdigest()[:16]
+
+
+def _packed(ids: NDArray[np.uint8]) -> str:
+    """Runs of equal ids, as "id*count id*count ..."."""
+    flat = ids.reshape(-1)
+    starts = np.flatnonzero(np.diff(flat, prepend=~flat[:1]))
+    counts = np.diff(starts, append=flat.size)
+    return " ".join(f"{flat[start]}*{count}" for start, count in zip(starts, counts, strict=True))
 
 
 def _unpacked(runs: str, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -15,10 +15,13 @@ from typer.testing import CliRunner, Result
 from spadework.checkpoint import Checkpoint, fold_spectral_norm, load_checkpoint
 from spadework.cli import app
 from spadework.engine import Engine, Style
+from spadework.enlarger import Enlarger, EnlargerCard
 from spadework.examples import sketches
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.picture import Picture
 from spadework.portable import graph
+from spadework.portable.enlarging import export_enlarger_onnx
+from spadework.portable.graph import Graph
 from spadework.portable.model import TOLERANCE, compare, export_onnx, onnx_bytes, tiled_noise, trial_batches
 from spadework.tensors import SemanticsConfig, to_bytes
 
@@ -183,3 +186,27 @@ def test_the_program_in_the_docs_runs(model: Path, tmp_path: Path, monkeypatch: 
     export_onnx(load_checkpoint(model), "landscape.onnx")
     exec(page.split("```python\n")[1].split("```")[0], {})
     assert Picture.read(tmp_path / "island.png").size == (256, 256)
+
+
+def test_an_enlarger_enlarges_the_same(tmp_path: Path) -> None:
+    made = export_enlarger_onnx(Enlarger.load(), tmp_path / "e.onnx")
+    assert made.inputs == ("labels", "image", "noise_coarse", "noise_fine")
+    assert made.difference < 1e-5
+    session = onnxruntime.InferenceSession(made.path)
+    card = EnlargerCard.model_validate_json(session.get_modelmeta().custom_metadata_map["card"])
+    assert card.name == "enlarger_landscape"
+
+
+def test_an_enlarger_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A weight that is changed between the two is found."""
+    enlarger = Enlarger.load()
+    honest = Graph.model
+
+    def forged(self: Graph, *args, **kwargs) -> bytes:
+        enlarger.net.conv_img.weight.data += 0.01
+        return honest(self, *args, **kwargs)
+
+    monkeypatch.setattr(Graph, "model", forged)
+    with pytest.raises(ValueError, match="is not written: onnxruntime's pictures differ"):
+        export_enlarger_onnx(enlarger, tmp_path / "e.onnx")
+    assert not (tmp_path / "e.onnx").exists()

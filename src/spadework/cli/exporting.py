@@ -17,21 +17,29 @@ def export(
         typer.Option("-o", "--out", metavar="FILE", help="The ONNX file; default: NAME.onnx here."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Whose fine detail goes into the file; styles stay an input.")
+        int, typer.Option(metavar="N", help="Whose place goes into the file; styles stay an input.")
     ] = 0,
 ) -> None:
     """Write a model as ONNX, to paint without Python or PyTorch.
 
     Label ids and a style go in, a picture in [-1, 1] comes out; any batch, and any height and width that the
     generator's doublings allow. Before the file is written onnxruntime paints example sketches with it in two
-    sizes; if they differ from PyTorch's, there is no file. See docs/export.md.
+    sizes; if they differ from PyTorch's, there is no file. An enlarger takes a picture, label ids of twice
+    its size and noise. See docs/export.md.
     """
     from spadework.checkpoint import load_checkpoint
-    from spadework.engine import model_file
+    from spadework.engine import MODELS
+    from spadework.enlarger import ENLARGERS, Enlarger
+    from spadework.modelfile import kind_in, shipped_file
+    from spadework.portable.enlarging import export_enlarger_onnx
     from spadework.portable.model import TOLERANCE, export_onnx
 
-    source = model_file(model)
-    made = export_onnx(load_checkpoint(source), out or Path(f"{source.stem}.onnx"), seed)
+    source = shipped_file(model, MODELS | ENLARGERS, "model")
+    target = out or Path(f"{source.stem}.onnx")
+    if kind_in(source) == "enlarger":
+        made = export_enlarger_onnx(Enlarger.load(source), target)
+    else:
+        made = export_onnx(load_checkpoint(source), target, seed)
     sizes = " and ".join(f"{count} of {width}x{height}" for count, height, width in made.checked)
     tell(f"inputs: {', '.join(made.inputs)}; output: picture")
     difference = f"{made.difference:.1e} in [-1, 1], allowed {TOLERANCE:.0e}"

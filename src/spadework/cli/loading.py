@@ -18,13 +18,21 @@ Precision = Annotated[
 ]
 Threads = Annotated[int | None, typer.Option(metavar="N", help="CPU threads; default: PyTorch's choice.")]
 
+Enlarging = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="What doubles pictures: auto (the shipped one that knows the model's classes), none, or a file.",
+    ),
+]
 
-def load(model: str, device: str, precision: str, threads: int | None) -> "Engine":
+
+def load(model: str, device: str, precision: str, threads: int | None, enlarger: str = "auto") -> "Engine":
     """The engine that the options ask for. Raises ValueError."""
     use_threads(threads)
     from spadework.engine import Engine
 
-    return Engine.load(model, device, precision)
+    return Engine.load(model, device, precision, None if enlarger == "none" else enlarger)
 
 
 def use_threads(count: int | None) -> None:

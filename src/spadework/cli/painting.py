@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.judging import SHIPPED, load_reader
-from spadework.cli.loading import Device, Model, Precision, Threads, load
+from spadework.cli.loading import Device, Enlarging, Model, Precision, Threads, load
 from spadework.cli.telling import bar, complain, show_table, tell
 
 if TYPE_CHECKING:
@@ -33,17 +33,22 @@ def paint(
     model: Model = "landscape",
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Decides style and detail, 0 by default; same seed, same picture."),
+        typer.Option(metavar="N", help="Decides place and light, 0 by default; same seed, same picture."),
     ] = None,
     style: Annotated[
-        Path | None, typer.Option(metavar="PHOTO", help="Take light and colours from a photo.")
+        str | None,
+        typer.Option(
+            metavar="PHOTO|seed:N",
+            help="Take the light from a photo, from a picture painted here, or from another seed.",
+        ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="WxH", help="Width x height at which the network paints.")
+        str | None, typer.Option(metavar="WxH", help="Width x height of the picture; default: the sketch's.")
     ] = None,
     upscale: Annotated[
         int, typer.Option(metavar="N", help="Make the picture N times as large as the sketch.")
     ] = 1,
+    enlarger: Enlarging = "auto",
     candidates: Annotated[
         int, typer.Option(metavar="N", help="Paint N seeds, from --seed on, and keep the best.")
     ] = 1,
@@ -59,23 +64,28 @@ def paint(
 
     A sketch is a PNG of class ids, or one painted in the colours of the palette (see `spadework palettes
     landscape`), or a drawing of the studio: its project, or a picture that it saved. A drawing has its own
-    seed and style, unless --seed or --style is given. The photograph is as large as the sketch and goes to
-    PATH/SKETCH.png. Of candidates the one goes there that obeys the sketch and is like a photo; the scores of
-    all go to PATH/SKETCH.json.
+    seed and style, unless --seed or --style is given. So has a picture that was painted here. The photograph
+    is as large as the sketch and goes to PATH/SKETCH.png; beyond 256 pixels an enlarger adds the detail. The
+    seed decides the place, which is what lies where inside the regions, and the light; with --style only the
+    place. Of candidates the one goes there that obeys the sketch and is like a photo; the scores of all go to
+    PATH/SKETCH.json.
     """
     jobs = _jobs(sketches, out, seed or 0, candidates, keep_all)
-    _demand_inputs_safe(jobs, style)
+    seeded = re.fullmatch(r"seed:(\d{1,10})", style or "")
+    photo = Path(style) if style and not seeded else None
+    _demand_inputs_safe(jobs, photo)
     grid = _size(size)
     from spadework.picture import Picture
 
-    engine = load(model, device, precision, threads)
+    engine = load(model, device, precision, threads, enlarger)
     reader = load_reader(segmenter, engine.palette) if candidates > 1 else None
-    look = engine.style_of(Picture.read(style), f"photo {style.name}") if style else None
+    look = engine.style_of(Picture.read(photo), f"photo {photo.name}") if photo else None
+    light = look or (int(seeded[1]) if seeded else None)
     rows, failed = [], 0
     with bar() as progress:
         for job in progress.track(jobs, description="painting"):
             try:
-                rows += _paint(engine, job, seed, look, grid, upscale, reader)
+                rows += _paint(engine, job, seed, light, grid, upscale, reader)
             except Unreadable as error:
                 failed = complain(str(error))
     if rows:
@@ -171,22 +181,28 @@ def _paint(
     engine: "Engine",
     job: Job,
     seed: int | None,
-    style: "Style | None",
+    light: "Style | int | None",
     size: tuple[int, int] | None,
     upscale: int,
     reader: "Reader | None",
 ) -> list[list[str]]:
-    """Rows for the table. Raises Unreadable for a bad sketch, ValueError for what no sketch would survive."""
+    """Rows for the table. `light`: a style, or the seed that finds one for the sketch.
+
+    Raises Unreadable for a bad sketch, ValueError for what no sketch would survive.
+    """
     try:
         project = _drawing(job.sketch)
         sketch = project.sketch(engine.palette) if project else _sketch(engine, job.sketch)
+        style = engine.sample_style(light, sketch) if isinstance(light, int) else light
         if project and seed is None:
             job = replace(job, seeds=range(project.seed, project.seed + len(job.seeds)))
             style = style or project.style(engine, sketch)
     except ValueError as error:
         raise Unreadable(str(error)) from error
     began = time.perf_counter()
-    painted = {seed: engine.paint(sketch, seed, style, size, upscale) for seed in job.seeds}
+    painted = {
+        seed: _carrying(engine.paint(sketch, seed, style, size, upscale), sketch) for seed in job.seeds
+    }
     spent = time.perf_counter() - began
     if reader is None:
         picture, seed = painted[job.seeds[0]], job.seeds[0]
@@ -195,6 +211,15 @@ def _paint(
         picture, seed = _keep_best(job, sketch, painted, reader)
     height, width = picture.size
     return [[job.sketch.name, str(seed), job.target.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
+
+
+def _carrying(picture: "Picture", sketch: "LabelMap") -> "Picture":
+    """The picture with its sketch, seed and style in its text, so that it can be painted again."""
+    from spadework.project import Project
+
+    if sketch.instances is not None:
+        return picture  # a drawing knows no instances
+    return Project.of(sketch, picture).carried_by(picture)
 
 
 def _keep_best(

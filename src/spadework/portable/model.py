@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from ..examples import sketches
 from ..files import atomic_write
 from ..nn.generator import GeneratorConfig
 from ..tensors import instance_edges, semantics
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 TOLERANCE = 1e-4
 """Pictures may differ by so much in [-1, 1]: about a hundredth of a grey level."""
@@ -41,18 +45,28 @@ def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike[str], seed: int 
     Raises ValueError where onnx or onnxruntime is missing, the file would exceed 2 GiB or cannot be written,
     and where onnxruntime's pictures differ from the generator's by more than TOLERANCE.
     """
-    if not str(path).endswith(".onnx"):
-        raise ValueError(f"cannot write {path}: give the file the ending .onnx")
+    demand_onnx_name(path)
     data = onnx_bytes(checkpoint, seed)
     batches = trial_batches(checkpoint)
     difference, inputs = compare(data, checkpoint, batches, seed)
+    demand_close(path, difference)
+    atomic_write(path, data)
+    return Exported(Path(path), inputs, tuple(_shape(batch) for batch in batches), difference)
+
+
+def demand_onnx_name(path: str | os.PathLike[str]) -> None:
+    """ValueError unless the name ends in .onnx."""
+    if not str(path).endswith(".onnx"):
+        raise ValueError(f"cannot write {path}: give the file the ending .onnx")
+
+
+def demand_close(path: str | os.PathLike[str], difference: float) -> None:
+    """ValueError where pictures differ by more than TOLERANCE."""
     if not difference <= TOLERANCE:
         raise ValueError(
             f"{path} is not written: onnxruntime's pictures differ by {difference:.1e} from PyTorch's, "
             f"allowed are {TOLERANCE:.0e}: try another version of onnxruntime, and tell us about it"
         )
-    atomic_write(path, data)
-    return Exported(Path(path), inputs, tuple(_shape(batch) for batch in batches), difference)
 
 
 def onnx_bytes(checkpoint: Checkpoint, seed: int = 0) -> bytes:
@@ -61,7 +75,7 @@ def onnx_bytes(checkpoint: Checkpoint, seed: int = 0) -> bytes:
         from .graph import Graph
         from .network import GeneratorGraph
     except ImportError as error:
-        raise ValueError(_missing(error)) from error
+        raise ValueError(missing(error)) from error
     card, graph = checkpoint.card, Graph()
     noise = noise_of(seed, card.generator, card.generator.size)
     builder = GeneratorGraph(graph, checkpoint.generator, card.semantics, noise)
@@ -113,17 +127,22 @@ def compare(
     data: bytes, checkpoint: Checkpoint, batches: Sequence[Batch], seed: int
 ) -> tuple[float, tuple[str, ...]]:
     """The largest difference of onnxruntime's pictures from the generator's, and the file's inputs."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ValueError(_missing(error)) from error
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = onnx_session(data)
     names, differences = tuple(entry.name for entry in session.get_inputs()), []
     for batch in batches:
         values = {name: getattr(batch, name).numpy() for name in names}
         painted = torch.from_numpy(session.run(None, values)[0])
         differences.append((painted - _expected(checkpoint, batch, seed)).abs().max())
     return float(torch.stack(differences).max()), names
+
+
+def onnx_session(data: bytes) -> "onnxruntime.InferenceSession":
+    """A file's bytes, ready to run on the CPU. ValueError where onnxruntime is missing."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(missing(error)) from error
+    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
 @torch.inference_mode()
@@ -152,5 +171,6 @@ def _shape(batch: Batch) -> tuple[int, int, int]:
     return count, height, width
 
 
-def _missing(error: ImportError) -> str:
+def missing(error: ImportError) -> str:
+    """What to do about a package that is not there."""
     return f"an export needs onnx and onnxruntime ({error}): type pip install 'spadework[export]'"

@@ -1,4 +1,4 @@
-"""The generator as an ONNX graph.
+"""The generator and the enlarger as ONNX graphs.
 
 Written out by hand: tracing fixes sizes that may vary, and takes a hundred times as long. `export` compares
 the pictures of every file with the generator's own, so the two cannot drift apart unseen.
@@ -11,28 +11,23 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor, nn
 
+from ..nn.enlarger import EnlargerNet
 from ..nn.generator import Generator
 from ..nn.spade import SPADE, SPADEResBlock
 from ..tensors import SemanticsConfig
-from .graph import Graph, array_type, as_array
-
-NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-LINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-END = 2**31 - 1
+from .graph import Graph, as_array
+from .layers import CUBIC, LINEAR, NEAREST, Layers
 
 
-class GeneratorGraph:
+class GeneratorGraph(Layers):
     """Adds a generator to a graph. `noise`: a field (1, 1, h, w) per block, repeated on larger grids."""
 
     def __init__(
         self, graph: Graph, generator: Generator, semantics: SemanticsConfig, noise: Sequence[Tensor] | None
     ):
-        self.graph, self.generator, self.semantics, self.noise = graph, generator, semantics, noise
         config = generator.config
-        self.step = 2**config.num_ups
-        maps = ["batch", f"{self.step}*rows", f"{self.step}*columns"]
-        self.labels = graph.input("labels", np.uint8, maps)
-        self.edges = graph.input("edges", np.bool_, maps) if semantics.edges else None
+        self.generator, self.noise, self.step = generator, noise, 2**config.num_ups
+        super().__init__(graph, semantics, ["batch", f"{self.step}*rows", f"{self.step}*columns"])
         self.z = graph.input("z", np.float32, ["batch", config.z_dim]) if config.z_dim else None
 
     def picture(self) -> str:
@@ -90,28 +85,6 @@ class GeneratorGraph:
         mean, variance = (self.graph.constant(as_array(t)) for t in (norm.running_mean, norm.running_var))
         return self.graph.add("BatchNormalization", x, one, zero, mean, variance, epsilon=norm.eps)
 
-    def _segmap(self, step: int) -> str:
-        """Every step-th pixel, which is what nearest-neighbour resizing keeps, as channels (B, K, h, w)."""
-        add, integers, number = self.graph.add, self.graph.integers, self.semantics.label_nc
-        ids = add("Cast", self._every(self.labels, step), to=array_type(np.int64))
-        if self.semantics.unknown:
-            ids = add("Where", add("Equal", ids, integers(255)), integers(number), ids)
-        channels = np.arange(number + self.semantics.unknown)[:, None, None]
-        same = add("Equal", add("Unsqueeze", ids, integers(1)), self.graph.constant(channels, np.int64))
-        if self.edges is not None:
-            edges = add("Unsqueeze", self._every(self.edges, step), integers(1))
-            same = add("Concat", same, edges, axis=1)
-        return add("Cast", same, to=array_type(np.float32))
-
-    def _every(self, maps: str, step: int) -> str:
-        """(B, H, W) -> (B, H / step, W / step)."""
-        if step == 1:
-            return maps
-        bounds = (self.graph.integers(n, n) for n in (0, END))
-        return self.graph.add(
-            "Slice", maps, *bounds, self.graph.integers(1, 2), self.graph.integers(step, step)
-        )
-
     def _tiled(self, field: Tensor, step: int) -> str:
         """The field (1, 1, h, w), side by side and below each other where the grid is larger."""
         add, scalar = self.graph.add, lambda n: self.graph.constant(n, np.int64)
@@ -138,20 +111,38 @@ class GeneratorGraph:
         weights = (self.graph.constant(as_array(t)) for t in (weight, bias))
         return self.graph.add("Gemm", x, *weights, transB=1)
 
-    def _conv(self, x: str, conv: nn.Module, plus: float = 0) -> str:
-        """The convolution, `plus` a number that its bias takes in."""
-        assert isinstance(conv, nn.Conv2d)
-        weights = [self.graph.constant(as_array(conv.weight))]
-        if conv.bias is not None:
-            weights.append(self.graph.constant(as_array(conv.bias) + plus))
-        margin = int(conv.padding[0])
-        if margin and conv.padding_mode == "replicate":
-            x, margin = self._continued(x, margin), 0
-        return self.graph.add("Conv", x, *weights, pads=[margin] * 4)
 
-    def _continued(self, x: str, margin: int) -> str:
-        """(B, C, h, w) with ``margin`` more pixels on every side, each as the nearest one."""
-        return self.graph.add("Pad", x, self.graph.integers(*[0, 0, margin, margin] * 2), mode="edge")
+class EnlargerGraph(Layers):
+    """Adds an enlarger to a graph. Shapes: (B, 3, H, W) the small picture."""
 
-    def _leaky(self, x: str) -> str:
-        return self.graph.add("LeakyRelu", x, alpha=0.2)
+    def __init__(self, graph: Graph, net: EnlargerNet, semantics: SemanticsConfig):
+        super().__init__(graph, semantics, ["batch", "2*rows", "2*columns"])
+        self.net = net
+        self.image = graph.input("image", np.float32, ["batch", 3, "rows", "columns"])
+        self.coarse = graph.input("noise_coarse", np.float32, ["batch", 1, "rows", "columns"])
+        self.fine = graph.input("noise_fine", np.float32, ["batch", 1, "2*rows", "2*columns"])
+
+    def picture(self) -> str:
+        """(B, 3, 2H, 2W) in [-1, 1]."""
+        add, net, segmap = self.graph.add, self.net, self._segmap(1)
+        x = self._conv(self.image, net.head)
+        shares = add("AveragePool", segmap, kernel_shape=[2, 2], strides=[2, 2])
+        for block in net.blocks:
+            gamma, beta = (add("Slice", self._conv(shares, block.labels), *self._channels(k)) for k in (0, 1))  # type: ignore[arg-type]
+            y = self._noisy(self._conv(x, block.conv_0), block.noise_strength, self.coarse)  # type: ignore[arg-type]
+            y = add("Add", add("Mul", y, add("Add", gamma, self.graph.constant(1))), beta)
+            x = add("Add", x, self._conv(self._leaky(y), block.conv_1))  # type: ignore[arg-type]
+        x = add("DepthToSpace", self._conv(self._leaky(x), net.grow), blocksize=2, mode="CRD")
+        x = self._noisy(add("Add", x, self._conv(segmap, net.labels)), net.noise_strength, self.fine)
+        x = add("Add", x, self._leaky(self._conv(self._leaky(x), net.conv_fine)))
+        plain = add("Resize", self.image, "", self.graph.constant([1, 1, 2, 2]), **CUBIC)
+        bounds = (self.graph.constant(value) for value in (-1, 1))
+        return add("Clip", add("Add", plain, self._conv(x, net.conv_img)), *bounds)
+
+    def _channels(self, half: int) -> tuple[str, str, str]:
+        width = self.net.config.width
+        return (*(self.graph.integers(n * width) for n in (half, half + 1)), self.graph.integers(1))  # type: ignore[return-value]
+
+    def _noisy(self, x: str, strength: Tensor, noise: str) -> str:
+        add = self.graph.add
+        return add("Add", x, add("Mul", self.graph.constant(as_array(strength)), noise))

@@ -1,6 +1,5 @@
 """Styles that pages have brought, held under ids that depend on their values only."""
 
-import hashlib
 import threading
 from collections import OrderedDict
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import LabelMap
+from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
 
@@ -22,7 +22,7 @@ class Styles:
 
     def hold(self, style: Style) -> HeldStyle:
         """Keep a style; the same values and origin get the same id, in any process."""
-        id = hashlib.sha256(style.z.tobytes() + style.origin.encode()).hexdigest()[:16]
+        id = style_id(style.z, style.origin)
         with self._lock:
             self._held[id] = style
             self._held.move_to_end(id)

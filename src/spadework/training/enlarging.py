@@ -38,6 +38,7 @@ from .views import draw_view
 
 JUDGED = (
     *("palette", "label_nc", "unknown", "size", "batch_size", "precision", "lr", "betas"),
+    *("backbone", "judge_widths"),
     *("lambda_gan", "lambda_pixel", "lambda_statistics", "lambda_phase", "lambda_spectrum"),
 )
 """Settings that an enlarger's discriminator shares with a painter's."""

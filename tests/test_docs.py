@@ -17,8 +17,9 @@ from spadework.cli import app
 from spadework.evaluation.measures import MEASURES
 from spadework.evaluation.protocols import PROTOCOLS
 from spadework.evaluation.report import Terms
+from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
-from spadework.training.recipes import RECIPES, SEGMENTERS
+from spadework.training.recipes import ENLARGERS, RECIPES, SEGMENTERS
 from spadework.training.segmenter_recipe import SegmenterRecipe
 from spadework.training.settings import RunSettings
 
@@ -93,17 +94,20 @@ def remade(page: str, tables: dict[str, str]) -> str:
     return page
 
 
+RECIPE_PAGES = {"training.md": RECIPES, "segmenter.md": SEGMENTERS, "enlarger.md": ENLARGERS}
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated page and what it should hold."""
     yield DOCS / "cli.md", cli_page()
-    for name, named in (("training.md", RECIPES), ("segmenter.md", SEGMENTERS)):
+    for name, named in RECIPE_PAGES.items():
         yield DOCS / name, remade((DOCS / name).read_text(), {"recipes": settings_table(named)})
     tables = {"measures": measures_table(), "terms": terms_table(), "protocols": protocols_table()}
     yield DOCS / "evaluation.md", remade((DOCS / "evaluation.md").read_text(), tables)
     yield DOCS / "spoiled.md", spoiled.page(AGAIN)
 
 
-@pytest.mark.parametrize("name", ["cli.md", "training.md", "segmenter.md", "evaluation.md", "spoiled.md"])
+@pytest.mark.parametrize("name", ["cli.md", *RECIPE_PAGES, "evaluation.md", "spoiled.md"])
 def test_pages_are_up_to_date(name: str) -> None:
     expected = {path.name: text for path, text in pages()}[name]
     assert (DOCS / name).read_text() == expected, f"docs/{name} is behind the code; {AGAIN}"
@@ -120,7 +124,7 @@ def test_every_term_of_a_report_is_explained() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    fields = (Recipe.model_fields | SegmenterRecipe.model_fields).items()
+    fields = (Recipe.model_fields | SegmenterRecipe.model_fields | EnlargerRecipe.model_fields).items()
     unexplained = [key for key, field in fields if not field.description]
     assert not unexplained, f"give these fields a description: {', '.join(unexplained)}"
 

@@ -137,7 +137,7 @@ def test_size_and_upscale(engine: Engine) -> None:
     assert picture.size == (60, 130)
     assert picture.provenance["painted_size"] == [64, 128]
     assert engine.paint(sketch(), upscale=2).size == (80, 112)
-    with pytest.raises(ValueError, match="size 130x60 and upscale 2 .*: give one"):
+    with pytest.raises(ValueError, match=r"size 130x60 and upscale 2 .*: give one"):
         engine.paint(sketch(), size=(60, 130), upscale=2)
 
 

@@ -82,7 +82,7 @@ def one_hot(
 
 def to_unit(image: np.ndarray) -> Tensor:
     """Bytes (H, W, 3) or (B, H, W, 3) -> float32 (B, 3, H, W) in [-1, 1], channels_last."""
-    batch = torch.from_numpy(np.ascontiguousarray(image if image.ndim == 4 else image[None]))
+    batch = torch.from_numpy(np.require(image if image.ndim == 4 else image[None], requirements=("C", "W")))
     return batch.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

@@ -16,7 +16,7 @@ class FakeEngine(Engine):
 
     def __init__(self) -> None:
         self.card = card()
-        self._prior = None
+        self._prior = self.enlarger = None
         self.asked: list[tuple[tuple[int, int], int, Style | None]] = []
         self.started, self.go = threading.Event(), threading.Event()
         self.go.set()
@@ -28,7 +28,12 @@ class FakeEngine(Engine):
         assert self.go.wait(20)
         if seed == 666:
             raise RuntimeError("broken")
-        return Picture(np.full((*ids.size, 3), seed % 256, np.uint8), {"seed": seed})
+        told = {
+            "seed": seed,
+            "style": style.origin if style else "none",
+            "z": style.z.tolist() if style else [],
+        }
+        return Picture(np.full((*ids.size, 3), seed % 256, np.uint8), told)
 
     def style_of(self, photo: Any, origin: str = "photo") -> Style:
         return Style(np.full(8, photo.pixels.mean(), np.float32), origin)

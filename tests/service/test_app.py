@@ -76,7 +76,7 @@ def test_raw_ids_and_a_label_png_paint_the_same(client: TestClient, engine: Fake
     assert raw.content == png.content
     picture = Picture.from_bytes(raw.content)
     assert picture.size == (40, 60)
-    assert picture.provenance == {"seed": 5}
+    assert picture.provenance["seed"] == 5
     assert re.fullmatch(r"wait;dur=[\d.]+, paint;dur=[\d.]+, pack;dur=[\d.]+", raw.headers["server-timing"])
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FREE_ON_RESUME = re.compile(
     "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+|"
-    "trunk_lr|warm_up|weight_decay|jitter"
+    "trunk_lr|warm_up|weight_decay|jitter|zoom|crop|cutout|flood|swap_share|quiet|painted_share"
 )
 """Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
 

@@ -113,7 +113,7 @@ def test_the_picture_is_the_networks_own(engine: Engine) -> None:
     with torch.no_grad():
         half = fold_spectral_norm(generator).half().float()
         segmap = semantics(torch.from_numpy(ids)[None], card().semantics)
-        expected = to_bytes(half(segmap, torch.from_numpy(style.z)[None], noise))[0]
+        expected = to_bytes(half(segmap, torch.from_numpy(style.z.copy())[None], noise))[0]
     assert np.abs(engine.paint(ids, seed=2).pixels.astype(int) - expected).max() <= 1
 
 
@@ -135,7 +135,8 @@ def test_the_smallest_and_the_longest(engine: Engine) -> None:
 def test_size_and_upscale(engine: Engine) -> None:
     picture = engine.paint(sketch(), size=(60, 130))
     assert picture.size == (60, 130)
-    assert picture.provenance["painted_size"] == [64, 128]
+    assert picture.provenance["painted_size"] == [32, 64]
+    assert picture.provenance["enlarged"] == 2
     assert engine.paint(sketch(), upscale=2).size == (80, 112)
     with pytest.raises(ValueError, match=r"size 130x60 and upscale 2 .*: give one"):
         engine.paint(sketch(), size=(60, 130), upscale=2)
@@ -166,9 +167,10 @@ def test_sizes_out_of_range(engine: Engine, asked: tuple[int, int]) -> None:
         engine.paint(sketch(), size=asked)
 
 
-def test_absurd_sizes(engine: Engine) -> None:
+def test_absurd_sizes() -> None:
+    alone = Engine(Checkpoint(card(), *networks()))
     with pytest.raises(ValueError, match=r"size 8192x4096 \(width x height\) has 33,554,432 pixels, at most"):
-        engine.paint(sketch(), size=(4096, 8192))
+        alone.paint(sketch(), size=(4096, 8192))
 
 
 @pytest.mark.parametrize("upscale", [0, -1, 200])
@@ -436,3 +438,12 @@ def test_the_shipped_model() -> None:
     assert first == engine.paint(ids, seed=0)
     assert difference(first, second) / 255 > 0.02
     assert engine.style_of(first).z.shape == (engine.card.generator.z_dim,)
+
+
+def test_a_style_is_its_own_and_cannot_be_edited(engine: Engine) -> None:
+    z = np.zeros(8, np.float32)
+    style = Style(z, "mine")
+    z += 1
+    assert not style.z.any()
+    with pytest.raises(ValueError, match="read-only"):
+        style.z[0] = 1

@@ -50,7 +50,7 @@ NOISE_SEED = 0x9E3779B9
 
 @dataclass(frozen=True, eq=False)
 class Style:
-    """`z`: (Z,) float32. `origin` says where it comes from, such as "seed 7" or "photo sunset.jpg"."""
+    """`z`: (Z,) float32, read-only. `origin`: where it comes from, such as "seed 7" or "photo sunset.jpg"."""
 
     z: NDArray[np.float32]
     origin: str
@@ -58,6 +58,9 @@ class Style:
     def __post_init__(self) -> None:
         if self.z.dtype != np.float32 or self.z.ndim != 1 or not np.isfinite(self.z).all():
             raise ValueError(f"a style is (Z,) finite float32 values, this is {self.z.shape} {self.z.dtype}")
+        own = self.z.copy()
+        own.flags.writeable = False
+        object.__setattr__(self, "z", own)
 
     def blend(self, other: "Style", t: float) -> "Style":
         """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""

@@ -7,15 +7,23 @@ from torch import Tensor
 
 from spadework.contexts import Level, codes_of
 from spadework.nn import digits
-from spadework.nn.digits import Ahead, DigitConv, DigitProduct, Digits, WeightDigits, multiplies_bytes
+from spadework.nn.digits import (
+    Ahead,
+    DigitConv,
+    DigitProduct,
+    Digits,
+    WeightDigits,
+    multiplies_bytes,
+    operators_agree,
+)
 from spadework.nn.packed import packed_conv
 from spadework.nn.spade import SPADE
 from spadework.nn.tables import DigitSPADE
 
 pytestmark = pytest.mark.skipif(
-    not multiplies_bytes(),
-    reason="this processor has no tiles of bytes (AMX), so nothing is painted with them",
+    not operators_agree(), reason="PyTorch has no operators on bytes here, so nothing is painted with them"
 )
+"""They run on processors without tiles of bytes (AMX) too, where they are slower than float32."""
 
 
 def drawn(*shape: int) -> Tensor:
@@ -154,9 +162,30 @@ def test_gamma_and_beta_of_dense_grids_are_those_of_tables(kernel: int) -> None:
 
 
 def test_which_convolutions_are_made_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     many, few = drawn(128, 256, 3, 3), drawn(128, 128, 3, 3)
     assert isinstance(packed_conv(many, None, (8, 8)), DigitConv)
     assert not isinstance(packed_conv(few, None, (8, 8)), DigitConv)
     assert not isinstance(packed_conv(many.bfloat16(), None, (8, 8)), DigitConv)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     assert not isinstance(packed_conv(many, None, (8, 8)), DigitConv)
+
+
+@pytest.mark.parametrize("wrong", ["sums", "arguments"])
+def test_operators_that_work_otherwise_are_not_used(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have no public name: another version may give other sums, or take other arguments."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    operators_agree.cache_clear()
+    assert multiplies_bytes()
+
+    def changed(self: DigitProduct, rows: Digits) -> Tensor:
+        if wrong == "arguments":
+            raise TypeError("takes 12 positional arguments but 13 were given")
+        return self.bias.repeat(rows.planes.shape[1], 1)
+
+    monkeypatch.setattr(DigitProduct, "__call__", changed)
+    operators_agree.cache_clear()
+    try:
+        assert not multiplies_bytes()
+    finally:
+        operators_agree.cache_clear()

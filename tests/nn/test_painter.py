@@ -252,3 +252,19 @@ def test_tables_and_dense_rows_in_any_order(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(module, "MOST_DISTINCT", share)
         painter.forget()
         check(net, painter, blocks())
+
+
+def test_what_is_changed_in_place_between_two_pictures_is_seen() -> None:
+    """A painter keeps copies: a map, a style and noise that their owner goes on to edit are new ones."""
+    net = generator()
+    painter, ids = Painter(net), blocks()
+    z, fields = inputs(net, SIZE)
+    assert z is not None
+    assert fields is not None
+    for step in range(5):
+        z += 0.3
+        ids[:, step : step + 3, 5:20] = step % 5
+        fields[0] += 0.1
+        segmap = F.one_hot(ids, 5).permute(0, 3, 1, 2).float()
+        ours = painter(ids, z, fields)
+        assert torch.allclose(ours, net(segmap, z, fields), atol=2e-5)

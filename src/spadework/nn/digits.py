@@ -10,6 +10,7 @@ Shapes: P = h*w pixels of a grid row by row; features are (P, C), the memory of 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -39,10 +40,35 @@ _TINY = 1e-30  # factors whose largest value is smaller count as zero
 _LARGEST_WEIGHT = 127 * 256**2 + 127 * 256 + 127
 
 
+TRIED, CLOSE = (64, 48, 32), 1e-5
+"""Rows, C_in and C_out of the products by which the operators are tried, and how exact they must be."""
+
+
 def multiplies_bytes() -> bool:
-    """Whether this processor multiplies tiles of bytes and PyTorch knows how."""
+    """Whether this processor multiplies tiles of bytes, and PyTorch does it as this module takes it to."""
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)  # no public name in torch 2.13
-    return tiles() and hasattr(torch.ops.onednn, "qlinear_pointwise")
+    return tiles() and operators_agree()
+
+
+@lru_cache(maxsize=1)
+def operators_agree() -> bool:
+    """Whether PyTorch's operators on bytes multiply a small pair right.
+
+    They have no public name, and their arguments go by position; where another version takes others, float32
+    is multiplied as ever.
+    """
+    rows, c_in, c_out = TRIED
+    values = torch.sin(torch.arange(rows * c_in + c_out * c_in + c_out).float())
+    x, weight, bias = values.split([rows * c_in, c_out * c_in, c_out])
+    x, weight = x.view(rows, c_in), weight.view(c_out, c_in)
+    digits = WeightDigits.of(weight)
+    grid, planes = (8, rows // 8), Digits.of(x)
+    kernel = WeightDigits([digit[:, :, None, None] for digit in digits.digits], digits.unit)
+    try:
+        found = DigitProduct(digits, bias, rows)(planes), DigitConv(kernel, bias, grid)(x, grid)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    return all(torch.allclose(made, x @ weight.T + bias, atol=CLOSE) for made in found)
 
 
 def digits_pay(products: float, dtype: torch.dtype) -> bool:

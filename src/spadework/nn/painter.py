@@ -229,7 +229,7 @@ class PaintedBlock:
         if not few and level.contexts.distinct > MOST_DISTINCT:
             return None
         of_pixels = self.store.slots(level.contexts, few).index_select(0, level.contexts.index)
-        self._seen.keep(level.size, Slots(level.symbols, of_pixels, self.store.left))
+        self._seen.keep(level.size, Slots(level.symbols.clone(), of_pixels, self.store.left))
         return of_pixels
 
 
@@ -310,7 +310,7 @@ class Painter:
                 continue
             x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
             if level.symbols.numel() <= KEPT and len(steps) == i:
-                steps.append((level.symbols, x))
+                steps.append((level.symbols.clone(), x))
         active = torch.ops.aten.leaky_relu.out(x, 0.2, out=self._scratch.take(*x.shape))
         y = self.conv_img(active, size)
         y = y.to(torch.promote_types(y.dtype, torch.float32))
@@ -343,5 +343,6 @@ class Painter:
         while same and done < len(last.steps) and torch.equal(last.steps[done][0], levels[done].symbols):
             done += 1
         steps = last.steps[:done]
-        self._trails.keep(size, Trail(steps, given))
+        kept = last.given if same else [value.clone() for value in given]  # theirs may be changed in place
+        self._trails.keep(size, Trail(steps, kept))
         return steps

@@ -66,11 +66,11 @@ class ModelInfo(Wire):
     def of(cls, engine: Engine, photo_labels: bool) -> Self:
         """The facts about a loaded model. `photo_labels`: whether a segmenter stands beside it."""
         card, palette = engine.card, engine.palette
-        colors = palette.colors()
+        colors, by_id = palette.colors(), {c.id: c for c in palette.classes}
         classes = []
         for id in map(int, palette.ids()):
             name = palette.name_of(id)
-            aliases = () if id == palette.unknown else palette.by_name(name).aliases
+            aliases = by_id[id].aliases if id in by_id else ()  # two classes may share a name
             color = f"#{bytes(colors[id]).hex()}"
             found = {"aliases": aliases, "synonyms": synonyms_of(name)}
             classes.append(ClassInfo(id=id, name=name, color=color, **found))

@@ -129,7 +129,7 @@ def _verify(model: "Checkpoint", target: Path) -> None:
         painted = engine.paint(ids, seed, style, size=ids.shape).pixels
         middle = time.perf_counter()
         with torch.inference_mode():
-            z = None if style is None else torch.from_numpy(style.z)[None]
+            z = None if style is None else torch.from_numpy(style.z.copy())[None]
             segmap = semantics(torch.from_numpy(ids)[None], model.card.semantics)
             dense = to_bytes(model.generator(segmap, z))[0]
         spent, dense_spent = spent + middle - began, dense_spent + time.perf_counter() - middle

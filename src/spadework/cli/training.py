@@ -167,12 +167,14 @@ def _train(
 ) -> "TrainState | SegmenterState":
     from spadework.checkpoint import load_checkpoint
     from spadework.engine import device_of, model_file
+    from spadework.memory import keep_freed_memory
     from spadework.training.enlarger_recipe import EnlargerRecipe
     from spadework.training.enlarging import train_enlarger
     from spadework.training.loop import train as train_painter
     from spadework.training.segmenter_recipe import SegmenterRecipe
     from spadework.training.segmenting import train_segmenter
 
+    keep_freed_memory()  # of this process, so not of a library's call
     with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
         task = progress.add_task(plan.recipe.name, total=plan.recipe.total_images, pace="", losses="")
         told = time.monotonic()

@@ -17,7 +17,6 @@ from ..checkpoint import Checkpoint
 from ..contexts import Contexts
 from ..data.sample import Batch, Sample
 from ..enlarger import Enlarger, EnlargerCard
-from ..memory import keep_freed_memory
 from ..nn.enlarger import EnlargerNet
 from ..picture import Picture
 from ..tensors import to_bytes
@@ -80,7 +79,6 @@ def train_enlarger(
     """As ``train``, of an enlarger; half of what it enlarges are pictures by ``painter``."""
     run = RunDir(out)
     run.begin(recipe, resume)
-    keep_freed_memory()
     state = new_enlarger_state(recipe, device)
     if resume:
         state.load(run.state)

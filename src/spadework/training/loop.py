@@ -10,7 +10,6 @@ import torch
 from ..data.loader import BatchPlan, ahead
 from ..data.resident import ResidentPairs
 from ..data.sample import Batch, Sample
-from ..memory import keep_freed_memory
 from .card import Card
 from .clock import Clock
 from .enlarger_recipe import EnlargerRecipe
@@ -51,7 +50,6 @@ def train(
     """
     run = RunDir(out)
     run.begin(recipe, resume)
-    keep_freed_memory()
     state = new_state(recipe, device)
     if resume:
         state.load(run.state)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ..data.loader import batches
 from ..data.sample import Batch, Sample
-from ..memory import keep_freed_memory
 from ..nn.segmenter import FeatureGaussian, SegmenterNet
 from ..segmenter import Segmenter, SegmenterCard
 from .export import palette_of, record_of
@@ -93,7 +92,6 @@ def train_segmenter(
     """
     run = RunDir(out)
     run.begin(recipe, resume)
-    keep_freed_memory()
     state = new_segmenter_state(recipe, fresh=not resume)
     if resume:
         state.load(run.state)

@@ -42,6 +42,12 @@ JUDGED = (
 )
 """Settings that an enlarger's discriminator shares with a painter's."""
 
+OF_PAINTERS = {
+    **dict.fromkeys(("lambda_feat", "lambda_means", "lambda_region_color", "lambda_color"), 0.0),
+    **{"swap_share": 0.0, "lambda_seek": 0.0, "lambda_style": 0.0, "statistics_strides": (2, 4, 8)},
+}
+"""What only painters are held to."""
+
 PREVIEWED = 4
 """Rows of a sample grid."""
 
@@ -49,7 +55,7 @@ PREVIEWED = 4
 def judge_of(recipe: EnlargerRecipe) -> Recipe:
     """The painter's recipe whose judge looks at enlarged pictures."""
     shared = {key: getattr(recipe, key) for key in JUDGED}
-    return landscape().model_copy(update=shared | {"lambda_feat": 0.0, "lambda_color": 0.0})
+    return landscape().model_copy(update=shared | OF_PAINTERS)
 
 
 def new_enlarger_state(recipe: EnlargerRecipe, device: torch.device | str = "cpu") -> TrainState:

@@ -440,6 +440,35 @@ def test_the_shipped_model() -> None:
     assert engine.style_of(first).z.shape == (engine.card.generator.z_dim,)
 
 
+@pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the landscape model is not there yet")
+def test_a_stroke_leaves_what_is_far_from_it() -> None:
+    """Of a picture in a chosen style: a disk of 1 % changes pixels beyond 64 px by less than 2 grey levels."""
+    engine = Engine.load("landscape", "cpu")
+    ids = sketch(256, 256)
+    style = engine.sample_style(0, ids)
+    before = engine.paint(ids, seed=5, style=style).pixels.astype(int)
+    y, x = np.mgrid[:256, :256]
+    for at, name in (((60, 70), "mountain"), ((200, 180), "sea"), ((128, 30), "tree")):
+        distance = np.hypot(y - at[0], x - at[1])
+        stroke = np.where(distance < 14.4, engine.palette.id_of(name), ids).astype(np.uint8)
+        change = np.abs(engine.paint(stroke, seed=5, style=style).pixels - before).mean(2)
+        assert change[distance > 14.4 + 64].mean() < 2
+        assert change[distance < 10].mean() > 5
+
+
+@pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the landscape model is not there yet")
+@pytest.mark.parametrize("name", ["mountain", "sea", "grass"])
+def test_another_seed_is_another_place(name: str) -> None:
+    """On a canvas of one class, in one style, two seeds lay out light and dark independently."""
+    engine = Engine.load("landscape", "cpu")
+    ids = np.full((256, 256), engine.palette.id_of(name), np.uint8)
+    style = engine.sample_style(0, ids)
+    grey = [engine.paint(ids, seed, style).pixels.mean(2) for seed in range(6)]
+    cells = np.stack([g.reshape(16, 16, 16, 16).mean((1, 3)) for g in grey])
+    apart = [(a - b).std() for a, b in zip(cells[::2], cells[1::2], strict=True)]
+    assert np.mean(apart) > 0.6 * 2**0.5 * cells.std((1, 2)).mean()
+
+
 def test_a_style_is_its_own_and_cannot_be_edited(engine: Engine) -> None:
     z = np.zeros(8, np.float32)
     style = Style(z, "mine")

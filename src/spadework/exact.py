@@ -64,7 +64,7 @@ def as_bytes(samples: NDArray[Any], name: str) -> Ids:
     """Samples of any type as uint8. Raises ValueError for what does not fit."""
     if samples.dtype == np.uint8:
         return samples
-    if samples.dtype.kind == "f" and not (samples == np.rint(samples)).all():
+    if samples.dtype.kind == "f" and not (np.isfinite(samples) & (samples == np.rint(samples))).all():
         raise ValueError(f"{name} has values that are no whole numbers: expected ids of 0 to 255 as integers")
     low, high = samples.min(), samples.max()
     if low < 0:

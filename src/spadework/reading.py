@@ -190,7 +190,7 @@ def _whole(raster: Raster) -> tuple[Ids, Mask]:
     values = raster.rgb()[..., 0] if raster.samples is None else raster.samples
     if values.dtype == np.uint8:
         return values, np.ones(values.shape, bool)
-    whole = (values >= 0) & (values == np.rint(values))
+    whole = np.isfinite(values) & (values >= 0) & (values == np.rint(values))
     if whole.any() and values[whole].max() > 255 and not (values[whole] % 257).any():
         values = values / 257
     whole &= values <= 255

@@ -167,14 +167,40 @@ def half_transparent() -> bytes:
     return file_of(np.concatenate([colors(), alpha], -1))
 
 
+def segments() -> NDArray[np.uint32]:
+    """(H, W) ids of segments as COCO numbers them, one for each class."""
+    return truth().astype(np.uint32) * 401_111 + 3_226_756
+
+
 def panoptic() -> bytes:
-    numbers = truth().astype(np.uint32) * 401_111 + 3_226_756
+    numbers = segments()
     return file_of(np.stack([numbers & 255, numbers >> 8 & 255, numbers >> 16], -1).astype(np.uint8))
 
 
-def full_ade20k() -> bytes:
-    numbers = truth().astype(np.uint16) * 200 + 90
-    return file_of(np.stack([numbers // 256 * 10, numbers % 256, truth() % 2 * 255], -1).astype(np.uint8))
+COCO = {0: "sky-other-merged", 2: "mountain-merged", 4: "tree-merged", 10: "sand", 11: "sea"}
+"""What COCO calls the classes of the map."""
+
+
+def panoptic_json(name: str = "a.png", names: dict[int, str] = COCO) -> bytes:
+    """What COCO has beside its panoptic maps."""
+    parts = [
+        {"id": int(segments()[truth() == id][0]), "category_id": 100 + id, "iscrowd": 0, "area": 9}
+        for id in names
+    ]
+    categories = [{"id": 100 + id, "name": name, "isthing": 0} for id, name in names.items()]
+    annotations = [{"file_name": "b.png", "segments_info": []}, {"file_name": name, "segments_info": parts}]
+    return json.dumps({"annotations": annotations, "categories": categories}).encode()
+
+
+FULL = {0: 2420, 2: 1610, 4: 2855, 10: 2212, 11: 2264}
+"""The numbers of the classes of the map among the 3,000 of ADE20K."""
+
+
+def full_ade20k(numbers: dict[int, int] = FULL) -> bytes:
+    table = np.zeros(256, np.uint16)
+    table[list(numbers)] = list(numbers.values())
+    shown = table[truth()]
+    return file_of(np.stack([shown // 256 * 10, shown % 256, truth() % 2 * 255], -1).astype(np.uint8))
 
 
 def cityscapes() -> bytes:
@@ -209,6 +235,7 @@ class Misread:
     right: bool = True
     shows: Callable[[], Ids] = truth
     ending: str = ".png"
+    beside: Callable[[], dict[str, bytes]] = dict  # files that lie in its folder
 
 
 def right(make: Callable[[], bytes], **more: Any) -> Misread:
@@ -270,6 +297,7 @@ FILES: dict[str, Misread] = {
     "colours, red and blue swapped": wrong(lambda: file_of(np.ascontiguousarray(colors()[..., ::-1]))),
     "colours turned to greys": wrong(lambda: file_of(Image.fromarray(colors()).convert("L"))),
     "COCO panoptic": wrong(panoptic),
+    "the same, its JSON beside it": wrong(panoptic, beside=lambda: {"panoptic_val.json": panoptic_json()}),
     "ADE20K full": wrong(full_ade20k),
     "a photograph": wrong(lambda: file_of(noise())),
     "a form around the file": right(form),
@@ -407,14 +435,15 @@ DOORS: dict[str, Callable[[Path], Answer]] = {
 
 def answers(name: str) -> dict[str, Answer]:
     """What each door makes of a file of FILES."""
-    return answers_to(FILES[name].make(), FILES[name].ending)
+    return answers_to(FILES[name].make(), FILES[name].ending, FILES[name].beside())
 
 
-def answers_to(data: bytes, ending: str) -> dict[str, Answer]:
-    """What each door makes of a file."""
+def answers_to(data: bytes, ending: str, beside: dict[str, bytes] | None = None) -> dict[str, Answer]:
+    """What each door makes of a file, beside which others may lie."""
     with TemporaryDirectory() as folder, chdir(folder):
         path = Path(folder) / f"a{ending}"
-        path.write_bytes(data)
+        for name, content in {**(beside or {}), path.name: data}.items():
+            (path.parent / name).write_bytes(content)
         return {door: ask(path) for door, ask in DOORS.items()}
 
 

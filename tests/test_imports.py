@@ -20,7 +20,7 @@ MODULES = {
 THINGS = [
     *("files", "memory", "content", "decoding", "palette", "picture", "raster", "exact", "labelmap"),
     "openraster",
-    *("examples", "translation", "blends", "encodings", "reading", "opening"),
+    *("examples", "translation", "blends", "segments", "encodings", "reading", "opening"),
 ]
 MEANING = [
     "tensors",

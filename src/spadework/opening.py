@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from spadework import reading
 from spadework.exact import colored, shipped
@@ -36,18 +36,23 @@ class Opened:
 
 def open_file(path: str | os.PathLike[str], target: Palette, policy: Policy) -> Opened:
     """The sketch in a picture file; see `open_map`."""
-    return open_map(read_bytes(path), target, policy, name=str(path))
+    return open_map(read_bytes(path), target, policy, name=str(path), path=Path(path))
 
 
 def open_map(
-    data: bytes, target: Palette, policy: Policy, source: Palette | None = None, name: str = "sketch"
+    data: bytes,
+    target: Palette,
+    policy: Policy,
+    source: Palette | None = None,
+    name: str = "sketch",
+    path: Path | None = None,
 ) -> Opened:
     """The content of a picture file as a sketch of `target`, by the first rung of the ladder that holds.
 
-    `source` is the palette it is of, where that is known. Raises ValueError, one line with the remedy; errors
-    call the file `name`.
+    `source` is the palette it is of, where that is known, `path` where the file lies, if anywhere. Raises
+    ValueError, one line with the remedy; errors call the file `name`.
     """
-    raster = read_raster(data, name, demand_side(name))
+    raster = read_raster(data, name, demand_side(name), path)
     if source is not None and source != target:
         return _translated(reading.of_raster(raster, source), target)
     try:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ class Raster:
 
     `samples`: (H, W) integers or floats, greys as they are stored, or indices into `table`, (256, 3) uint8.
     `colors`: (H, W, 3) uint8, sRGB. `stored`: the table or the colours before a colour profile changed them.
-    `alpha`: (H, W) uint8, None where every pixel is opaque. `bits`: of a sample in the file.
+    `alpha`: (H, W) uint8, None where every pixel is opaque. `bits`: of a sample in the file. `path`: where
+    the file lies, for what lies beside it; None for bytes.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Raster:
     stored: Colors | None = None
     alpha: NDArray[np.uint8] | None = None
     notes: tuple[str, ...] = ()
+    path: Path | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -59,8 +62,13 @@ class Raster:
         return np.repeat(greys[..., None], 3, -1)
 
 
-def read_raster(data: bytes, name: str, demand: Callable[[tuple[int, int]], None] | None = None) -> Raster:
-    """The first frame of any picture file.
+def read_raster(
+    data: bytes,
+    name: str,
+    demand: Callable[[tuple[int, int]], None] | None = None,
+    path: Path | None = None,
+) -> Raster:
+    """The first frame of any picture file, which lies at `path` if anywhere.
 
     `demand` is asked about its (H, W) before any pixel is decoded. Raises ValueError, one line with the
     remedy, for what is no picture, is damaged, or hides the numbers that are stored in it.
@@ -71,7 +79,7 @@ def read_raster(data: bytes, name: str, demand: Callable[[tuple[int, int]], None
         raise ValueError(f"{name} is a damaged or truncated PNG ({len(data):,} bytes): {AGAIN}")
     _demand_black_is_zero(image, name)
     top = _top(image, data)
-    common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data)}
+    common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data), "path": path}
     with readable(image, name):
         common |= {"bits": top.bit_length(), "alpha": _alpha(image)}
         if image.mode == "P":

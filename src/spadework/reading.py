@@ -3,13 +3,14 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from spadework.blends import sides
-from spadework.encodings import converted, looks_like, palette_of_name
+from spadework.encodings import Conversion, converted, looks_like, palette_of_name
 from spadework.exact import (
     PHOTO_COLORS,
     class_of,
@@ -73,8 +74,9 @@ class Reading:
 
 
 def read(path: str | os.PathLike[str], palette: Palette | None = None, strict: bool = False) -> Reading:
-    """The label map in a picture file; see `from_bytes`."""
-    return from_bytes(read_bytes(path), palette, str(path), strict)
+    """The label map in a picture file; see `from_bytes`. A JSON beside a panoptic map says its classes."""
+    raster = read_raster(read_bytes(path), str(path), demand_side(str(path)), Path(path))
+    return of_raster(raster, palette, strict)
 
 
 def from_bytes(
@@ -240,11 +242,8 @@ def _mark_unknown(reading: Reading, where: Mask, what: str, fault: ValueError) -
 def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault: ValueError) -> Reading:
     """Every pixel the nearest class of the palette that lies nearest."""
     pixels = raster.rgb()
-    if found := converted(pixels, known):
-        ids, palette, note = found
-        return Reading(
-            LabelMap(ids, palette), "every pixel is one of its classes", [*notes, note], edges_only=False
-        )
+    if found := converted(raster, known):
+        return _of_another_encoding(found, notes)
     fits = [(_distance(pixels, palette), palette) for palette in known if colored(palette) or len(known) == 1]
     distance, palette = min(fits, key=lambda fit: fit[0])
     pixels, distance = _right_gamma(pixels, palette, distance, notes)
@@ -255,7 +254,7 @@ def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault
     blended = given >= 0
     ids = np.where(blended, given, ids).astype(np.uint8)
     foreign = ((far > NEAR) & ~blended) | (ids == palette.unknown).all()
-    _demand_fit(pixels, foreign, palette, known, raster.name)
+    _demand_fit(raster, foreign, palette, known)
     reading = Reading(LabelMap(ids, palette), f"{1 - off.mean():.1%} of the pixels have its colours", notes)
     reading.edges_only = not any("gamma" in note for note in notes)
     if blended.any():
@@ -273,19 +272,27 @@ def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault
     return reading
 
 
+def _of_another_encoding(found: Conversion, notes: list[str]) -> Reading:
+    share = "every pixel is" if found.lost == 0 else f"{1 - found.lost:.1%} of the pixels are"
+    told = f"{share} one of its classes, in another encoding"
+    reading = Reading(LabelMap(found.ids, found.palette), told, [*notes, found.note], edges_only=False)
+    if found.lost > FOREIGN:
+        reading.unsure.append(f"{found.lost:.1%} of the pixels became unknown: look at them")
+    return reading
+
+
 def _areas(mask: Mask) -> Mask:
     """What is left of a mask (H, W) where all within AREA / 2 pixels is in it."""
     return np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MinFilter(AREA))) > 0
 
 
-def _demand_fit(pixels: Colors, foreign: Mask, palette: Palette, known: Sequence[Palette], name: str) -> None:
+def _demand_fit(raster: Raster, foreign: Mask, palette: Palette, known: Sequence[Palette]) -> None:
     if 1 - foreign.mean() >= LEAST_NEAR:
         return
     asked = f"palette {palette.name}" if len(known) == 1 else "any palette"
     raise ValueError(
-        f"{name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
-        f"{looks_like(pixels, known)}: save class ids as 8-bit greyscale, or state its own palette with "
-        "--palette"
+        f"{raster.name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
+        f"{looks_like(raster, known)}"
     )
 
 

@@ -3,8 +3,10 @@
 import base64
 import io
 import json
+import os
 import struct
 import sys
+import tarfile
 import zlib
 from collections.abc import Callable
 from contextlib import chdir
@@ -15,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import torch
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
@@ -227,6 +230,46 @@ def bomb() -> bytes:
     return png(0, 8, [], (60_000, 60_000))
 
 
+def spot(value: object) -> Callable[[], bytes]:
+    """The ids, or the colours where the value is one, with a small spot of a value."""
+
+    def make() -> bytes:
+        pixels = colors() if isinstance(value, tuple) else truth()
+        pixels[:2, :3] = value
+        return file_of(pixels)
+
+    return make
+
+
+def mask(top: int) -> Ids:
+    return np.where(truth() > 2, top, 0).astype(np.uint8)
+
+
+def counted_from_1() -> Ids:
+    return np.resize(np.arange(1, 16, dtype=np.uint8), (48, 64))
+
+
+class Runs:
+    """Pickled, it would run a command."""
+
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch exploded",)
+
+
+def weights(value: object = 1.0) -> bytes:
+    """As torch saves them."""
+    out = io.BytesIO()
+    torch.save({"fc.weight": torch.zeros(4, 4), "value": value}, out)
+    return out.getvalue()
+
+
+def archive() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../../evil.pth"), io.BytesIO(b""))
+    return out.getvalue()
+
+
 @dataclass(frozen=True)
 class Misread:
     """A file, its ending and what it shows; `right`: doors that repair nothing read it, else they refuse."""
@@ -246,7 +289,31 @@ def wrong(make: Callable[[], bytes], **more: Any) -> Misread:
     return Misread(make, right=False, **more)
 
 
-FILES: dict[str, Misread] = {
+SPOILT: dict[str, Misread] = {
+    "an empty file": wrong(lambda: b""),
+    "no picture at all": wrong(lambda: b"hello"),
+    "a photograph as the sketch": wrong(lambda: file_of(noise())),
+    "a JPEG as the sketch": wrong(lambda: file_of(colors(), "JPEG", quality=90), ending=".jpg"),
+    "a colour of no class": wrong(spot((200, 30, 30))),
+    "ids of no class": wrong(spot(77)),
+    "8 bits scaled to 16": wrong(lambda: file_of(truth().astype(np.uint16) * 257)),
+    "saved with a wrong gamma": wrong(
+        lambda: file_of((255 * (colors() / 255) ** 2.2).round().astype(np.uint8))
+    ),
+    "a 0/255 mask": right(lambda: file_of(mask(255)), shows=lambda: mask(255)),
+    "more classes than stated": wrong(lambda: file_of(mask(20))),
+    "a colour map given as ids": right(lambda: file_of(colors())),
+    "photos and maps swapped": wrong(lambda: file_of(noise((96, 96)))),
+    "ids that start at 1": wrong(lambda: file_of(counted_from_1())),
+    "184 classes stated for 184 channels": right(lambda: file_of(truth())),
+    "the wrong preset": wrong(weights, ending=".pth"),
+    "a truncated .pth": wrong(lambda: weights()[:700], ending=".pth"),
+    "a pickle that runs code": wrong(lambda: weights(Runs()), ending=".pth"),
+    "an archive that writes elsewhere": wrong(archive, ending=".tar"),
+}
+"""The files of the table of sentences, which are the same to every door."""
+
+FILES: dict[str, Misread] = SPOILT | {
     "ids, greys of 8 bits": right(lambda: file_of(truth())),
     "ids, greys of 4 bits": right(lambda: grey(4), shows=lambda: few(4)),
     "ids, greys of 2 bits": right(lambda: grey(2), shows=lambda: few(2)),
@@ -292,14 +359,12 @@ FILES: dict[str, Misread] = {
     "colours, 16 bits": wrong(
         lambda: png(2, 16, [row.repeat(2).tobytes() for row in colors().reshape(48, -1)])
     ),
-    "colours, wrong gamma": wrong(lambda: file_of((255 * (colors() / 255) ** 2.2).round().astype(np.uint8))),
     "colours, off by one": wrong(lambda: file_of(colors() ^ np.uint8(1))),
     "colours, red and blue swapped": wrong(lambda: file_of(np.ascontiguousarray(colors()[..., ::-1]))),
     "colours turned to greys": wrong(lambda: file_of(Image.fromarray(colors()).convert("L"))),
     "COCO panoptic": wrong(panoptic),
     "the same, its JSON beside it": wrong(panoptic, beside=lambda: {"panoptic_val.json": panoptic_json()}),
     "ADE20K full": wrong(full_ade20k),
-    "a photograph": wrong(lambda: file_of(noise())),
     "a form around the file": right(form),
     "a data: URL": right(lambda: b"data:image/png;base64," + base64.b64encode(file_of(colors()))),
     "a truncated PNG": wrong(lambda: file_of(colors())[:-40]),
@@ -318,10 +383,17 @@ class Answer:
     ids: Ids | None
     said: tuple[str, ...] = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to choose the palette first."""
+        return any("choose the palette" in line for line in self.said)
+
     def verdict(self, shown: Ids) -> str:
         """For the table; "silent" is what must not be."""
         if self.ids is None:
             return "refused"
+        if self.asks:
+            return "asks"
         share = float((self.ids == shown).mean()) if self.ids.shape == shown.shape else 0.0
         told = any(line for line in self.said)
         return ("right" if share == 1 else f"{share:.1%}" if told else f"silent, {share:.1%}") + (

@@ -29,6 +29,8 @@ def test_all_doors_agree(name: str) -> None:
         assert ids is None or np.array_equal(ids, shown), door
     if file.right:
         assert all(answer.ids is not None for answer in found.values())
+    label, studio = found["label"], found["studio"]
+    assert (label.ids is None) == (studio.ids is None) or studio.asks or file.beside(), "one of them refuses"
     agreed = {answer.ids.tobytes() for answer in (found["label"], found["studio"]) if answer.ids is not None}
     assert len(agreed) <= 1, "label and studio repair the same way"
 

@@ -29,6 +29,12 @@ KINDS: tuple[tuple[re.Pattern[bytes], str, str], ...] = tuple(
         ),
         (rb"PK\x03\x04.{26}mimetypeimage/openraster", "an OpenRaster drawing", "export it as PNG"),
         (rb"PK\x03\x04.{26}mimetypeapplication/x-krita", "a Krita drawing", "export it as PNG"),
+        (
+            rb"PK\x03\x04.{26}[^/]{1,200}/(data\.pkl|\.format_version|\.data/)|\x80.\x8a\x0al\xfc\x9cF",
+            "a file of weights (.pth)",
+            "a model is given with --model, and weights of others are taken in by `spadework import`",
+        ),
+        (rb".{4}\0\0\0\0\{\"", "a model file (.safetensors)", "give a picture, and the model with --model"),
         (rb"PK\x03\x04", "a zip archive", "unpack it and give what is in it"),
         (
             rb"\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|.{257}ustar",

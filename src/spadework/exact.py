@@ -13,6 +13,8 @@ from spadework.raster import Raster
 PHOTO_IDS, PHOTO_COLORS = 64, 1000
 """So many different foreign ids or colours, on most of the pixels, are a photograph and no sketch."""
 
+SHIFTED = "every id seems one too large: subtract 1"
+
 SNAP = 2
 """So many steps per channel may a colour be off that a colour profile has changed."""
 
@@ -85,7 +87,15 @@ def demand_ids(ids: Ids, palette: Palette, name: str) -> None:
     legal[palette.ids()] = True
     foreign = ids[~legal[ids]]
     if foreign.size:
-        _refuse_ids(foreign, ids.size, palette, name)
+        _refuse_ids(foreign, ids.size, palette, name, shifted(np.unique(ids), palette))
+
+
+def shifted(present: NDArray[np.integer], palette: Palette) -> bool:
+    """Whether the ids that occur are a palette's counted from 1 on, as some are foreign and none is 0."""
+    present = present[present != palette.unknown]
+    legal = palette.ids()
+    foreign = present.size > 0 and not np.isin(present, legal).all()
+    return bool(foreign and 0 not in present and np.isin(present.astype(int) - 1, legal).all())
 
 
 def class_of(colors: Colors, palette: Palette) -> NDArray[np.int16]:
@@ -317,7 +327,7 @@ def hexed(color: Colors) -> str:
     return f"#{bytes(color).hex()}"
 
 
-def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str) -> NoReturn:
+def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str, counted_from_1: bool) -> NoReturn:
     """foreign: (N,) of all `pixels` have an id that is not the palette's."""
     ids, counts = np.unique(foreign, return_counts=True)
     if len(ids) > PHOTO_IDS and 2 * len(foreign) > pixels:
@@ -325,7 +335,8 @@ def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str) -> NoRet
     others = f" (and {len(ids) - 1} more such ids)" if len(ids) > 1 else ""
     raise ValueError(
         f"{name}: id {ids[counts.argmax()]} on {counts.max():,} px{others} is not in palette {palette.name}: "
-        f"allowed are {palette.describe_ids()}: give those pixels one of these ids"
+        f"allowed are {palette.describe_ids()}"
+        + (f"; {SHIFTED}" if counted_from_1 else ": give those pixels one of these ids")
     )
 
 

@@ -19,6 +19,7 @@ from spadework.exact import (
     looks_like_photo,
     other_greys,
     pack,
+    shifted,
     shipped,
 )
 from spadework.files import read_bytes
@@ -208,6 +209,8 @@ def _of_samples(raster: Raster, known: Sequence[Palette], notes: list[str], faul
     ids, whole = _whole(raster)
     palette = max(known, key=lambda palette: (_legal(ids[whole], palette).mean(), -len(palette.classes)))
     foreign = ~_legal(ids, palette) & whole
+    if shifted(np.unique(ids[whole]), palette):
+        raise fault
     told = f"{1 - foreign.mean():.1%} of the {'greys' if raster.table is None else 'indices'} are its ids"
     safe = np.where(foreign, palette.ids()[0], ids).astype(np.uint8)
     reading = Reading(LabelMap(safe, palette), told, notes, edges_only=False)

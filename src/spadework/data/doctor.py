@@ -17,6 +17,7 @@ from spadework.data.cache import decode_pair, present_ids
 from spadework.data.layouts import entries
 from spadework.data.listing import Blob, Pair, list_pairs
 from spadework.decoding import size_of
+from spadework.exact import SHIFTED, shifted
 from spadework.nvlabs.presets import preset
 from spadework.palette import Palette
 
@@ -183,8 +184,7 @@ def _beyond(pixels: np.ndarray, palette: Palette | None) -> list[str]:
     beyond = [i for i in present_ids_of(pixels) if i not in legal]
     if not beyond:
         return []
-    shifted = all(i - 1 in legal for i in present_ids_of(pixels)) and 0 not in present_ids_of(pixels)
-    hint = "; every id seems one too large: subtract 1" if shifted else ""
+    hint = f"; {SHIFTED}" if shifted(np.flatnonzero(pixels), palette) else ""
     told = ", ".join(map(str, beyond[:SHOWN]))
     return [f"ids {told} are not in palette {palette.name}: allowed are {palette.describe_ids()}{hint}"]
 

@@ -1,12 +1,14 @@
 """One map as files of every kind that people have, and what each door makes of it: a table of spoiled.md."""
 
 import base64
+import gzip
 import io
 import json
 import os
 import struct
 import sys
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import chdir
@@ -17,6 +19,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import tifffile
 import torch
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
@@ -270,6 +273,50 @@ def archive() -> bytes:
     return out.getvalue()
 
 
+def tif(array: NDArray[Any], no_data: object = None, **options: Any) -> bytes:
+    """As programs of GIS and microscopes write it."""
+    out = io.BytesIO()
+    tags = [] if no_data is None else [(42113, "s", 0, str(no_data), True)]
+    tifffile.imwrite(out, array, extratags=tags, **options)
+    return out.getvalue()
+
+
+def holed(kind: str, value: float) -> NDArray[Any]:
+    """The ids with a value on the sand."""
+    return np.where(truth() == 10, value, truth().astype(float)).astype(kind)
+
+
+def pages(*arrays: NDArray[Any]) -> bytes:
+    first, *more = map(Image.fromarray, arrays)
+    return file_of(first, "TIFF", save_all=True, append_images=more)
+
+
+def with_overviews() -> bytes:
+    """A page and its smaller copies, which are marked as such."""
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        writer.write(truth())
+        writer.write(truth()[::2, ::2], subfiletype=1)
+        writer.write(truth()[::4, ::4], subfiletype=1)
+    return out.getvalue()
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.png", file_of(truth()))
+    return out.getvalue()
+
+
+def base64_of(data: bytes, quote: bytes = b"") -> Callable[[], bytes]:
+    return lambda: quote + base64.b64encode(data) + quote
+
+
+def one_hot() -> bytes:
+    """A mask for each of three classes, in red, green and blue."""
+    return file_of(np.stack([(truth() == id) * np.uint8(255) for id in (0, 2, 4)], -1))
+
+
 @dataclass(frozen=True)
 class Misread:
     """A file, its ending and what it shows; `right`: doors that repair nothing read it, else they refuse."""
@@ -372,6 +419,39 @@ FILES: dict[str, Misread] = SPOILT | {
     "a web page": wrong(lambda: b"<!DOCTYPE html><html>Not found</html>"),
     "a zip archive": wrong(lambda: b"PK\3\4" + bytes(200)),
     "an SVG drawing": wrong(lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', ending=".svg"),
+    "ids, signed and big-endian, -1 for none": wrong(lambda: tif(holed(">i2", -1)), ending=".tif"),
+    "ids, and NaN for none": wrong(lambda: tif(holed("f4", np.nan), "nan"), ending=".tif"),
+    "ids, where 0 is no data": wrong(lambda: tif(truth(), 0), ending=".tif"),
+    "ids, where 255 is no data": right(lambda: tif(truth(), 255), ending=".tif"),
+    "ids, floats of 64 bits": wrong(lambda: tif(truth().astype(float)), ending=".tif"),
+    "ids, BigTIFF in tiles": right(
+        lambda: tif(truth(), bigtiff=True, tile=(16, 16), compression="zlib", predictor=True), ending=".tif"
+    ),
+    "ids, and a band of confidence": right(
+        lambda: tif(np.dstack([truth(), truth() * 0 + 200]), extrasamples=["unspecified"]), ending=".tif"
+    ),
+    "a mask a page": wrong(lambda: pages(truth() == 0, truth() == 2, truth() == 4), ending=".tif"),
+    "a thumbnail, then the map": wrong(lambda: pages(truth()[::4, ::4].copy(), truth()), ending=".tif"),
+    "a map with overviews": right(with_overviews, ending=".tif"),
+    "ids, as negative": wrong(lambda: file_of(255 - truth())),
+    "ids, times 10": wrong(lambda: file_of(truth() * 10)),
+    "a mask a channel": wrong(one_hot),
+    "ids as the colours of PASCAL VOC": wrong(lambda: file_of(voc_table()[truth()])),
+    "colours, CMYK without loss": right(
+        lambda: file_of(Image.fromarray(colors()).convert("CMYK"), "TIFF"), ending=".tif"
+    ),
+    "base64": right(base64_of(file_of(colors()))),
+    "base64 in quotes": right(base64_of(file_of(colors()), b'"')),
+    "base64 of a TIFF": right(base64_of(file_of(truth(), "TIFF"))),
+    "Python bytes": wrong(lambda: repr(file_of(colors())).encode()),
+    "a PNG that was copied as text": wrong(lambda: file_of(colors()).replace(b"\r\n", b"\n")),
+    "a PNG behind the head of an answer": wrong(lambda: b"HTTP/1.1 200 OK\r\n\r\n" + file_of(colors())),
+    "a zip of the file": wrong(zipped),
+    "the file, gzipped": wrong(lambda: gzip.compress(file_of(colors()))),
+    "zeros alone": wrong(lambda: bytes(5000)),
+    "a link to a page": wrong(lambda: b"[InternetShortcut]\r\nURL=https://example.org/a.png\r\n"),
+    "HEIC": wrong(lambda: b"\0\0\0\x18ftypheic" + bytes(64)),
+    "a MATLAB file": wrong(lambda: b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(200), ending=".mat"),
     "JSON": wrong(lambda: b'{"segmentation": []}', ending=".json"),
 }
 

@@ -171,6 +171,8 @@ def looks_like(raster: Raster, known: Sequence[Palette]) -> str:
         return f"the full annotation of ADE20K (class = R / 10 * 256 + G, instance = B){lacking}{save}"
     if raster.path and segments.names_of(raster.path):
         return f"the panoptic segments of {segments.beside(raster.path).name}{lacking}{save}"
+    if of_full_channels(pixels):
+        return f"a mask for each class in its own channel, or the palette of another program: {save}"
     if len(np.unique(pack(pixels))) > MOST_COLORS:
         return f"a picture of colours that are no classes: {save}"
     where = f"put that JSON ({name}.json or panoptic_*.json, with segments_info and categories) beside it"
@@ -180,6 +182,11 @@ def looks_like(raster: Raster, known: Sequence[Palette]) -> str:
         "ids as R + 256 G + 65536 B (COCO panoptic, whose classes stand in a JSON that is not here), or the "
         f"palette of another program: {where}, or {save}"
     )
+
+
+def of_full_channels(pixels: Colors) -> bool:
+    """Whether each channel is a mask of 0 and 255: red, green and blue may be three classes then."""
+    return bool(np.isin(pixels, (0, 255)).all())
 
 
 def _greyed(greys: NDArray[np.uint8], known: Sequence[Palette]) -> Palette | None:

@@ -13,6 +13,8 @@ from spadework.palette import Palette
 from spadework.raster import Raster, read_raster
 from spadework.translation import Translation
 
+GUESSED = "ids alone do not say which palette they are of: choose the palette"
+
 
 class Policy(Enum):
     """How far the ladder goes down before it refuses.
@@ -66,7 +68,11 @@ def open_map(
         return found
     if policy is Policy.EDGES:
         raise ValueError(f"{fault}{_hint(own, name, target)}") from fault
-    return _translated(_best(raster, own, source), target)
+    best = _best(raster, own, source)
+    pixels = raster.rgb()
+    if source is None and best.map.palette != target and (pixels == pixels[..., :1]).all():
+        best.unsure.append(GUESSED)
+    return _translated(best, target)
 
 
 def _hint(own: reading.Reading | None, name: str, target: Palette) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from spadework.blends import sides
-from spadework.encodings import Conversion, converted, looks_like, palette_of_name
+from spadework.demands import demand_one_page, without_data
+from spadework.encodings import Conversion, converted, looks_like, of_full_channels, palette_of_name
 from spadework.exact import (
     PHOTO_COLORS,
     class_of,
@@ -24,6 +25,7 @@ from spadework.exact import (
 )
 from spadework.files import read_bytes
 from spadework.labelmap import LabelMap, demand_side
+from spadework.nearest import distance_to, nearest, right_gamma
 from spadework.palette import Palette
 from spadework.raster import Raster, read_raster
 
@@ -46,9 +48,6 @@ PHOTO_SHARE, PHOTO_DISTANCE = 0.5, 20.0
 """More than this share of colours beyond the palette, at this mean distance, is a photograph."""
 
 INDICES = "whether its indices are ids, or the colours that they stand for mean classes"
-
-GAMMAS = (1 / 2.2, 1 / 1.8, 1.8, 2.2)
-"""Wrong gammas that files are saved with."""
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -152,6 +151,7 @@ def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:
 
 
 def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Reading:
+    demand_one_page(raster)
     greys = other_greys(raster)
     if greys is not None and any(np.isin(greys, palette.ids()).all() for palette in known):
         raise fault  # its indices and its greys may both be ids, and are not the same
@@ -166,6 +166,9 @@ def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Re
         gentle = False
     else:
         reading = _of_colors(raster, known, notes, fault)
+    empty = without_data(raster, reading.map.palette) & (reading.map.ids != reading.map.palette.unknown)
+    if empty.any():
+        _mark_unknown(reading, empty, f"px of {raster.no_data:g}, which the file says is no data,", fault)
     if raster.alpha is not None and (raster.alpha < 128).any():
         _mark_unknown(reading, raster.alpha < 128, "transparent pixels", fault)
     if raster.bits > 8 and raster.colors is not None:
@@ -247,17 +250,20 @@ def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault
     pixels = raster.rgb()
     if found := converted(raster, known):
         return _of_another_encoding(found, notes)
-    fits = [(_distance(pixels, palette), palette) for palette in known if colored(palette) or len(known) == 1]
+    fits = [
+        (distance_to(pixels, palette), palette) for palette in known if colored(palette) or len(known) == 1
+    ]
     distance, palette = min(fits, key=lambda fit: fit[0])
-    pixels, distance = _right_gamma(pixels, palette, distance, notes)
+    pixels, distance = right_gamma(pixels, palette, distance, notes)
     ids, far = nearest(pixels, palette)
     _demand_no_photo(pixels, far, distance, raster.name)
     off = far > 0
     given = sides(pixels, ids, off, palette)
     blended = given >= 0
     ids = np.where(blended, given, ids).astype(np.uint8)
-    foreign = ((far > NEAR) & ~blended) | (ids == palette.unknown).all()
-    _demand_fit(raster, foreign, palette, known)
+    near = 0.0 if raster.samples is not None and raster.table is None else NEAR
+    foreign = ((far > near) & ~blended) | (ids == palette.unknown).all()
+    _demand_fit(raster, foreign, off, palette, known)
     reading = Reading(LabelMap(ids, palette), f"{1 - off.mean():.1%} of the pixels have its colours", notes)
     reading.edges_only = not any("gamma" in note for note in notes)
     if blended.any():
@@ -289,46 +295,15 @@ def _areas(mask: Mask) -> Mask:
     return np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MinFilter(AREA))) > 0
 
 
-def _demand_fit(raster: Raster, foreign: Mask, palette: Palette, known: Sequence[Palette]) -> None:
-    if 1 - foreign.mean() >= LEAST_NEAR:
+def _demand_fit(raster: Raster, foreign: Mask, off: Mask, palette: Palette, known: Sequence[Palette]) -> None:
+    other = of_full_channels(raster.rgb()) and off.mean() > FOREIGN
+    if 1 - foreign.mean() >= LEAST_NEAR and not other:
         return
     asked = f"palette {palette.name}" if len(known) == 1 else "any palette"
     raise ValueError(
         f"{raster.name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
         f"{looks_like(raster, known)}"
     )
-
-
-def _distance(pixels: Colors, palette: Palette) -> float:
-    """Mean distance of a sample of pixels to the palette, in RGB steps."""
-    sample = pixels.reshape(-1, 3)[:: max(1, pixels.size // 3 // 4000)][None]
-    return float(nearest(sample, palette)[1].mean())
-
-
-def nearest(pixels: Colors, palette: Palette) -> tuple[Ids, NDArray[np.float32]]:
-    """The nearest class of each pixel, (H, W) ids, and how far it is in RGB steps, (H, W)."""
-    ids = np.array([c.id for c in palette.classes] + ([] if palette.unknown is None else [palette.unknown]))
-    packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    colors, index = np.unique(packed, return_inverse=True)
-    unpacked = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], -1).astype(np.float32)
-    best, far = np.empty(len(colors), np.uint8), np.empty(len(colors), np.float32)
-    table = palette.colors()[ids].astype(np.float32)
-    for start in range(0, len(colors), 4096):
-        part = slice(start, start + 4096)
-        away = np.linalg.norm(unpacked[part, None] - table, axis=-1)
-        best[part], far[part] = ids[away.argmin(1)], away.min(1)
-    return best[index].reshape(packed.shape), far[index].reshape(packed.shape)
-
-
-def _right_gamma(pixels: Colors, palette: Palette, distance: float, notes: list[str]) -> tuple[Colors, float]:
-    """The pixels as they were before a wrong gamma, if that explains them far better."""
-    for gamma in GAMMAS:
-        turned = (255 * (np.arange(256) / 255) ** gamma).round().astype(np.uint8)[pixels]
-        new = _distance(turned, palette)
-        if distance > 8 and new < distance / 3:
-            notes.append(f"colours were saved with a wrong gamma: undone with exponent {gamma:.2f}")
-            return turned, new
-    return pixels, distance
 
 
 def _demand_no_photo(pixels: Colors, far: NDArray[np.float32], distance: float, name: str) -> None:

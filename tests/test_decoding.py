@@ -79,3 +79,26 @@ def test_what_pillow_warns_of_and_logs_is_not_printed(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: {name} is ")
         assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}, {"predictor": True}, {"bigtiff": True}])
+@pytest.mark.parametrize("kind", ["u1", "u2"])
+def test_a_bit_that_changed_in_a_packed_tiff_is_seen(kind: str, layout: dict[str, object]) -> None:
+    out = io.BytesIO()
+    tifffile.imwrite(out, truth().astype(kind), compression="zlib", **layout)
+    whole = out.getvalue()
+    good = read_raster(whole, "a.tif").samples
+    with tifffile.TiffFile(io.BytesIO(whole)) as file:
+        page = file.pages[0]
+        inside = [
+            at
+            for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)
+            for at in range(start, start + length, 7)
+        ]
+    for at in inside:
+        try:
+            read = read_raster(whole[:at] + bytes([whole[at] ^ 8]) + whole[at + 1 :], "a.tif").samples
+        except ValueError:
+            continue
+        assert read is not None
+        assert np.array_equal(read, good)

@@ -2,6 +2,7 @@
 
 import io
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,13 @@ LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp", "jpeg2000")
 BITS, PHOTOMETRIC, SAMPLE_FORMAT, NO_DATA, OF_ANOTHER = 258, 262, 339, 42113, 254
 """Tags of a TIFF: photometric 0 means that 0 is white, sample format 2 that samples have a sign, NO_DATA is
 what programs of GIS write for pixels without a class, OF_ANOTHER marks previews and masks of a page."""
+
+COMPRESSION, DEFLATE = 259, (8, 32946)
+PARTS = ((273, 279), (324, 325))
+"""Tags for where the strips or tiles of a TIFF begin, and for how long they are."""
+
+BLOCK = 1 << 20
+"""So many bytes are unpacked at a time."""
 
 MOST_PAGES = 1000
 
@@ -82,8 +90,9 @@ def read_raster(
     """
     data = unwrapped(data)
     image = decode(data, name, "give a sketch saved as PNG", demand)
-    if image.format == "PNG" and not is_whole_png(data):
-        raise ValueError(f"{name} is a damaged or truncated PNG ({len(data):,} bytes): {AGAIN}")
+    sound = is_whole_png(data) if image.format == "PNG" else _sound_tiff(image, data)
+    if not sound:
+        raise ValueError(f"{name} is a damaged or truncated {image.format} ({len(data):,} bytes): {AGAIN}")
     _demand_black_is_zero(image, name)
     top = _top(image, data)
     common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data), "path": path}
@@ -153,6 +162,31 @@ def _tag(image: Image.Image, tag: int, default: int) -> int:
     """The first value of a TIFF's tag."""
     value = getattr(image, "tag_v2", {}).get(tag, default)
     return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _sound_tiff(image: Image.Image, data: bytes) -> bool:
+    """Whether the checksums of a TIFF hold, where it has any: libtiff does not look at them."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(COMPRESSION) not in DEFLATE:
+        return True
+    parts = [
+        (at, length)
+        for places, lengths in PARTS
+        for at, length in zip(tags.get(places, ()), tags.get(lengths, ()), strict=False)
+        if isinstance(at, int) and isinstance(length, int) and length
+    ]
+    return all(_sound_part(data[at : at + length]) for at, length in parts)
+
+
+def _sound_part(packed: bytes) -> bool:
+    unpacker = zlib.decompressobj()
+    try:
+        while packed and not unpacker.eof:
+            unpacker.decompress(packed, BLOCK)
+            packed = unpacker.unconsumed_tail
+    except zlib.error:
+        return False
+    return unpacker.eof
 
 
 def _no_data(image: Image.Image) -> float | None:

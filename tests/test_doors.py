@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from misread import DOORS, FILES, Answer, answers, answers_to
+from misread import DOORS, FILES, LANDSCAPE, Answer, answers, answers_to, data_set, file_of, truth
 from PIL import Image
+
+from spadework.blends import smoothed
+from spadework.data.doctor import diagnose
 
 EXACT = ("paint", "data check", "train")
 """Doors that repair nothing but edges."""
@@ -45,6 +49,29 @@ def assert_honest(door: str, answer: Answer, shown: np.ndarray) -> None:
 def test_every_door_is_asked() -> None:
     assert len(FILES) >= 50
     assert set(EXACT) < set(DOORS)
+
+
+@pytest.mark.parametrize("filter", ["BILINEAR", "BICUBIC", "LANCZOS"])
+def test_ids_that_were_resized_smoothly_are_doubted(filter: str) -> None:
+    smooth = Image.fromarray(truth()).resize((200, 150), Image.Resampling[filter])
+    data = file_of(np.asarray(smooth) % 15)
+    found = answers_to(data, ".png")
+    for door in ("paint", "label", "studio"):
+        assert any("its edges pass through ids in between" in line for line in found[door].said), door
+    report = diagnose_of(data)
+    assert any("its edges pass through ids in between" in line for line in report)
+    for sharp in ("NEAREST", "BOX"):
+        plain = np.asarray(Image.fromarray(truth()).resize((200, 150), Image.Resampling[sharp]))
+        assert not smoothed(plain)
+    assert not smoothed(np.random.default_rng(0).integers(0, 15, (64, 64)).astype(np.uint8))
+
+
+def diagnose_of(data: bytes) -> list[str]:
+    """What `data check` warns of in a map, looked at as large as it is."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.png"
+        path.write_bytes(data)
+        return diagnose(data_set(path), LANDSCAPE).warnings
 
 
 DATA = os.environ.get("SPADEWORK_DATA")

@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 
 from spadework import reading
+from spadework.blends import SMOOTHED
 from spadework.exact import colored, shipped
 from spadework.files import read_bytes
 from spadework.labelmap import LabelMap, demand_side
@@ -58,7 +59,9 @@ def open_map(
     if source is not None and source != target:
         return _translated(reading.of_raster(raster, source), target)
     try:
-        return Opened(LabelMap.of_raster(raster, target), target.name, raster.notes)
+        sketch = LabelMap.of_raster(raster, target)
+        doubts = (f"unsure: {SMOOTHED}",) if reading.greys_smoothed(raster, sketch.ids) else ()
+        return Opened(sketch, target.name, (*raster.notes, *doubts))
     except ValueError as error:
         fault = error
     own = _repaired(raster, target)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from spadework.blends import sides
+from spadework.blends import SMOOTHED, sides, smoothed
 from spadework.demands import demand_one_page, without_data
 from spadework.encodings import Conversion, converted, looks_like, of_full_channels, palette_of_name
 from spadework.exact import (
@@ -125,6 +125,8 @@ def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
         reading.unsure.append(INDICES)
     if others:
         reading.unsure.append(f"{', '.join(others)} would do as well: choose the palette")
+    if greys_smoothed(raster, smallest.ids):
+        reading.unsure.append(SMOOTHED)
     ids = set(np.unique(smallest.ids).tolist())
     if ids == {0, 255} or (raster.bits == 1 and ids <= {0, 1}):
         top = max(ids)
@@ -141,6 +143,11 @@ def _fitting(raster: Raster, known: Sequence[Palette]) -> Sequence[Palette]:
     ours = [p for p in known if colored(p) and (class_of(used, p) >= 0).all()]
     greys = other_greys(raster)
     return ours or [p for p in known if greys is not None and np.isin(greys, p.ids()).all()] or known
+
+
+def greys_smoothed(raster: Raster, ids: Ids) -> bool:
+    """Whether greys that are ids seem to have been resized as if they were brightness."""
+    return raster.samples is not None and raster.table is None and smoothed(ids)
 
 
 def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from spadework.blends import SMOOTHED, smoothed
 from spadework.data.cache import decode_pair, present_ids
 from spadework.data.layouts import entries
 from spadework.data.listing import Blob, Pair, list_pairs
@@ -139,6 +140,8 @@ def _odd_map(name: str, labels: np.ndarray) -> list[str]:
     ids = present_ids(labels)
     if ids == [0, 255]:
         return [f"{name}: only ids 0 and 255: a mask, in which 255 would be unknown: make its ids 0 and 1"]
+    if smoothed(labels):
+        return [f"{name}: {SMOOTHED}"]
     if len(ids) > 100:
         return [f"{name}: {len(ids)} different ids: it looks like a grey photo, are the folders swapped?"]
     return [f"{name}: one id only"] if len(ids) == 1 else []

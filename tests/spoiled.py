@@ -186,7 +186,7 @@ RULES = """One reader serves every door: painting, labels, data sets and the stu
 - JPEG, WebP with loss and the like blur ids: `label` and the studio repair them and say so, others refuse.
 - Values below 0, fractions, values beyond 255 and what a GeoTIFF says is no data are no ids: `label` and the
   studio make them unknown, and say so. A TIFF of several pages is refused; previews are no pages.
-- Ids that were resized as if they were brightness are doubted by all but a training: ask `data check` first.
+- Ids that were resized as if they were brightness are doubted by every door.
 - `label` and the studio refuse where fewer than half of the pixels have colours of a palette, and are unsure
   where one in a hundred has not.
 - They turn back and tell: red and blue swapped, panoptic maps of Cityscapes, the full annotation of ADE20K

@@ -11,6 +11,7 @@ from PIL import Image
 
 from spadework.blends import smoothed
 from spadework.data.doctor import diagnose
+from spadework.data.folder import PairedFolder
 
 EXACT = ("paint", "data check", "train")
 """Doors that repair nothing but edges."""
@@ -58,20 +59,21 @@ def test_ids_that_were_resized_smoothly_are_doubted(filter: str) -> None:
     found = answers_to(data, ".png")
     for door in ("paint", "label", "studio"):
         assert any("its edges pass through ids in between" in line for line in found[door].said), door
-    report = diagnose_of(data)
-    assert any("its edges pass through ids in between" in line for line in report)
+    for lines in doubts_of_sets(data):
+        assert any("its edges pass through ids in between" in line for line in lines)
     for sharp in ("NEAREST", "BOX"):
         plain = np.asarray(Image.fromarray(truth()).resize((200, 150), Image.Resampling[sharp]))
         assert not smoothed(plain)
     assert not smoothed(np.random.default_rng(0).integers(0, 15, (64, 64)).astype(np.uint8))
 
 
-def diagnose_of(data: bytes) -> list[str]:
-    """What `data check` warns of in a map, looked at as large as it is."""
+def doubts_of_sets(data: bytes) -> tuple[list[str], list[str]]:
+    """What `data check` and a training say of a map."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a.png"
         path.write_bytes(data)
-        return diagnose(data_set(path), LANDSCAPE).warnings
+        root = data_set(path)
+        return diagnose(root, LANDSCAPE).warnings, PairedFolder(root, palette=LANDSCAPE).decode().doubts()
 
 
 DATA = os.environ.get("SPADEWORK_DATA")

@@ -25,7 +25,7 @@ MOST_BLENDED = 0.2
 MOST_LEFT = 0.1
 """Among blended pixels such a share may be unexplained: lines too thin to have an exact pixel anywhere."""
 
-LINES, THIN, LEAST_EDGES = 128, 4, 60
+LINES, THIN, LEAST_EDGES = 48, 4, 40
 """So many rows and columns are looked at for edges that were smoothed; between them lie so few pixels."""
 
 BETWEEN, FAIRLY, EVERYWHERE = 0.3, 2, 0.5

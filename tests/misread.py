@@ -1,10 +1,14 @@
 """One map as files of every kind that people have, and what each door makes of it: a table of spoiled.md."""
 
 import base64
+import gzip
 import io
 import json
+import os
 import struct
 import sys
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import chdir
@@ -15,6 +19,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import tifffile
+import torch
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
@@ -167,14 +173,40 @@ def half_transparent() -> bytes:
     return file_of(np.concatenate([colors(), alpha], -1))
 
 
+def segments() -> NDArray[np.uint32]:
+    """(H, W) ids of segments as COCO numbers them, one for each class."""
+    return truth().astype(np.uint32) * 401_111 + 3_226_756
+
+
 def panoptic() -> bytes:
-    numbers = truth().astype(np.uint32) * 401_111 + 3_226_756
+    numbers = segments()
     return file_of(np.stack([numbers & 255, numbers >> 8 & 255, numbers >> 16], -1).astype(np.uint8))
 
 
-def full_ade20k() -> bytes:
-    numbers = truth().astype(np.uint16) * 200 + 90
-    return file_of(np.stack([numbers // 256 * 10, numbers % 256, truth() % 2 * 255], -1).astype(np.uint8))
+COCO = {0: "sky-other-merged", 2: "mountain-merged", 4: "tree-merged", 10: "sand", 11: "sea"}
+"""What COCO calls the classes of the map."""
+
+
+def panoptic_json(name: str = "a.png", names: dict[int, str] = COCO) -> bytes:
+    """What COCO has beside its panoptic maps."""
+    parts = [
+        {"id": int(segments()[truth() == id][0]), "category_id": 100 + id, "iscrowd": 0, "area": 9}
+        for id in names
+    ]
+    categories = [{"id": 100 + id, "name": name, "isthing": 0} for id, name in names.items()]
+    annotations = [{"file_name": "b.png", "segments_info": []}, {"file_name": name, "segments_info": parts}]
+    return json.dumps({"annotations": annotations, "categories": categories}).encode()
+
+
+FULL = {0: 2420, 2: 1610, 4: 2855, 10: 2212, 11: 2264}
+"""The numbers of the classes of the map among the 3,000 of ADE20K."""
+
+
+def full_ade20k(numbers: dict[int, int] = FULL) -> bytes:
+    table = np.zeros(256, np.uint16)
+    table[list(numbers)] = list(numbers.values())
+    shown = table[truth()]
+    return file_of(np.stack([shown // 256 * 10, shown % 256, truth() % 2 * 255], -1).astype(np.uint8))
 
 
 def cityscapes() -> bytes:
@@ -201,6 +233,90 @@ def bomb() -> bytes:
     return png(0, 8, [], (60_000, 60_000))
 
 
+def spot(value: object) -> Callable[[], bytes]:
+    """The ids, or the colours where the value is one, with a small spot of a value."""
+
+    def make() -> bytes:
+        pixels = colors() if isinstance(value, tuple) else truth()
+        pixels[:2, :3] = value
+        return file_of(pixels)
+
+    return make
+
+
+def mask(top: int) -> Ids:
+    return np.where(truth() > 2, top, 0).astype(np.uint8)
+
+
+def counted_from_1() -> Ids:
+    return np.resize(np.arange(1, 16, dtype=np.uint8), (48, 64))
+
+
+class Runs:
+    """Pickled, it would run a command."""
+
+    def __reduce__(self) -> tuple:
+        return os.system, ("touch exploded",)
+
+
+def weights(value: object = 1.0) -> bytes:
+    """As torch saves them."""
+    out = io.BytesIO()
+    torch.save({"fc.weight": torch.zeros(4, 4), "value": value}, out)
+    return out.getvalue()
+
+
+def archive() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../../evil.pth"), io.BytesIO(b""))
+    return out.getvalue()
+
+
+def tif(array: NDArray[Any], no_data: object = None, **options: Any) -> bytes:
+    """As programs of GIS and microscopes write it."""
+    out = io.BytesIO()
+    tags = [] if no_data is None else [(42113, "s", 0, str(no_data), True)]
+    tifffile.imwrite(out, array, extratags=tags, **options)
+    return out.getvalue()
+
+
+def holed(kind: str, value: float) -> NDArray[Any]:
+    """The ids with a value on the sand."""
+    return np.where(truth() == 10, value, truth().astype(float)).astype(kind)
+
+
+def pages(*arrays: NDArray[Any]) -> bytes:
+    first, *more = map(Image.fromarray, arrays)
+    return file_of(first, "TIFF", save_all=True, append_images=more)
+
+
+def with_overviews() -> bytes:
+    """A page and its smaller copies, which are marked as such."""
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        writer.write(truth())
+        writer.write(truth()[::2, ::2], subfiletype=1)
+        writer.write(truth()[::4, ::4], subfiletype=1)
+    return out.getvalue()
+
+
+def zipped() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.png", file_of(truth()))
+    return out.getvalue()
+
+
+def base64_of(data: bytes, quote: bytes = b"") -> Callable[[], bytes]:
+    return lambda: quote + base64.b64encode(data) + quote
+
+
+def one_hot() -> bytes:
+    """A mask for each of three classes, in red, green and blue."""
+    return file_of(np.stack([(truth() == id) * np.uint8(255) for id in (0, 2, 4)], -1))
+
+
 @dataclass(frozen=True)
 class Misread:
     """A file, its ending and what it shows; `right`: doors that repair nothing read it, else they refuse."""
@@ -209,6 +325,7 @@ class Misread:
     right: bool = True
     shows: Callable[[], Ids] = truth
     ending: str = ".png"
+    beside: Callable[[], dict[str, bytes]] = dict  # files that lie in its folder
 
 
 def right(make: Callable[[], bytes], **more: Any) -> Misread:
@@ -219,7 +336,31 @@ def wrong(make: Callable[[], bytes], **more: Any) -> Misread:
     return Misread(make, right=False, **more)
 
 
-FILES: dict[str, Misread] = {
+SPOILT: dict[str, Misread] = {
+    "an empty file": wrong(lambda: b""),
+    "no picture at all": wrong(lambda: b"hello"),
+    "a photograph as the sketch": wrong(lambda: file_of(noise())),
+    "a JPEG as the sketch": wrong(lambda: file_of(colors(), "JPEG", quality=90), ending=".jpg"),
+    "a colour of no class": wrong(spot((200, 30, 30))),
+    "ids of no class": wrong(spot(77)),
+    "8 bits scaled to 16": wrong(lambda: file_of(truth().astype(np.uint16) * 257)),
+    "saved with a wrong gamma": wrong(
+        lambda: file_of((255 * (colors() / 255) ** 2.2).round().astype(np.uint8))
+    ),
+    "a 0/255 mask": right(lambda: file_of(mask(255)), shows=lambda: mask(255)),
+    "more classes than stated": wrong(lambda: file_of(mask(20))),
+    "a colour map given as ids": right(lambda: file_of(colors())),
+    "photos and maps swapped": wrong(lambda: file_of(noise((96, 96)))),
+    "ids that start at 1": wrong(lambda: file_of(counted_from_1())),
+    "184 classes stated for 184 channels": right(lambda: file_of(truth())),
+    "the wrong preset": wrong(weights, ending=".pth"),
+    "a truncated .pth": wrong(lambda: weights()[:700], ending=".pth"),
+    "a pickle that runs code": wrong(lambda: weights(Runs()), ending=".pth"),
+    "an archive that writes elsewhere": wrong(archive, ending=".tar"),
+}
+"""The files of the table of sentences, which are the same to every door."""
+
+FILES: dict[str, Misread] = SPOILT | {
     "ids, greys of 8 bits": right(lambda: file_of(truth())),
     "ids, greys of 4 bits": right(lambda: grey(4), shows=lambda: few(4)),
     "ids, greys of 2 bits": right(lambda: grey(2), shows=lambda: few(2)),
@@ -265,13 +406,12 @@ FILES: dict[str, Misread] = {
     "colours, 16 bits": wrong(
         lambda: png(2, 16, [row.repeat(2).tobytes() for row in colors().reshape(48, -1)])
     ),
-    "colours, wrong gamma": wrong(lambda: file_of((255 * (colors() / 255) ** 2.2).round().astype(np.uint8))),
     "colours, off by one": wrong(lambda: file_of(colors() ^ np.uint8(1))),
     "colours, red and blue swapped": wrong(lambda: file_of(np.ascontiguousarray(colors()[..., ::-1]))),
     "colours turned to greys": wrong(lambda: file_of(Image.fromarray(colors()).convert("L"))),
     "COCO panoptic": wrong(panoptic),
+    "the same, its JSON beside it": wrong(panoptic, beside=lambda: {"panoptic_val.json": panoptic_json()}),
     "ADE20K full": wrong(full_ade20k),
-    "a photograph": wrong(lambda: file_of(noise())),
     "a form around the file": right(form),
     "a data: URL": right(lambda: b"data:image/png;base64," + base64.b64encode(file_of(colors()))),
     "a truncated PNG": wrong(lambda: file_of(colors())[:-40]),
@@ -279,6 +419,39 @@ FILES: dict[str, Misread] = {
     "a web page": wrong(lambda: b"<!DOCTYPE html><html>Not found</html>"),
     "a zip archive": wrong(lambda: b"PK\3\4" + bytes(200)),
     "an SVG drawing": wrong(lambda: b'<svg xmlns="http://www.w3.org/2000/svg"/>', ending=".svg"),
+    "ids, signed and big-endian, -1 for none": wrong(lambda: tif(holed(">i2", -1)), ending=".tif"),
+    "ids, and NaN for none": wrong(lambda: tif(holed("f4", np.nan), "nan"), ending=".tif"),
+    "ids, where 0 is no data": wrong(lambda: tif(truth(), 0), ending=".tif"),
+    "ids, where 255 is no data": right(lambda: tif(truth(), 255), ending=".tif"),
+    "ids, floats of 64 bits": wrong(lambda: tif(truth().astype(float)), ending=".tif"),
+    "ids, BigTIFF in tiles": right(
+        lambda: tif(truth(), bigtiff=True, tile=(16, 16), compression="zlib", predictor=True), ending=".tif"
+    ),
+    "ids, and a band of confidence": right(
+        lambda: tif(np.dstack([truth(), truth() * 0 + 200]), extrasamples=["unspecified"]), ending=".tif"
+    ),
+    "a mask a page": wrong(lambda: pages(truth() == 0, truth() == 2, truth() == 4), ending=".tif"),
+    "a thumbnail, then the map": wrong(lambda: pages(truth()[::4, ::4].copy(), truth()), ending=".tif"),
+    "a map with overviews": right(with_overviews, ending=".tif"),
+    "ids, as negative": wrong(lambda: file_of(255 - truth())),
+    "ids, times 10": wrong(lambda: file_of(truth() * 10)),
+    "a mask a channel": wrong(one_hot),
+    "ids as the colours of PASCAL VOC": wrong(lambda: file_of(voc_table()[truth()])),
+    "colours, CMYK without loss": right(
+        lambda: file_of(Image.fromarray(colors()).convert("CMYK"), "TIFF"), ending=".tif"
+    ),
+    "base64": right(base64_of(file_of(colors()))),
+    "base64 in quotes": right(base64_of(file_of(colors()), b'"')),
+    "base64 of a TIFF": right(base64_of(file_of(truth(), "TIFF"))),
+    "Python bytes": wrong(lambda: repr(file_of(colors())).encode()),
+    "a PNG that was copied as text": wrong(lambda: file_of(colors()).replace(b"\r\n", b"\n")),
+    "a PNG behind the head of an answer": wrong(lambda: b"HTTP/1.1 200 OK\r\n\r\n" + file_of(colors())),
+    "a zip of the file": wrong(zipped),
+    "the file, gzipped": wrong(lambda: gzip.compress(file_of(colors()))),
+    "zeros alone": wrong(lambda: bytes(5000)),
+    "a link to a page": wrong(lambda: b"[InternetShortcut]\r\nURL=https://example.org/a.png\r\n"),
+    "HEIC": wrong(lambda: b"\0\0\0\x18ftypheic" + bytes(64)),
+    "a MATLAB file": wrong(lambda: b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(200), ending=".mat"),
     "JSON": wrong(lambda: b'{"segmentation": []}', ending=".json"),
 }
 
@@ -290,10 +463,17 @@ class Answer:
     ids: Ids | None
     said: tuple[str, ...] = ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to choose the palette first."""
+        return any("choose the palette" in line for line in self.said)
+
     def verdict(self, shown: Ids) -> str:
         """For the table; "silent" is what must not be."""
         if self.ids is None:
             return "refused"
+        if self.asks:
+            return "asks"
         share = float((self.ids == shown).mean()) if self.ids.shape == shown.shape else 0.0
         told = any(line for line in self.said)
         return ("right" if share == 1 else f"{share:.1%}" if told else f"silent, {share:.1%}") + (
@@ -407,14 +587,15 @@ DOORS: dict[str, Callable[[Path], Answer]] = {
 
 def answers(name: str) -> dict[str, Answer]:
     """What each door makes of a file of FILES."""
-    return answers_to(FILES[name].make(), FILES[name].ending)
+    return answers_to(FILES[name].make(), FILES[name].ending, FILES[name].beside())
 
 
-def answers_to(data: bytes, ending: str) -> dict[str, Answer]:
-    """What each door makes of a file."""
+def answers_to(data: bytes, ending: str, beside: dict[str, bytes] | None = None) -> dict[str, Answer]:
+    """What each door makes of a file, beside which others may lie."""
     with TemporaryDirectory() as folder, chdir(folder):
         path = Path(folder) / f"a{ending}"
-        path.write_bytes(data)
+        for name, content in {**(beside or {}), path.name: data}.items():
+            (path.parent / name).write_bytes(content)
         return {door: ask(path) for door, ask in DOORS.items()}
 
 

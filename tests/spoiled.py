@@ -1,7 +1,6 @@
 """Twenty inputs that people spoil, and the sentence that each of them gets: the table of docs/spoiled.md."""
 
 import io
-import os
 import tarfile
 from collections.abc import Iterator
 from contextlib import chdir
@@ -18,13 +17,6 @@ from spadework.cli import app
 from spadework.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
-
-
-class Bomb:
-    """A pickle that would run a command."""
-
-    def __reduce__(self) -> tuple:
-        return os.system, ("touch exploded",)
 
 
 def ids() -> np.ndarray:
@@ -79,7 +71,7 @@ def half(name: str) -> str:
 
 
 def bomb(name: str) -> str:
-    torch.save({"fc.weight": Bomb()}, name)
+    torch.save({"fc.weight": misread.Runs()}, name)
     return name
 
 
@@ -192,15 +184,18 @@ RULES = """One reader serves every door: painting, labels, data sets and the stu
 - Colours are classes where they are the palette's exactly. A colour profile in the file is applied first.
 - An EXIF orientation is heeded, an alpha channel that hides nothing is ignored.
 - JPEG, WebP with loss and the like blur ids: `label` and the studio repair them and say so, others refuse.
-- Values below 0, fractions and values beyond 255 are no ids: `label` and the studio make them unknown, and
-  say so.
+- Values below 0, fractions, values beyond 255 and what a GeoTIFF says is no data are no ids: `label` and the
+  studio make them unknown, and say so. A TIFF of several pages is refused; previews are no pages.
+- Ids that were resized as if they were brightness are doubted by every door.
 - `label` and the studio refuse where fewer than half of the pixels have colours of a palette, and are unsure
-  where one in a hundred has not; red and blue swapped, and panoptic maps of Cityscapes, are turned back and
-  told."""
+  where one in a hundred has not.
+- They turn back and tell: red and blue swapped, panoptic maps of Cityscapes, the full annotation of ADE20K
+  (`_seg.png`) by the names of its classes, and panoptic maps of COCO by the JSON beside them."""
 
 MANY = (
-    "What each door makes of one map in the classes of the landscape model: `paint SKETCH`, `label FILE "
-    "--palette landscape`, `data check DIR --palette landscape`, training, and a file opened in the studio. "
-    "*right*: all of its pixels have their class. *told*: the door says what it did, and a share below 100 % "
-    "is never without that. *refused*: with a sentence that says what came and what to do."
+    "What each door makes of the files above, and of one map in the classes of the landscape model: "
+    "`paint SKETCH`, `label FILE --palette landscape`, `data check DIR --palette landscape`, training, and a "
+    "file opened in the studio. *right*: all of its pixels have their class. *told*: the door says what it "
+    "did, and a share below 100 % is never without that. *refused*: with a sentence that says what came and "
+    "what to do. *asks*: the ids fit several palettes, and the studio shows the map and asks which it is."
 )

@@ -425,6 +425,22 @@ def test_a_failing_disk_is_one_sentence_in_any_command(monkeypatch: pytest.Monke
     )
 
 
+@pytest.mark.parametrize("module", ["modelfile", "training.lightstate"])
+def test_a_model_that_cannot_be_written_leaves_the_state(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: bytes) -> None:
+        error = OSError(errno.ENOSPC, "No space left on device", str(path))
+        raise ValueError(f"cannot write {path}: the disk is full") from error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"spadework.{module}.atomic_write", full)
+        said = refused("train", *TOY, "total_images=4", "--out", "run")
+    assert "the disk is full; run/state.safetensors, after 4 images, is whole: go on from there with" in said
+    assert run("train", "--out", "run", "--resume").exit_code == 0
+    assert Path("run/model-00000004.safetensors").exists()
+
+
 def test_paint_tells_what_a_folder_has_beside_sketches(tmp_path: Path) -> None:
     from tiny_model import write
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import spoiled
+from misread import SPOILT
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -117,6 +118,12 @@ def test_every_spoilt_input_gets_a_sentence() -> None:
     told = spoiled.sentences()
     assert len(told) >= 20
     assert not [what for what, _, said in told if len(said) < 20 or "Traceback" in said]
+
+
+def test_every_spoilt_input_goes_through_every_door() -> None:
+    """But for a file that is there twice, under another command, and for what has no file."""
+    elsewhere = {"the same, to be repaired", "a 0/255 mask to train on", "no checkpoint"}
+    assert {what for what, *_ in spoiled.sentences()} == {*SPOILT, *elsewhere}
 
 
 def test_every_term_of_a_report_is_explained() -> None:

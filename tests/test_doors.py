@@ -2,11 +2,16 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from misread import DOORS, FILES, Answer, answers, answers_to
+from misread import DOORS, FILES, LANDSCAPE, Answer, answers, answers_to, data_set, file_of, truth
 from PIL import Image
+
+from spadework.blends import smoothed
+from spadework.data.doctor import diagnose
+from spadework.data.folder import PairedFolder
 
 EXACT = ("paint", "data check", "train")
 """Doors that repair nothing but edges."""
@@ -29,6 +34,8 @@ def test_all_doors_agree(name: str) -> None:
         assert ids is None or np.array_equal(ids, shown), door
     if file.right:
         assert all(answer.ids is not None for answer in found.values())
+    label, studio = found["label"], found["studio"]
+    assert (label.ids is None) == (studio.ids is None) or studio.asks or file.beside(), "one of them refuses"
     agreed = {answer.ids.tobytes() for answer in (found["label"], found["studio"]) if answer.ids is not None}
     assert len(agreed) <= 1, "label and studio repair the same way"
 
@@ -43,6 +50,30 @@ def assert_honest(door: str, answer: Answer, shown: np.ndarray) -> None:
 def test_every_door_is_asked() -> None:
     assert len(FILES) >= 50
     assert set(EXACT) < set(DOORS)
+
+
+@pytest.mark.parametrize("filter", ["BILINEAR", "BICUBIC", "LANCZOS"])
+def test_ids_that_were_resized_smoothly_are_doubted(filter: str) -> None:
+    smooth = Image.fromarray(truth()).resize((200, 150), Image.Resampling[filter])
+    data = file_of(np.asarray(smooth) % 15)
+    found = answers_to(data, ".png")
+    for door in ("paint", "label", "studio"):
+        assert any("its edges pass through ids in between" in line for line in found[door].said), door
+    for lines in doubts_of_sets(data):
+        assert any("its edges pass through ids in between" in line for line in lines)
+    for sharp in ("NEAREST", "BOX"):
+        plain = np.asarray(Image.fromarray(truth()).resize((200, 150), Image.Resampling[sharp]))
+        assert not smoothed(plain)
+    assert not smoothed(np.random.default_rng(0).integers(0, 15, (64, 64)).astype(np.uint8))
+
+
+def doubts_of_sets(data: bytes) -> tuple[list[str], list[str]]:
+    """What `data check` and a training say of a map."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.png"
+        path.write_bytes(data)
+        root = data_set(path)
+        return diagnose(root, LANDSCAPE).warnings, PairedFolder(root, palette=LANDSCAPE).decode().doubts()
 
 
 DATA = os.environ.get("SPADEWORK_DATA")

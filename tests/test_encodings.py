@@ -1,15 +1,20 @@
 """Maps in other encodings: converted where they leave no doubt, else called what they look like."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from misread import LANDSCAPE, cityscapes, file_of, full_ade20k, panoptic, truth
+from misread import COCO, FULL, LANDSCAPE, cityscapes, file_of, full_ade20k, panoptic, panoptic_json, truth
 from PIL import Image
 
-from spadework.opening import Policy, open_map
+from spadework.encodings import _classes_of_ade20k
+from spadework.exact import shipped
+from spadework.opening import Policy, open_file, open_map
 from spadework.palette import Palette
-from spadework.reading import from_bytes
+from spadework.reading import from_bytes, read
+from spadework.translation import partner
 
 CITY = Palette.load("cityscapes")
 
@@ -74,7 +79,7 @@ def test_the_colour_files_of_cityscapes() -> None:
     ("make", "words"),
     [
         (panoptic, "COCO panoptic"),
-        (full_ade20k, "the full annotation of ADE20K (class = R / 10"),
+        (lambda: full_ade20k({0: 3000, 2: 2690, 4: 2700}), "the full annotation of ADE20K (class = R / 10"),
         (lambda: file_of(Image.fromarray(LANDSCAPE.colorize(truth())).convert("L")), "turned to greys"),
         (lambda: rgb(truth().astype(np.uint32) * 1_399_111 + 99), "the palette of another program"),
     ],
@@ -106,3 +111,91 @@ def test_a_good_part_of_foreign_colour_is_refused() -> None:
     colors[:60] = (200, 40, 40)
     with pytest.raises(ValueError, match=r"40\.0% of the pixels have colours of palette landscape"):
         from_bytes(file_of(colors), LANDSCAPE)
+
+
+ADE20K = Palette.load("ade20k")
+
+
+def test_the_full_annotation_of_ade20k_becomes_classes_by_name() -> None:
+    reading = from_bytes(full_ade20k())
+    assert reading.map.palette.name == "ade20k"
+    names = {id: ADE20K.name_of(reading.map.ids[truth() == id][0]) for id in FULL}
+    assert names == {0: "sky", 2: "mountain", 4: "tree", 10: "sand", 11: "sea"}
+    assert "the full annotation of ADE20K" in reading.repaired[0]
+    assert not reading.unsure
+    own = from_bytes(full_ade20k(), LANDSCAPE)
+    assert np.array_equal(own.map.ids, truth())
+    assert np.array_equal(open_map(full_ade20k(), LANDSCAPE, Policy.REPAIR).sketch.ids, truth())
+    with pytest.raises(ValueError, match=r"or repair it with `spadework label a\.png --palette landscape"):
+        open_map(full_ade20k(), LANDSCAPE, Policy.EDGES, name="a.png")
+
+
+def test_classes_of_ade20k_that_a_palette_lacks_become_unknown_and_are_named() -> None:
+    snow = FULL | {10: 2454}
+    assert "snow" in from_bytes(full_ade20k(snow), LANDSCAPE).map.counts()
+    reading = from_bytes(full_ade20k(snow | {4: 3000}))
+    assert reading.map.counts()["unknown"] == pytest.approx(np.isin(truth(), (4, 10)).mean())
+    assert "palette ade20k has no class for (snow, number 3000) became unknown" in reading.repaired[0]
+    assert "of the pixels became unknown: look at them" in reading.unsure[0]
+    unlabelled = from_bytes(full_ade20k({id: n for id, n in FULL.items() if id != 4}), LANDSCAPE)
+    assert "(no class) became unknown" in unlabelled.repaired[0]
+
+
+def test_the_numbers_of_ade20k_are_of_the_benchmark() -> None:
+    """Every id of the 150 once, under its own name, and every other name known to a shipped palette."""
+    classes = _classes_of_ade20k()
+    ids = [id for _, id in classes.values() if id is not None]
+    assert sorted({*ids}) == list(range(1, 151))
+    for names, id in classes.values():
+        if id is None:
+            assert any(partner(name, (), palette) is not None for palette in shipped() for name in names)
+        else:
+            assert names[0].split()[0] == ADE20K.name_of(id).split()[0] or names[0] == "double door"
+
+
+@pytest.mark.parametrize(
+    "place", ["a.json", "panoptic_val2017.json", "../maps.json", "../panoptic_val2017.json", "lone a.json"]
+)
+def test_panoptic_maps_of_coco_have_their_classes_in_a_json_beside_them(place: str, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    file = tmp_path / "maps" / "a.png"
+    file.write_bytes(panoptic())
+    content = json.loads(panoptic_json())
+    if place.startswith("lone "):
+        content = {
+            "segments_info": content["annotations"][1]["segments_info"],
+            "categories": content["categories"],
+        }
+    (file.parent / place.removeprefix("lone ")).write_text("\ufeff" + json.dumps(content))
+    reading = read(file, LANDSCAPE)
+    assert np.array_equal(reading.map.ids, truth())
+    assert "panoptic segments, by the names of their categories in" in reading.repaired[0]
+    assert np.array_equal(open_file(file, LANDSCAPE, Policy.REPAIR).sketch.ids, truth())
+    coco = read(file)
+    assert coco.map.palette.name == "coco_stuff"
+    assert set(coco.map.counts()) == {"sky-other", "mountain", "tree", "sand", "sea"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, r"a JSON that is not here.*put that JSON \(a\.json or panoptic_\*\.json, with segments_info"),
+        (b'{"version": "5.4.1", "shapes": [], "imagePath": "a.jpg"}', "a JSON that is not here"),
+        (b"[" * 100_000, "a JSON that is not here"),
+        (b'{"categories": [{"id": "x"}], "annotations": 3}', "a JSON that is not here"),
+        (panoptic_json("other.png"), "a JSON that is not here"),
+        (panoptic_json(names=dict.fromkeys(COCO, "banana")), "whose classes palette landscape lacks"),
+    ],
+)
+def test_panoptic_maps_without_their_json_are_refused(
+    content: bytes | None, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").write_bytes(panoptic())
+    if content is not None:
+        (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path / "a.png", LANDSCAPE)
+    with pytest.raises(
+        ValueError, match="make ids of it with `spadework label`, where that JSON lies beside"
+    ):
+        from_bytes(panoptic(), LANDSCAPE, "a.png")

@@ -18,9 +18,10 @@ MODULES = {
 }
 
 THINGS = [
-    *("files", "memory", "content", "decoding", "palette", "picture", "raster", "exact", "labelmap"),
+    *("files", "memory", "content", "decoding", "palette", "picture", "raster", "demands", "exact"),
+    "labelmap",
     "openraster",
-    *("examples", "translation", "blends", "encodings", "reading", "opening"),
+    *("examples", "translation", "nearest", "blends", "segments", "encodings", "reading", "opening"),
 ]
 MEANING = [
     "tensors",

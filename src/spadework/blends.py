@@ -25,6 +25,15 @@ MOST_BLENDED = 0.2
 MOST_LEFT = 0.1
 """Among blended pixels such a share may be unexplained: lines too thin to have an exact pixel anywhere."""
 
+LINES, THIN, LEAST_EDGES = 48, 4, 40
+"""So many rows and columns are looked at for edges that were smoothed; between them lie so few pixels."""
+
+BETWEEN, FAIRLY, EVERYWHERE = 0.3, 2, 0.5
+"""A map of ids was smoothed where so large a share of its edges pass through ids between those of both sides,
+so many times as many as pass through other ids, and where edges are not everywhere."""
+
+SMOOTHED = "its edges pass through ids in between: it was resized smoothly, and not by the nearest pixel"
+
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Vectors = NDArray[np.float32]
@@ -105,3 +114,23 @@ def _weights(colors: Vectors, corners: Vectors) -> tuple[Vectors, Vectors]:
     rest = (colors - corners[0]) @ np.linalg.pinv(edges)
     blend = (corners[0] + rest @ edges).clip(0, 255)
     return np.column_stack([1 - rest.sum(1), rest]), np.linalg.norm(blend - colors, axis=1)
+
+
+def smoothed(ids: Ids) -> bool:
+    """Whether a map (H, W) seems to have been resized as if its ids were brightness."""
+    seen = edges = between = aside = 0
+    for lines in (ids, ids.T):
+        lines = lines[:: max(1, len(lines) // LINES)]
+        begins = np.ones(lines.shape, bool)
+        begins[:, 1:] = lines[:, 1:] != lines[:, :-1]
+        at = np.flatnonzero(begins)
+        inside = at % lines.shape[1] > 0  # a run that another one comes before
+        runs, thin = lines.reshape(-1)[at], np.diff(at, append=lines.size)[1:-1] <= THIN
+        left, here, right = runs[:-2], runs[1:-1], runs[2:]
+        middle = inside[1:-1] & inside[2:] & thin
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        seen, edges = seen + lines.size, edges + int(inside.sum())
+        between += int((middle & (low < here) & (here < high)).sum())
+        aside += int((middle & ((here < low) | (here > high))).sum())
+    few = LEAST_EDGES < edges < EVERYWHERE * seen
+    return few and between > BETWEEN * edges and between > FAIRLY * aside

@@ -1,6 +1,8 @@
 """One way from the bytes of a picture file to pixels: sized before it is decoded, upright, in sRGB."""
 
+import ctypes
 import io
+import logging
 import re
 import struct
 import warnings
@@ -41,6 +43,20 @@ CARRIERS = {"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"}
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are checked here
 warnings.filterwarnings("ignore", module=r"PIL\.")  # on damaged tags; what matters raises
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else python prints what pillow logs
+
+
+def _quiet_libtiff() -> None:
+    """libtiff prints what it finds damaged; pillow raises that as well, and our sentence says it."""
+    try:
+        handler = ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler
+    except (OSError, AttributeError):  # a pillow without libtiff, or with one that cannot be reached
+        return
+    handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+    handler(None)
+
+
+_quiet_libtiff()
 
 
 def decode(

@@ -7,11 +7,14 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from spadework.demands import demand_data, demand_lossless, demand_one_page, demand_opaque
 from spadework.palette import Palette
 from spadework.raster import Raster
 
 PHOTO_IDS, PHOTO_COLORS = 64, 1000
 """So many different foreign ids or colours, on most of the pixels, are a photograph and no sketch."""
+
+SHIFTED = "every id seems one too large: subtract 1"
 
 SNAP = 2
 """So many steps per channel may a colour be off that a colour profile has changed."""
@@ -35,12 +38,14 @@ def exact_ids(raster: Raster, palette: Palette | None) -> Ids:
     palette in another order. Raises ValueError for all that is lossy, transparent, or no whole number of 0
     to 255. Ids are not yet checked against the palette.
     """
-    _demand_lossless(raster)
+    demand_lossless(raster)
+    demand_one_page(raster)
     if raster.samples is None:
         return _of_colors(raster, palette)
+    demand_data(raster, palette)
     if raster.table is not None:
         return _of_indices(raster, raster.table, palette)
-    _demand_opaque(raster, palette)
+    demand_opaque(raster, palette)
     return as_bytes(raster.samples, raster.name)
 
 
@@ -51,7 +56,7 @@ def data_ids(raster: Raster, palette: Palette | None) -> Ids:
 
 def whole_numbers(raster: Raster) -> NDArray[np.int32]:
     """(H, W) int32 of a map of numbers that are no class ids, such as instances. Raises ValueError."""
-    _demand_lossless(raster)
+    demand_lossless(raster)
     if raster.samples is None or raster.samples.dtype.kind == "f":
         raise ValueError(
             f"{raster.name} is a picture of colours or fractions, expected one whole number per pixel: save "
@@ -64,7 +69,7 @@ def as_bytes(samples: NDArray[Any], name: str) -> Ids:
     """Samples of any type as uint8. Raises ValueError for what does not fit."""
     if samples.dtype == np.uint8:
         return samples
-    if samples.dtype.kind == "f" and not (samples == np.rint(samples)).all():
+    if samples.dtype.kind == "f" and not (np.isfinite(samples) & (samples == np.rint(samples))).all():
         raise ValueError(f"{name} has values that are no whole numbers: expected ids of 0 to 255 as integers")
     low, high = samples.min(), samples.max()
     if low < 0:
@@ -85,7 +90,15 @@ def demand_ids(ids: Ids, palette: Palette, name: str) -> None:
     legal[palette.ids()] = True
     foreign = ids[~legal[ids]]
     if foreign.size:
-        _refuse_ids(foreign, ids.size, palette, name)
+        _refuse_ids(foreign, ids.size, palette, name, shifted(np.unique(ids), palette))
+
+
+def shifted(present: NDArray[np.integer], palette: Palette) -> bool:
+    """Whether the ids that occur are a palette's counted from 1 on, as some are foreign and none is 0."""
+    present = present[present != palette.unknown]
+    legal = palette.ids()
+    foreign = present.size > 0 and not np.isin(present, legal).all()
+    return bool(foreign and 0 not in present and np.isin(present.astype(int) - 1, legal).all())
 
 
 def class_of(colors: Colors, palette: Palette) -> NDArray[np.int16]:
@@ -143,7 +156,7 @@ def _of_indices(raster: Raster, table: Colors, palette: Palette | None) -> Ids:
         _demand_no_greys(raster, palette)
         return indices
     if _numbers_itself(table, used, palette):
-        _demand_opaque(raster, palette)
+        demand_opaque(raster, palette)
         return indices
     ours = class_of(colors, palette) >= 0
     if ours.all() or raster.stored is not None or (ours.any() and not is_generic(table)):
@@ -179,7 +192,7 @@ def _demand_no_greys(raster: Raster, palette: Palette | None) -> None:
 
 def _through_table(raster: Raster, table: Colors, used: NDArray[np.uint8], palette: Palette) -> Ids:
     """The colours of the entries in use decide."""
-    _demand_opaque(raster, palette)
+    demand_opaque(raster, palette)
     classes = np.zeros(256, np.int16)
     stored = None if raster.stored is None else raster.stored[used]
     classes[used] = _classes(table[used], stored, palette)
@@ -240,7 +253,7 @@ def _of_colors(raster: Raster, palette: Palette | None) -> Ids:
         )
     if raster.bits > 8:
         raise ValueError(f"{raster.name} is a 16-bit picture of colours: save it with 8 bits per channel")
-    _demand_opaque(raster, palette)
+    demand_opaque(raster, palette)
     classes = _classes(raster.colors, raster.stored, palette)
     foreign = classes < 0
     if foreign.any():
@@ -267,27 +280,6 @@ def _snapped(colors: Colors, palette: Palette) -> NDArray[np.int16]:
     for key, id in zip(known, ids, strict=True):
         classes[np.abs(unpacked - key).max(-1) <= SNAP] = id
     return classes[index].reshape(colors.shape[:-1])
-
-
-def _demand_lossless(raster: Raster) -> None:
-    if raster.lossy:
-        raise ValueError(
-            f"{raster.name} is a {raster.form} picture, not a PNG: save a sketch as PNG; a photograph is "
-            "passed with --style"
-        )
-
-
-def _demand_opaque(raster: Raster, palette: Palette | None) -> None:
-    if raster.alpha is None:
-        return
-    see_through, ground = int((raster.alpha < 255).sum()), "a class"
-    if palette is not None:
-        first = palette.classes[0]
-        ground = f"a class colour behind the drawing ({first.name} is {hexed(palette.colors()[first.id])})"
-    raise ValueError(
-        f"{raster.name} has {see_through:,} transparent pixels, and each needs a class: put a layer in "
-        f"{ground} and save it without transparency"
-    )
 
 
 def _refuse_colors(foreign: Colors, pixels: int, palette: Palette, name: str) -> NoReturn:
@@ -317,7 +309,7 @@ def hexed(color: Colors) -> str:
     return f"#{bytes(color).hex()}"
 
 
-def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str) -> NoReturn:
+def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str, counted_from_1: bool) -> NoReturn:
     """foreign: (N,) of all `pixels` have an id that is not the palette's."""
     ids, counts = np.unique(foreign, return_counts=True)
     if len(ids) > PHOTO_IDS and 2 * len(foreign) > pixels:
@@ -325,7 +317,8 @@ def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str) -> NoRet
     others = f" (and {len(ids) - 1} more such ids)" if len(ids) > 1 else ""
     raise ValueError(
         f"{name}: id {ids[counts.argmax()]} on {counts.max():,} px{others} is not in palette {palette.name}: "
-        f"allowed are {palette.describe_ids()}: give those pixels one of these ids"
+        f"allowed are {palette.describe_ids()}"
+        + (f"; {SHIFTED}" if counted_from_1 else ": give those pixels one of these ids")
     )
 
 

@@ -3,15 +3,18 @@
 import os
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from spadework import reading
+from spadework.blends import SMOOTHED
 from spadework.exact import colored, shipped
 from spadework.files import read_bytes
 from spadework.labelmap import LabelMap, demand_side
 from spadework.palette import Palette
 from spadework.raster import Raster, read_raster
 from spadework.translation import Translation
+
+GUESSED = "ids alone do not say which palette they are of: choose the palette"
 
 
 class Policy(Enum):
@@ -36,22 +39,29 @@ class Opened:
 
 def open_file(path: str | os.PathLike[str], target: Palette, policy: Policy) -> Opened:
     """The sketch in a picture file; see `open_map`."""
-    return open_map(read_bytes(path), target, policy, name=str(path))
+    return open_map(read_bytes(path), target, policy, name=str(path), path=Path(path))
 
 
 def open_map(
-    data: bytes, target: Palette, policy: Policy, source: Palette | None = None, name: str = "sketch"
+    data: bytes,
+    target: Palette,
+    policy: Policy,
+    source: Palette | None = None,
+    name: str = "sketch",
+    path: Path | None = None,
 ) -> Opened:
     """The content of a picture file as a sketch of `target`, by the first rung of the ladder that holds.
 
-    `source` is the palette it is of, where that is known. Raises ValueError, one line with the remedy; errors
-    call the file `name`.
+    `source` is the palette it is of, where that is known, `path` where the file lies, if anywhere. Raises
+    ValueError, one line with the remedy; errors call the file `name`.
     """
-    raster = read_raster(data, name, demand_side(name))
+    raster = read_raster(data, name, demand_side(name), path)
     if source is not None and source != target:
         return _translated(reading.of_raster(raster, source), target)
     try:
-        return Opened(LabelMap.of_raster(raster, target), target.name, raster.notes)
+        sketch = LabelMap.of_raster(raster, target)
+        doubts = (f"unsure: {SMOOTHED}",) if reading.greys_smoothed(raster, sketch.ids) else ()
+        return Opened(sketch, target.name, (*raster.notes, *doubts))
     except ValueError as error:
         fault = error
     own = _repaired(raster, target)
@@ -61,7 +71,11 @@ def open_map(
         return found
     if policy is Policy.EDGES:
         raise ValueError(f"{fault}{_hint(own, name, target)}") from fault
-    return _translated(_best(raster, own, source), target)
+    best = _best(raster, own, source)
+    pixels = raster.rgb()
+    if source is None and best.map.palette != target and (pixels == pixels[..., :1]).all():
+        best.unsure.append(GUESSED)
+    return _translated(best, target)
 
 
 def _hint(own: reading.Reading | None, name: str, target: Palette) -> str:

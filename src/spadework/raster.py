@@ -1,8 +1,11 @@
 """What the file of a label map holds, upright, before a palette gives it a meaning: samples, or colours."""
 
+import io
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +13,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.content import unwrapped
-from spadework.decoding import AGAIN, decode, is_whole_png, readable, to_srgb, upright
+from spadework.decoding import AGAIN, ERRORS, decode, is_whole_png, readable, to_srgb, upright
 
 LOSSY = ("JPEG", "MPO", "JPEG2000", "AVIF")
 LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp", "jpeg2000")
 
-BITS, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339
-"""Tags of a TIFF; photometric 0 means that 0 is white, sample format 2 that samples have a sign."""
+BITS, PHOTOMETRIC, SAMPLE_FORMAT, NO_DATA, OF_ANOTHER = 258, 262, 339, 42113, 254
+"""Tags of a TIFF: photometric 0 means that 0 is white, sample format 2 that samples have a sign, NO_DATA is
+what programs of GIS write for pixels without a class, OF_ANOTHER marks previews and masks of a page."""
+
+COMPRESSION, DEFLATE = 259, (8, 32946)
+PARTS = ((273, 279), (324, 325))
+"""Tags for where the strips or tiles of a TIFF begin, and for how long they are."""
+
+BLOCK = 1 << 20
+"""So many bytes are unpacked at a time."""
+
+MOST_PAGES = 1000
 
 Colors = NDArray[np.uint8]
 
@@ -27,7 +40,9 @@ class Raster:
 
     `samples`: (H, W) integers or floats, greys as they are stored, or indices into `table`, (256, 3) uint8.
     `colors`: (H, W, 3) uint8, sRGB. `stored`: the table or the colours before a colour profile changed them.
-    `alpha`: (H, W) uint8, None where every pixel is opaque. `bits`: of a sample in the file.
+    `alpha`: (H, W) uint8, None where every pixel is opaque. `bits`: of a sample in the file. `pages`: of a
+    TIFF, without previews and masks. `no_data`: the sample that the file says is none. `path`: where the file
+    lies, for what lies beside it; None for bytes.
     """
 
     name: str
@@ -40,6 +55,9 @@ class Raster:
     stored: Colors | None = None
     alpha: NDArray[np.uint8] | None = None
     notes: tuple[str, ...] = ()
+    path: Path | None = None
+    pages: int = 1
+    no_data: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -59,21 +77,28 @@ class Raster:
         return np.repeat(greys[..., None], 3, -1)
 
 
-def read_raster(data: bytes, name: str, demand: Callable[[tuple[int, int]], None] | None = None) -> Raster:
-    """The first frame of any picture file.
+def read_raster(
+    data: bytes,
+    name: str,
+    demand: Callable[[tuple[int, int]], None] | None = None,
+    path: Path | None = None,
+) -> Raster:
+    """The first frame of any picture file, which lies at `path` if anywhere.
 
     `demand` is asked about its (H, W) before any pixel is decoded. Raises ValueError, one line with the
     remedy, for what is no picture, is damaged, or hides the numbers that are stored in it.
     """
     data = unwrapped(data)
     image = decode(data, name, "give a sketch saved as PNG", demand)
-    if image.format == "PNG" and not is_whole_png(data):
-        raise ValueError(f"{name} is a damaged or truncated PNG ({len(data):,} bytes): {AGAIN}")
+    sound = is_whole_png(data) if image.format == "PNG" else _sound_tiff(image, data)
+    if not sound:
+        raise ValueError(f"{name} is a damaged or truncated {image.format} ({len(data):,} bytes): {AGAIN}")
     _demand_black_is_zero(image, name)
     top = _top(image, data)
-    common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data)}
+    common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data), "path": path}
     with readable(image, name):
-        common |= {"bits": top.bit_length(), "alpha": _alpha(image)}
+        common |= {"bits": top.bit_length(), "alpha": _alpha(image), "no_data": _no_data(image)}
+        common |= {"pages": _pages(data) if image.format == "TIFF" else 1}
         if image.mode == "P":
             return _indexed(image, common)
         if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;"):
@@ -137,6 +162,53 @@ def _tag(image: Image.Image, tag: int, default: int) -> int:
     """The first value of a TIFF's tag."""
     value = getattr(image, "tag_v2", {}).get(tag, default)
     return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _sound_tiff(image: Image.Image, data: bytes) -> bool:
+    """Whether the checksums of a TIFF hold, where it has any: libtiff does not look at them."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(COMPRESSION) not in DEFLATE:
+        return True
+    parts = [
+        (at, length)
+        for places, lengths in PARTS
+        for at, length in zip(tags.get(places, ()), tags.get(lengths, ()), strict=False)
+        if isinstance(at, int) and isinstance(length, int) and length
+    ]
+    return all(_sound_part(data[at : at + length]) for at, length in parts)
+
+
+def _sound_part(packed: bytes) -> bool:
+    unpacker = zlib.decompressobj()
+    try:
+        while packed and not unpacker.eof:
+            unpacker.decompress(packed, BLOCK)
+            packed = unpacker.unconsumed_tail
+    except zlib.error:
+        return False
+    return unpacker.eof
+
+
+def _no_data(image: Image.Image) -> float | None:
+    """What a GeoTIFF says that pixels without data hold."""
+    text = getattr(image, "tag_v2", {}).get(NO_DATA)
+    try:
+        return None if text is None else float(str(text).strip("\0 "))
+    except ValueError:
+        return None
+
+
+def _pages(data: bytes) -> int:
+    """How many pages of a TIFF are pictures of their own."""
+    count = 0
+    try:
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as image:
+            for page in range(MOST_PAGES):
+                image.seek(page)
+                count += not _tag(image, OF_ANOTHER, 0) & 5
+    except ERRORS:  # there is no further page
+        pass
+    return max(1, count)
 
 
 def _demand_black_is_zero(image: Image.Image, name: str) -> None:

@@ -3,13 +3,15 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from spadework.blends import sides
-from spadework.encodings import converted, looks_like, palette_of_name
+from spadework.blends import SMOOTHED, sides, smoothed
+from spadework.demands import demand_one_page, without_data
+from spadework.encodings import Conversion, converted, looks_like, of_full_channels, palette_of_name
 from spadework.exact import (
     PHOTO_COLORS,
     class_of,
@@ -18,10 +20,12 @@ from spadework.exact import (
     looks_like_photo,
     other_greys,
     pack,
+    shifted,
     shipped,
 )
 from spadework.files import read_bytes
 from spadework.labelmap import LabelMap, demand_side
+from spadework.nearest import distance_to, nearest, right_gamma
 from spadework.palette import Palette
 from spadework.raster import Raster, read_raster
 
@@ -44,9 +48,6 @@ PHOTO_SHARE, PHOTO_DISTANCE = 0.5, 20.0
 """More than this share of colours beyond the palette, at this mean distance, is a photograph."""
 
 INDICES = "whether its indices are ids, or the colours that they stand for mean classes"
-
-GAMMAS = (1 / 2.2, 1 / 1.8, 1.8, 2.2)
-"""Wrong gammas that files are saved with."""
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -73,8 +74,9 @@ class Reading:
 
 
 def read(path: str | os.PathLike[str], palette: Palette | None = None, strict: bool = False) -> Reading:
-    """The label map in a picture file; see `from_bytes`."""
-    return from_bytes(read_bytes(path), palette, str(path), strict)
+    """The label map in a picture file; see `from_bytes`. A JSON beside a panoptic map says its classes."""
+    raster = read_raster(read_bytes(path), str(path), demand_side(str(path)), Path(path))
+    return of_raster(raster, palette, strict)
 
 
 def from_bytes(
@@ -123,6 +125,8 @@ def _exact(raster: Raster, known: Sequence[Palette]) -> Reading | ValueError:
         reading.unsure.append(INDICES)
     if others:
         reading.unsure.append(f"{', '.join(others)} would do as well: choose the palette")
+    if greys_smoothed(raster, smallest.ids):
+        reading.unsure.append(SMOOTHED)
     ids = set(np.unique(smallest.ids).tolist())
     if ids == {0, 255} or (raster.bits == 1 and ids <= {0, 1}):
         top = max(ids)
@@ -141,6 +145,11 @@ def _fitting(raster: Raster, known: Sequence[Palette]) -> Sequence[Palette]:
     return ours or [p for p in known if greys is not None and np.isin(greys, p.ids()).all()] or known
 
 
+def greys_smoothed(raster: Raster, ids: Ids) -> bool:
+    """Whether greys that are ids seem to have been resized as if they were brightness."""
+    return raster.samples is not None and raster.table is None and smoothed(ids)
+
+
 def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:
     """Whether a viewer shows the map in its palette's colours."""
     if raster.samples is not None and raster.table is None:
@@ -149,6 +158,7 @@ def in_its_colors(raster: Raster, sketch: LabelMap) -> bool:
 
 
 def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Reading:
+    demand_one_page(raster)
     greys = other_greys(raster)
     if greys is not None and any(np.isin(greys, palette.ids()).all() for palette in known):
         raise fault  # its indices and its greys may both be ids, and are not the same
@@ -163,6 +173,9 @@ def _repaired(raster: Raster, known: Sequence[Palette], fault: ValueError) -> Re
         gentle = False
     else:
         reading = _of_colors(raster, known, notes, fault)
+    empty = without_data(raster, reading.map.palette) & (reading.map.ids != reading.map.palette.unknown)
+    if empty.any():
+        _mark_unknown(reading, empty, f"px of {raster.no_data:g}, which the file says is no data,", fault)
     if raster.alpha is not None and (raster.alpha < 128).any():
         _mark_unknown(reading, raster.alpha < 128, "transparent pixels", fault)
     if raster.bits > 8 and raster.colors is not None:
@@ -190,7 +203,7 @@ def _whole(raster: Raster) -> tuple[Ids, Mask]:
     values = raster.rgb()[..., 0] if raster.samples is None else raster.samples
     if values.dtype == np.uint8:
         return values, np.ones(values.shape, bool)
-    whole = (values >= 0) & (values == np.rint(values))
+    whole = np.isfinite(values) & (values >= 0) & (values == np.rint(values))
     if whole.any() and values[whole].max() > 255 and not (values[whole] % 257).any():
         values = values / 257
     whole &= values <= 255
@@ -206,6 +219,8 @@ def _of_samples(raster: Raster, known: Sequence[Palette], notes: list[str], faul
     ids, whole = _whole(raster)
     palette = max(known, key=lambda palette: (_legal(ids[whole], palette).mean(), -len(palette.classes)))
     foreign = ~_legal(ids, palette) & whole
+    if shifted(np.unique(ids[whole]), palette):
+        raise fault
     told = f"{1 - foreign.mean():.1%} of the {'greys' if raster.table is None else 'indices'} are its ids"
     safe = np.where(foreign, palette.ids()[0], ids).astype(np.uint8)
     reading = Reading(LabelMap(safe, palette), told, notes, edges_only=False)
@@ -240,22 +255,22 @@ def _mark_unknown(reading: Reading, where: Mask, what: str, fault: ValueError) -
 def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault: ValueError) -> Reading:
     """Every pixel the nearest class of the palette that lies nearest."""
     pixels = raster.rgb()
-    if found := converted(pixels, known):
-        ids, palette, note = found
-        return Reading(
-            LabelMap(ids, palette), "every pixel is one of its classes", [*notes, note], edges_only=False
-        )
-    fits = [(_distance(pixels, palette), palette) for palette in known if colored(palette) or len(known) == 1]
+    if found := converted(raster, known):
+        return _of_another_encoding(found, notes)
+    fits = [
+        (distance_to(pixels, palette), palette) for palette in known if colored(palette) or len(known) == 1
+    ]
     distance, palette = min(fits, key=lambda fit: fit[0])
-    pixels, distance = _right_gamma(pixels, palette, distance, notes)
+    pixels, distance = right_gamma(pixels, palette, distance, notes)
     ids, far = nearest(pixels, palette)
     _demand_no_photo(pixels, far, distance, raster.name)
     off = far > 0
     given = sides(pixels, ids, off, palette)
     blended = given >= 0
     ids = np.where(blended, given, ids).astype(np.uint8)
-    foreign = ((far > NEAR) & ~blended) | (ids == palette.unknown).all()
-    _demand_fit(pixels, foreign, palette, known, raster.name)
+    near = 0.0 if raster.samples is not None and raster.table is None else NEAR
+    foreign = ((far > near) & ~blended) | (ids == palette.unknown).all()
+    _demand_fit(raster, foreign, off, palette, known)
     reading = Reading(LabelMap(ids, palette), f"{1 - off.mean():.1%} of the pixels have its colours", notes)
     reading.edges_only = not any("gamma" in note for note in notes)
     if blended.any():
@@ -273,52 +288,29 @@ def _of_colors(raster: Raster, known: Sequence[Palette], notes: list[str], fault
     return reading
 
 
+def _of_another_encoding(found: Conversion, notes: list[str]) -> Reading:
+    share = "every pixel is" if found.lost == 0 else f"{1 - found.lost:.1%} of the pixels are"
+    told = f"{share} one of its classes, in another encoding"
+    reading = Reading(LabelMap(found.ids, found.palette), told, [*notes, found.note], edges_only=False)
+    if found.lost > FOREIGN:
+        reading.unsure.append(f"{found.lost:.1%} of the pixels became unknown: look at them")
+    return reading
+
+
 def _areas(mask: Mask) -> Mask:
     """What is left of a mask (H, W) where all within AREA / 2 pixels is in it."""
     return np.asarray(Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MinFilter(AREA))) > 0
 
 
-def _demand_fit(pixels: Colors, foreign: Mask, palette: Palette, known: Sequence[Palette], name: str) -> None:
-    if 1 - foreign.mean() >= LEAST_NEAR:
+def _demand_fit(raster: Raster, foreign: Mask, off: Mask, palette: Palette, known: Sequence[Palette]) -> None:
+    other = of_full_channels(raster.rgb()) and off.mean() > FOREIGN
+    if 1 - foreign.mean() >= LEAST_NEAR and not other:
         return
     asked = f"palette {palette.name}" if len(known) == 1 else "any palette"
     raise ValueError(
-        f"{name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
-        f"{looks_like(pixels, known)}: save class ids as 8-bit greyscale, or state its own palette with "
-        "--palette"
+        f"{raster.name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
+        f"{looks_like(raster, known)}"
     )
-
-
-def _distance(pixels: Colors, palette: Palette) -> float:
-    """Mean distance of a sample of pixels to the palette, in RGB steps."""
-    sample = pixels.reshape(-1, 3)[:: max(1, pixels.size // 3 // 4000)][None]
-    return float(nearest(sample, palette)[1].mean())
-
-
-def nearest(pixels: Colors, palette: Palette) -> tuple[Ids, NDArray[np.float32]]:
-    """The nearest class of each pixel, (H, W) ids, and how far it is in RGB steps, (H, W)."""
-    ids = np.array([c.id for c in palette.classes] + ([] if palette.unknown is None else [palette.unknown]))
-    packed = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    colors, index = np.unique(packed, return_inverse=True)
-    unpacked = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], -1).astype(np.float32)
-    best, far = np.empty(len(colors), np.uint8), np.empty(len(colors), np.float32)
-    table = palette.colors()[ids].astype(np.float32)
-    for start in range(0, len(colors), 4096):
-        part = slice(start, start + 4096)
-        away = np.linalg.norm(unpacked[part, None] - table, axis=-1)
-        best[part], far[part] = ids[away.argmin(1)], away.min(1)
-    return best[index].reshape(packed.shape), far[index].reshape(packed.shape)
-
-
-def _right_gamma(pixels: Colors, palette: Palette, distance: float, notes: list[str]) -> tuple[Colors, float]:
-    """The pixels as they were before a wrong gamma, if that explains them far better."""
-    for gamma in GAMMAS:
-        turned = (255 * (np.arange(256) / 255) ** gamma).round().astype(np.uint8)[pixels]
-        new = _distance(turned, palette)
-        if distance > 8 and new < distance / 3:
-            notes.append(f"colours were saved with a wrong gamma: undone with exponent {gamma:.2f}")
-            return turned, new
-    return pixels, distance
 
 
 def _demand_no_photo(pixels: Colors, far: NDArray[np.float32], distance: float, name: str) -> None:

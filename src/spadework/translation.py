@@ -3,7 +3,7 @@
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from spadework.palette import Palette
 TABLE = Path(__file__).parent / "names.json"
 """The shipped table of names; its own words say how it is read."""
 
-ENDINGS = re.compile(r"-(other|stuff|merged)$")
+ENDINGS = re.compile(r"(-(other|stuff|merged))+$")
 SHOWN = 12
 """So many classes a sentence names."""
 
@@ -35,7 +35,7 @@ class Translation:
     @classmethod
     def between(cls, source: Palette, target: Palette) -> "Translation":
         """By equal name or alias first, then by the shipped table. Unknown goes to unknown."""
-        pairs: dict[int, int | None] = {c.id: _partner(c.name, c.aliases, target) for c in source.classes}
+        pairs: dict[int, int | None] = {c.id: partner(c.name, c.aliases, target) for c in source.classes}
         if source.unknown is not None:
             pairs[source.unknown] = target.unknown
         return cls(source, target, pairs)
@@ -86,12 +86,13 @@ def synonyms_of(name: str) -> tuple[str, ...]:
     return tuple(_shipped()["synonyms"].get(_plain(name), ()))
 
 
-def _partner(name: str, aliases: tuple[str, ...], target: Palette) -> int | None:
-    """The id in the target of the nearest name."""
+def partner(name: str, aliases: Sequence[str], target: Palette) -> int | None:
+    """The id in the target of the class of that name, or else of the nearest name; None without one."""
     known = {_plain(a): c.id for c in reversed(target.classes) for a in c.aliases}
     known |= {_plain(c.name): c.id for c in reversed(target.classes)}
-    own = [_plain(name), *map(_plain, aliases)]
-    return next((known[word] for word in [*own, *_related(own[0])] if word in known), None)
+    known |= {c.name.lower(): c.id for c in reversed(target.classes)}
+    own = [name.strip().lower(), _plain(name), *map(_plain, aliases)]
+    return next((known[word] for word in [*own, *_related(own[1])] if word in known), None)
 
 
 def _plain(name: str) -> str:

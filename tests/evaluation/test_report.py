@@ -353,6 +353,14 @@ def test_the_command_refuses_in_a_line(data: Path, model: Path, tmp_path: Path):
         assert words in result.stderr, result.stderr
 
 
+def test_the_command_tells_what_its_folder_passed_over(data: Path, model: Path):
+    (data / "images" / "b.tif").write_bytes(b"x")
+    (data / "labels" / "loop").symlink_to(data / "labels")
+    result = run("evaluate", model, "--data", data, "--seeds", 1, "--protocol", "spade")
+    assert "passed over, as of other types: 1 .tif" in result.stdout
+    assert "passed over: the link" in result.stdout
+
+
 def test_a_weight_file_is_told_by_its_hash(
     data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

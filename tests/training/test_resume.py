@@ -1,5 +1,7 @@
 """Twenty steps are ten, a saved state and ten more: bit for bit."""
 
+import errno
+import importlib.util
 import itertools
 import json
 from pathlib import Path
@@ -10,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
 
-from spadework.training import loop, statefile
+from spadework import picture
+from spadework.training import loop, rundir, statefile
 from spadework.training.painter_recipe import Recipe
 from spadework.training.rundir import RunDir
 
@@ -178,8 +181,81 @@ def test_records_that_cannot_be_written_are_one_sentence(tmp_path: Path):
     run(small("total_images=4"), tmp_path)
     (tmp_path / "stats.jsonl").unlink()
     (tmp_path / "stats.jsonl").mkdir()
-    with pytest.raises(ValueError, match=r"cannot write .*stats\.jsonl; .*state\.safetensors is whole"):
+    with pytest.raises(
+        ValueError, match=r"cannot write .*stats\.jsonl: .*; .*state\.safetensors, after 4 images"
+    ):
         RunDir(tmp_path).log({"step": 1})
+
+
+def full(path: object, data: object = b"") -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", str(path))
+    raise ValueError(f"cannot write {path}: the disk is full") from error
+
+
+def test_a_grid_that_cannot_be_written_leaves_a_state_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = small("total_images=12", "sample_every=4", "save_every=8")
+    monkeypatch.setattr(picture, "atomic_write", full)
+    with pytest.raises(
+        ValueError, match=r"cannot write .*samples.*the disk is full; .*, after 4 images, is whole"
+    ):
+        run(recipe, tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(loop, "CALIBRATION_PHOTOS", 8)
+    assert run(recipe, tmp_path, resume=True).images_seen == 12
+    assert [record["images"] for record in records(tmp_path)][-1] == 12
+
+
+def test_where_nothing_can_be_written_the_last_state_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    recipe = small("total_images=12", "sample_every=8", "save_every=4")
+    run(small("total_images=4"), tmp_path)
+    before = RunDir(tmp_path).state.read_bytes()
+    monkeypatch.setattr(picture, "atomic_write", full)
+    monkeypatch.setattr(statefile, "save_file", fails)
+    with pytest.raises(ValueError, match=r"samples.*full; .*, after 4 images, is whole"):
+        run(recipe, tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"samples.*full; no state was saved before: begin again"):
+        run(small("total_images=12", "sample_every=4", "save_every=8"), tmp_path / "new")
+    assert RunDir(tmp_path).state.read_bytes() == before
+
+
+def test_records_are_taken_up_again_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run(small("total_images=4"), tmp_path)
+    monkeypatch.setattr(rundir, "atomic_write", full)
+    with pytest.raises(ValueError, match=r"stats\.jsonl: the disk is full; .*, after 4 images, is whole"):
+        run(small("total_images=8"), tmp_path, resume=True)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="TensorBoard is not installed")
+@pytest.mark.parametrize("where", ["at the start", "while writing"])
+def test_curves_that_cannot_be_written_are_one_sentence(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    run(small("total_images=4"), tmp_path)
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if where == "at the start":
+        for file in (tmp_path / "tensorboard").iterdir():
+            file.unlink()
+        (tmp_path / "tensorboard").rmdir()
+        (tmp_path / "tensorboard").write_bytes(b"no folder")
+    else:
+        monkeypatch.setattr(RecordWriter, "write", fails)
+    with pytest.raises(
+        ValueError, match=r"cannot write .*; .*state\.safetensors, after \d+ images, is whole"
+    ):
+        run(small("total_images=40"), tmp_path, resume=True)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path):

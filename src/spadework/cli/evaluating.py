@@ -73,6 +73,8 @@ def evaluate(
     rules = protocols.named(protocol)
     checkpoint = load_checkpoint(model_file(model))
     pairs = PairedFolder(data, split, max(checkpoint.card.generator.size), checkpoint.card.palette)
+    for line in pairs.notes:
+        tell(line)
     instruments, names = _instruments(checkpoint.card.palette, pairs, inception, segmenter, referee)
     gallery = None if html is None else Gallery(html, every, photos=not no_photos)
     pairs.decode()

@@ -201,6 +201,7 @@ def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Se
         _tell_all(folder.notes)
         _decode(folder)
         folder.check_ids({*range(recipe.label_nc), *([255] if recipe.unknown else [])})
+        _tell_all(folder.doubts())
     return pairs, held_out[0] if held_out else ()
 
 

@@ -118,9 +118,12 @@ def train(
     exported = run.model(state.images_seen)
     where = flags.dataroot or flags.label_dir if flags else data
     data_name = _data_name(Path(where) if where else None)
-    trial = _export(state, plan, exported, data_name, terms)
+    with run.surviving():
+        trial = _export(state, plan, exported, data_name, terms)
     tell(f"model after {state.images_seen:,} images: {exported}")
-    if light := _keep_light(state, plan, run):
+    with run.surviving():
+        light = _keep_light(state, plan, run)
+    if light:
         tell(f"to go on from it anywhere: {command('train', plan.recipe.name, '--from', light)}")
     tell(f"try it: {trial}")
     if unfinished:

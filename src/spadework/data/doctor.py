@@ -13,10 +13,12 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
+from spadework.blends import SMOOTHED, smoothed
 from spadework.data.cache import decode_pair, present_ids
 from spadework.data.layouts import entries
 from spadework.data.listing import Blob, Pair, list_pairs
 from spadework.decoding import size_of
+from spadework.exact import SHIFTED, shifted
 from spadework.nvlabs.presets import preset
 from spadework.palette import Palette
 
@@ -138,6 +140,8 @@ def _odd_map(name: str, labels: np.ndarray) -> list[str]:
     ids = present_ids(labels)
     if ids == [0, 255]:
         return [f"{name}: only ids 0 and 255: a mask, in which 255 would be unknown: make its ids 0 and 1"]
+    if smoothed(labels):
+        return [f"{name}: {SMOOTHED}"]
     if len(ids) > 100:
         return [f"{name}: {len(ids)} different ids: it looks like a grey photo, are the folders swapped?"]
     return [f"{name}: one id only"] if len(ids) == 1 else []
@@ -183,8 +187,7 @@ def _beyond(pixels: np.ndarray, palette: Palette | None) -> list[str]:
     beyond = [i for i in present_ids_of(pixels) if i not in legal]
     if not beyond:
         return []
-    shifted = all(i - 1 in legal for i in present_ids_of(pixels)) and 0 not in present_ids_of(pixels)
-    hint = "; every id seems one too large: subtract 1" if shifted else ""
+    hint = f"; {SHIFTED}" if shifted(np.flatnonzero(pixels), palette) else ""
     told = ", ".join(map(str, beyond[:SHOWN]))
     return [f"ids {told} are not in palette {palette.name}: allowed are {palette.describe_ids()}{hint}"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spadework.blends import SMOOTHED, smoothed
 from spadework.data.cache import PixelCache, build_cache, cache_key, decode_pair, present_ids
 from spadework.data.listing import list_pairs
 from spadework.data.sample import Sample
@@ -84,6 +85,14 @@ class PairedFolder(Sequence[Sample]):
         for index in np.unique(np.linspace(0, len(self) - 1, min(samples, len(self))).astype(int)):
             counts += np.bincount(self.labels(int(index)).reshape(-1), minlength=256)
         return {int(label): float(counts[label] / counts.sum()) for label in np.flatnonzero(counts)}
+
+    def doubts(self, samples: int = 50) -> list[str]:
+        """A sentence where some of at most `samples` maps, spread evenly, seem to be resized smoothly."""
+        places = np.unique(np.linspace(0, len(self) - 1, min(samples, len(self))).astype(int)).tolist()
+        names = [self.pairs[index].labels.name for index in places if smoothed(self.labels(index))]
+        if not names:
+            return []
+        return [f"unsure: {len(names)} of {len(places)} label maps looked at, such as {names[0]}: {SMOOTHED}"]
 
     def check_ids(self, allowed: Collection[int]) -> None:
         """ValueError that names the files and ids beyond `allowed`; quick once decoded."""

@@ -1,8 +1,10 @@
 """What a training tells while it goes on, and what it leaves behind: records, curves, states, its end."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -113,8 +115,22 @@ class Journal:
             self.run.log(place | losses | more)
         progress = state.step, state.images_seen, self.total_images, speed, left, self._last
         self.listener(Progress(*progress, peak_share=self.card.share(speed)))
-        for name, value in losses.items():
-            self.curves(name, value, state.images_seen)
+        with self.run.surviving():
+            for name, value in losses.items():
+                self.curves(name, value, state.images_seen)
+
+    def draw(self, sample: Callable[[], None]) -> None:
+        """Writes a sample grid. Where it cannot, the state is saved first, if there is room for it.
+
+        Raises ValueError, one line, that names the state which is left.
+        """
+        try:
+            sample()
+        except (OSError, ValueError):
+            with suppress(ValueError):
+                self.save()
+            with self.run.surviving():
+                raise
 
     def save(self) -> None:
         """Puts no lost state over a good one: a finite loss may have had an infinite gradient."""
@@ -147,4 +163,18 @@ def _tensorboard(run: RunDir) -> Callable[[str, float, int], None]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return lambda name, value, step: None
-    return SummaryWriter(str(run.root / "tensorboard")).add_scalar
+    if not isinstance(threading.excepthook, _Quiet):
+        threading.excepthook = _Quiet(threading.excepthook)
+    with run.surviving():
+        return SummaryWriter(str(run.root / "tensorboard")).add_scalar
+
+
+@dataclass(frozen=True)
+class _Quiet:
+    """TensorBoard writes in a thread, and raises its faults once more in ours: told once is enough."""
+
+    before: Callable[[Any], object]
+
+    def __call__(self, args: Any) -> None:
+        if type(args.thread).__name__ != "_AsyncWriterThread" or not isinstance(args.exc_value, OSError):
+            self.before(args)

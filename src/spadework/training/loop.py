@@ -113,7 +113,7 @@ def take_steps(
         if compiled and state.step == first + 1:
             state.compile()  # not before: what a compiled step multiplies cannot be counted
         if passed(state.images_seen, batch, recipe.sample_every):
-            sample()
+            journal.draw(sample)
         if passed(state.images_seen, batch, recipe.save_every):
             journal.save()
     journal.save()

@@ -1,12 +1,15 @@
 """The folder of a run: config.json, stats.jsonl, samples/, state.safetensors, model-*.safetensors."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..files import atomic_write, remedy_for
 from .recipes import AnyRecipe, checked, kind_of
 from .settings import RunSettings
+from .statefile import survivor
 
 
 class RunDir:
@@ -70,14 +73,21 @@ class RunDir:
 
     def log(self, record: dict[str, Any]) -> None:
         """Appends one line to stats.jsonl."""
+        with self.surviving(), (self.root / "stats.jsonl").open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    @contextmanager
+    def surviving(self) -> Iterator[None]:
+        """Turns a failing disk into one sentence, ValueError, that names the state which is left."""
         try:
-            with (self.root / "stats.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            kept = f"; {self.state} is whole, go on with --resume" if self.state.exists() else ""
-            raise ValueError(
-                f"cannot write {self.root / 'stats.jsonl'}{kept}: {remedy_for(error)}"
-            ) from error
+            yield
+        except (OSError, ValueError) as error:
+            fault = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(fault, OSError):
+                raise
+            where = fault.filename or self.root
+            told = f"cannot write {where}: {remedy_for(fault)}" if fault is error else str(error)
+            raise ValueError(f"{told}; {survivor(self.state)}") from fault
 
     def forget_after(self, step: int) -> None:
         """Drops the records of steps that a resumed run will take again, and a line that a kill cut off."""
@@ -86,4 +96,5 @@ class RunDir:
             return
         lines = stats.read_text().splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        atomic_write(stats, "".join(kept).encode())
+        with self.surviving():
+            atomic_write(stats, "".join(kept).encode())

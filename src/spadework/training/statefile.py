@@ -43,6 +43,17 @@ def _not_saved(path: Path, error: Exception) -> str:
     )
 
 
+def survivor(path: Path) -> str:
+    """Words on the state that is left when something else cannot be written."""
+    if not path.exists():
+        return "no state was saved before: begin again"
+    try:
+        seen = _read_counts(path).get("images_seen", 0)
+    except (SafetensorError, OSError, TypeError, KeyError, ValueError):
+        return f"{path} is damaged as well: begin again with another --out"
+    return f"{path}, after {seen:,} images, is whole: go on from there with --resume"
+
+
 def _read_counts(path: Path) -> dict[str, Any]:
     with safe_open(path, "pt") as file:
         return json.loads(file.metadata()["state"])

@@ -442,7 +442,7 @@ def test_the_shipped_model() -> None:
 
 @pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the landscape model is not there yet")
 def test_a_stroke_leaves_what_is_far_from_it() -> None:
-    """Of a picture in a chosen style: a disk of 1 % changes pixels beyond 64 px by less than 2 grey levels."""
+    """In a chosen style: a disk of 1 % changes pixels beyond 64 px by less than 2 grey levels."""
     engine = Engine.load("landscape", "cpu")
     ids = sketch(256, 256)
     style = engine.sample_style(0, ids)

@@ -120,10 +120,11 @@ class Project:
             return style
         return style.blend(_style(look.other, engine, sketch), look.blend)
 
-    def paint(self, engine: "Engine") -> Picture:
-        """The picture of the drawing, which carries the drawing. Raises ValueError."""
+    def paint(self, engine: "Engine", upscale: int = 1) -> Picture:
+        """The picture of the drawing, `upscale` times as large, carrying the drawing. Raises ValueError."""
         sketch = self.sketch(engine.palette)
-        return self.carried_by(engine.paint(sketch, self.seed, self.style(engine, sketch)))
+        style = self.style(engine, sketch)
+        return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale))
 
     def layers(self, engine: "Engine") -> bytes:
         """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError."""

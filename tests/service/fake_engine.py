@@ -16,12 +16,12 @@ class FakeEngine(Engine):
 
     def __init__(self) -> None:
         self.card = card()
-        self._prior = None
+        self._prior = self.enlarger = None
         self.asked: list[tuple[tuple[int, int], int, Style | None]] = []
         self.started, self.go = threading.Event(), threading.Event()
         self.go.set()
 
-    def paint(self, ids: Any, seed: int = 0, style: Style | None = None, *_: Any) -> Picture:
+    def paint(self, ids: Any, seed: int = 0, style: Style | None = None, *_: Any, **more: Any) -> Picture:
         assert isinstance(ids, LabelMap)
         self.asked.append((ids.size, seed, style))
         self.started.set()

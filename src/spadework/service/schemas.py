@@ -120,10 +120,10 @@ class NamedMood(SeedStyle):
 
 
 class FoundMoods(Wire):
-    """The moods that a model has for a sketch, and the seed to begin with, which is not near black."""
+    """The moods that a model has for a sketch; `light`: a seed to begin with, which is not near black."""
 
     moods: tuple[NamedMood, ...]
-    seed: int
+    light: int
 
 
 class OpenedMap(Wire):
@@ -177,10 +177,11 @@ class SketchSize(Wire):
 
 
 class PaintedSize(Wire):
-    """What the network paints of a sketch; the rest is enlarged."""
+    """What the network paints of a sketch, and how often the enlarger doubles that."""
 
     width: int
     height: int
+    doublings: int
 
 
 class SeedQuery(SketchSize):
@@ -195,12 +196,19 @@ class VariedQuery(SeedQuery):
     count: int = Field(default=4, ge=1, le=16)
 
 
+class MoodsQuery(SeedQuery):
+    """Moods in the place of `seed`; `light`: the seed of the light that is used now, by default the same."""
+
+    light: int | None = Field(default=None, ge=0, le=MAX_SEED)
+
+
 class PaintQuery(SeedQuery):
     """How to paint. A live request takes the place of an earlier one of its client that still waits.
 
     `short` is the short side at which the network paints, and the picture then comes back in that size: a
     quick preview. Without it the picture is as large as the sketch. `form`: raw is RGBA, which is larger than
-    PNG but takes no time to pack.
+    PNG but takes no time to pack. `judged`: whether to tell how much of the picture looks like the sketch,
+    where a segmenter is that sees it.
     """
 
     client: str = Field(default="anyone", pattern=r"^[\w-]{1,64}$")
@@ -210,6 +218,14 @@ class PaintQuery(SeedQuery):
     blend: float = Field(default=0.0, ge=0, le=1)
     form: Literal["png", "raw"] = "png"
     short: int | None = Field(default=None, ge=32, le=2048)
+    judged: bool = False
+
+
+class PictureQuery(Wire):
+    """What to make of a project: a kind of file, and how many times as large as its sheet."""
+
+    form: Literal["png", "webp", "jpeg"] = "png"
+    scale: int = Field(default=1, ge=1, le=2)
 
 
 class Start(Wire):

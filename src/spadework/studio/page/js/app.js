@@ -31,8 +31,8 @@ async function start() {
   const palette = new Palette(model.classes);
   const colors = pixelColors(model.classes);
   const view = new View(sheet, colors);
-  const painter = new Painter(() => sheet.raster, style);
-  const shelf = new Shelf(() => sheet.raster, style, model.photo_styles);
+  const painter = new Painter(() => sheet.raster, style, Math.min(...model.size));
+  const shelf = new Shelf(() => sheet.raster, style, model);
   const files = new Files(sheet, style, shelf, model, colors);
   const tools = new Tools(sheet, view, palette);
 

@@ -12,6 +12,7 @@ import { sizeText } from "./status.js";
 
 const SHAPES = [["3:2", 384, 256], ["1:1", 256, 256], ["2:1", 512, 256], ["2:3", 256, 384], ["Large 3:2", 768, 512]];
 const MOST = 2048 * 2048;
+const MOST_SIDE = 2048;
 
 export class Files {
   /** @param {Sheet} sheet @param {Style} style @param {Shelf} shelf @param {any} model @param {Uint32Array} colors */
@@ -48,13 +49,14 @@ export class Files {
       if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
-    const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers(), "save-project": () => this.saveProject() };
+    const jobs = { "save-photo": () => this.savePhoto("png"), "save-webp": () => this.savePhoto("webp"), "save-jpeg": () => this.savePhoto("jpeg"), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers(), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();
         void attempt(job);
       };
     }
+    $("save-menu").addEventListener("beforetoggle", () => this.#offerTwice());
     this.#listenToDrops();
   }
 
@@ -133,7 +135,7 @@ export class Files {
     const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
     const answer = await ask(`/api/size?${query({ width, height })}`).catch(() => null);
     const size = answer && (await answer.json());
-    $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`) : "";
+    $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`, size.doublings) : "";
   }
 
   async #create() {
@@ -149,13 +151,23 @@ export class Files {
     await this.start((await readLabels(file)).sketch, name, true);
   }
 
-  /** The photograph in full size, as the server made it: its PNG text says how, and carries the drawing. */
-  async #photo() {
-    return (await send("/api/picture", this.text)).blob();
+  /** The photograph in full size, or twice that, as the server makes it: the text of a PNG says how, and carries the drawing. @param {string} form */
+  async #photo(form) {
+    const scale = input("twice").checked ? 2 : 1;
+    return (await send(`/api/picture?${query({ form, scale })}`, this.text)).blob();
   }
 
-  async savePhoto() {
-    download(await this.#photo(), `${this.name}.png`);
+  /** @param {"png" | "webp" | "jpeg"} form */
+  async savePhoto(form) {
+    download(await this.#photo(form), `${this.name}.${form === "jpeg" ? "jpg" : form}`);
+  }
+
+  /** Twice the size is offered where it is not too large. */
+  #offerTwice() {
+    const [width, height] = [2 * this.sheet.width, 2 * this.sheet.height];
+    input("twice").disabled = Math.max(width, height) > MOST_SIDE;
+    if (input("twice").disabled) input("twice").checked = false;
+    $("twice-size").textContent = input("twice").disabled ? `a side has at most ${MOST_SIDE} pixels` : `${width} × ${height}`;
   }
 
   /** Plain http from another machine has no clipboard. */
@@ -163,7 +175,7 @@ export class Files {
     if (!globalThis.ClipboardItem || !navigator.clipboard) {
       throw new Problem("The browser opens its clipboard only to https and to this machine", "Save the photograph instead");
     }
-    const item = new ClipboardItem({ "image/png": this.#photo() });
+    const item = new ClipboardItem({ "image/png": this.#photo("png") });
     await navigator.clipboard.write([item]).catch((error) => {
       throw error instanceof Problem ? error : new Problem("The browser keeps its clipboard closed", "Allow it, or save the photograph");
     });

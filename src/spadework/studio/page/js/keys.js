@@ -14,7 +14,7 @@ const HELP = [
   ["Draw", "on the sketch: arrows move (Shift: further), Space puts the brush down and lifts it, Enter closes a polygon, Esc takes the stroke back"],
   ["History", "Ctrl Z undo, Ctrl Shift Z redo"],
   ["View", "V split or over, F fit, + and - zoom, middle button or two fingers move"],
-  ["Style", "D dice"],
+  ["Place", "D dice: another place, and another light unless that is locked"],
   ["Files", "Ctrl S save the project, Ctrl O open"],
 ];
 

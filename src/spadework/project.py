@@ -57,6 +57,22 @@ class Base(_Part):
     ids: str
 
 
+class Drawn(_Part):
+    """A layer of the drawing. `ids`: runs as in `Base`, with `nothing` of `Layers` where it is empty."""
+
+    name: str
+    hidden: bool = False
+    locked: bool = False
+    ids: str
+
+
+class Layers(_Part):
+    """What the drawing is made of, the lowest layer first; the studio alone knows how they came about."""
+
+    nothing: int = Field(ge=0, le=255)
+    stack: tuple[Drawn, ...] = Field(min_length=1, max_length=64)
+
+
 class _Parts(_Part):
     format: Literal["spadework-project"]
     version: Literal[1]
@@ -65,6 +81,7 @@ class _Parts(_Part):
     strokes: tuple[Any, ...]
     style: Look
     ids: str | None = None
+    layers: Layers | None = None
 
 
 @dataclass(frozen=True)
@@ -127,9 +144,26 @@ class Project:
         return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale))
 
     def layers(self, engine: "Engine") -> bytes:
-        """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError."""
+        """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError.
+
+        The classes of every layer that was drawn stand in a group of its own.
+        """
         sketch, text = self.sketch(engine.palette), json.dumps(self.data)
-        return openraster.write(sketch, self.paint(engine), text)
+        return openraster.write(sketch, self.paint(engine), text, self.drawn(engine.palette))
+
+    def drawn(self, palette: Palette) -> list[openraster.Drawn]:
+        """The layers of the drawing, the lowest first; none if there is only one. Raises ValueError."""
+        layers = self.parts.layers
+        if layers is None:
+            return []
+        size = self.parts.base.height, self.parts.base.width
+        drawn = []
+        for layer in layers.stack:
+            ids = _unpacked(layer.ids, size)
+            there = ids != layers.nothing
+            LabelMap(np.where(there, ids, palette.ids()[0]), palette)  # raises for ids of no class
+            drawn.append(openraster.Drawn(layer.name, ids, there, layer.hidden, layer.locked))
+        return drawn
 
     def carried_by(self, picture: Picture) -> Picture:
         """The picture with the drawing in its PNG text."""

@@ -24,7 +24,7 @@ NAMELESS, PALE = (Path(__file__).parent / "access.js").read_text().split("// ---
 
 
 REACHABLE = """[...document.querySelectorAll("header [id], aside [id], #shelf [id]")].filter(
-  (e) => e.matches("button, input, select, #palette, #tools") && !e.matches(":disabled, [hidden]")
+  (e) => e.matches("button, input, select, #palette, #tools") && !e.closest(":disabled, [hidden]")
 ).map((e) => e.id)"""
 """What a person works with."""
 

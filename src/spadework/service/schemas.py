@@ -1,13 +1,16 @@
 """What travels over the wire, apart from sketches and pictures."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from spadework import __version__
 from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import MAX_SIDE, MIN_SIDE
+from spadework.openraster import Drawn
 from spadework.palette import Palette
 from spadework.translation import synonyms_of
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from spadework.service.opening import Opened
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+NOTHING = 254
+"""The id of a pixel where a layer is empty; no palette has it."""
+
 StyleName = Annotated[str, Field(pattern=r"^(seed:\d{1,10}|[0-9a-f]{16})$")]
 """A style is named `seed:7`, or by the id under which the service holds it."""
 
@@ -126,11 +132,20 @@ class FoundMoods(Wire):
     light: int
 
 
+class OpenedLayer(Wire):
+    """A layer of a map: `ids` as those of the map, NOTHING where the layer is empty."""
+
+    name: str
+    hidden: bool
+    locked: bool
+    ids: str
+
+
 class OpenedMap(Wire):
     """A map that was opened: `ids` of the model's classes, one byte per pixel, in base64.
 
     `palette`: what it was read with, one of `palettes`. `report`: sentences to be checked by a person; none
-    if nothing had to be done.
+    if nothing had to be done. `layers`: what it is made of, the lowest first, if that is told.
     """
 
     width: int
@@ -139,9 +154,10 @@ class OpenedMap(Wire):
     palette: str
     palettes: tuple[str, ...]
     report: tuple[str, ...]
+    layers: tuple[OpenedLayer, ...] = ()
 
     @classmethod
-    def of(cls, opened: "Opened") -> Self:
+    def of(cls, opened: "Opened", layers: Sequence[Drawn] = ()) -> Self:
         """As it travels."""
         height, width = opened.sketch.size
         return cls(
@@ -151,7 +167,14 @@ class OpenedMap(Wire):
             palette=opened.palette,
             palettes=tuple(Palette.names()),
             report=opened.report,
+            layers=tuple(map(_opened_layer, layers)),
         )
+
+
+def _opened_layer(drawn: Drawn) -> OpenedLayer:
+    ids = np.where(drawn.there, drawn.ids, np.uint8(NOTHING))
+    packed = b64encode(ids.tobytes()).decode()
+    return OpenedLayer(name=drawn.name, hidden=drawn.hidden, locked=drawn.locked, ids=packed)
 
 
 class OpenedFile(Wire):

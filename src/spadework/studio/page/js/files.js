@@ -103,7 +103,7 @@ export class Files {
 
   /**
    * A new page with a mood of its own.
-   * @param {{ids: Uint8Array, width: number, height: number, background?: number}} map
+   * @param {{ids: Uint8Array, width: number, height: number, background?: number, layers?: import("./layers.js").Layer[]}} map
    * @param {string} [name] of its file @param {boolean} [fresh] whether it can be had again at any time
    */
   async start(map, name = "Sketch", fresh = false) {

@@ -19,7 +19,7 @@ MODULES = {
 
 THINGS = [
     *("files", "memory", "content", "decoding", "palette", "picture", "raster", "exact", "labelmap"),
-    "openraster",
+    *("openraster", "psd"),
     *("examples", "translation", "blends", "encodings", "reading", "opening"),
 ]
 MEANING = [

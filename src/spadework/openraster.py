@@ -70,14 +70,7 @@ def write(sketch: LabelMap, photograph: Picture, project: str, drawn: Sequence[D
 
     `drawn`: the layers that the sketch is made of, the lowest first, if it is made of several.
     """
-    colors, names = sketch.palette.colors(), sketch.palette.name_of
-    groups = [
-        Group(each.name, tuple(_classes(each.ids, each.there, colors, names)), each.hidden, each.locked)
-        for each in drawn
-    ]
-    whole = np.ones(sketch.size, bool)
-    parts: list[Layer | Group] = [*(groups or _classes(sketch.ids, whole, colors, names))]
-    parts.append(Layer(PHOTOGRAPH, _opaque(photograph.pixels)))
+    parts = parts_of(sketch, photograph, drawn)
     layers = [layer for part in parts for layer in (part.layers if isinstance(part, Group) else (part,))]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
@@ -89,6 +82,19 @@ def write(sketch: LabelMap, photograph: Picture, project: str, drawn: Sequence[D
         file.writestr("Thumbnails/thumbnail.png", _thumbnail(photograph))
         file.writestr(PROJECT, project)
     return out.getvalue()
+
+
+def parts_of(sketch: LabelMap, photograph: Picture, drawn: Sequence[Drawn]) -> list[Layer | Group]:
+    """What a file of layers is made of, the lowest first: a group for every layer that was drawn, or else the
+    classes of the sketch; the photograph on top."""
+    colors, names = sketch.palette.colors(), sketch.palette.name_of
+    groups = [
+        Group(each.name, tuple(_classes(each.ids, each.there, colors, names)), each.hidden, each.locked)
+        for each in drawn
+    ]
+    whole = np.ones(sketch.size, bool)
+    classes = groups or _classes(sketch.ids, whole, colors, names)
+    return [*classes, Layer(PHOTOGRAPH, _opaque(photograph.pixels))]
 
 
 def is_openraster(data: bytes) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spadework import openraster
+from spadework import openraster, psd
 from spadework.decoding import UNREADABLE
 from spadework.labelmap import LabelMap
 from spadework.palette import Palette
@@ -150,6 +150,10 @@ class Project:
         """
         sketch, text = self.sketch(engine.palette), json.dumps(self.data)
         return openraster.write(sketch, self.paint(engine), text, self.drawn(engine.palette))
+
+    def psd(self, engine: "Engine") -> bytes:
+        """The same as a Photoshop file, without the project in it. Raises ValueError."""
+        return psd.write(self.sketch(engine.palette), self.paint(engine), self.drawn(engine.palette))
 
     def drawn(self, palette: Palette) -> list[openraster.Drawn]:
         """The layers of the drawing, the lowest first; none if there is only one. Raises ValueError."""

@@ -49,7 +49,7 @@ def test_a_saved_picture_is_the_drawing(open_studio: OpenStudio, tmp_path: Path)
 
 
 def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
-    """Paint from outside, undo, a mood, close the tab, reopen, export, open the export: the same picture."""
+    """Paint from outside, undo, layers, a mood, close the tab, reopen, export, reopen: the same picture."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     studio = Studio(context.new_page(), server.url)
     studio.choose("brush", "tree")
@@ -58,16 +58,37 @@ def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
     studio.page.keyboard.press("Control+z")
     assert studio.js("studio.sheet.strokes.length") == 1
     assert studio.ids[151, 2] == studio.id_of("tree")
+    below = studio.ids
+    studio.page.click("#layer-add")
+    studio.choose("ellipse", "rock")
+    studio.drag((200, 170), (260, 210))
+    studio.choose("shift")
+    for _ in range(2):
+        studio.page.keyboard.press("Shift+ArrowRight")
+    studio.page.keyboard.press("Control+z")  # both steps: they were one move
+    studio.page.keyboard.press("Control+Shift+z")
+    studio.page.click("#layer-copy")
+    studio.page.click("#layer-flip")
+    studio.page.get_by_label("Lock Background").click()
+    rocks = studio.ids == studio.id_of("rock")
+    assert rocks[190, 262]
+    assert rocks[190, 384 - 1 - 262]
+    assert (studio.ids[~rocks] == below[~rocks]).all()
+    studio.seed(5)
     assert "night" in studio.moods()
     studio.page.locator(".mood", has_text="night").click()
     studio.settle()
+    assert studio.js("studio.style.seed") == 5
     ids, photo = studio.ids, studio.photo
+    history = studio.js("studio.sheet.strokes.length")
     studio.page.close(run_before_unload=True)
 
     again = Studio(context.new_page(), server.url)
     assert (again.ids == ids).all()
     assert (again.photo == photo).all()
+    assert again.js("studio.sheet.strokes.length") == history
     (tmp_path / "day.png").write_bytes(again.saved("save-photo"))
+    assert (Picture.read(tmp_path / "day.png").pixels == photo).all()
     again.page.click("#new")
     again.page.click("#new-create")
     again.settle()
@@ -75,6 +96,15 @@ def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
     again.settle()
     assert (again.ids == ids).all()
     assert (again.photo == photo).all()
+    names = again.page.locator("#layer-list .name").all_inner_texts()
+    assert names == ["Middle 2", "Middle", "Background"]
+    for _ in range(history):
+        again.page.keyboard.press("Control+z")
+    assert again.page.locator("#undo").is_disabled()
+    for _ in range(history):
+        again.page.keyboard.press("Control+Shift+z")
+    assert (again.ids == ids).all()
+    again.settle()
     assert [*studio.trouble, *again.trouble] == []
     context.close()
 

@@ -10,16 +10,17 @@ import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from PIL import Image
 
+from spadework import psd
 from spadework.candidates import obedience
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import LabelMap
-from spadework.openraster import MIMETYPE
+from spadework.openraster import MIMETYPE as ORA
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.limits import Limits, Refusal
 from spadework.service.opening import Segmenter
-from spadework.service.schemas import PaintQuery, PictureQuery, SketchSize
+from spadework.service.schemas import LayersQuery, PaintQuery, PictureQuery, SketchSize
 from spadework.service.styles import Styles
 from spadework.service.worker import Worker
 
@@ -80,11 +81,12 @@ def offer_pictures(app: FastAPI, engine: Engine, worker: Worker, limits: Limits)
         return await asyncio.wrap_future(worker.submit("pictures", work))
 
     @app.post("/api/layers")
-    async def layers(request: Request) -> Response:
-        """A project -> an OpenRaster file: every class a layer, the photograph on top."""
+    async def layers(request: Request, query: Annotated[LayersQuery, Query()]) -> Response:
+        """A project -> an OpenRaster or Photoshop file: every class a layer, the photograph on top."""
         project = await drawing(request)
-        data = await asyncio.wrap_future(worker.submit("pictures", partial(project.layers, engine)))
-        return Response(data, media_type=MIMETYPE.decode())
+        write, kind = (project.psd, psd.MIMETYPE) if query.form == "psd" else (project.layers, ORA.decode())
+        data = await asyncio.wrap_future(worker.submit("pictures", partial(write, engine)))
+        return Response(data, media_type=kind)
 
 
 def sketch_of(data: bytes, size: SketchSize, engine: Engine, limits: Limits) -> LabelMap:

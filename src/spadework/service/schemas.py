@@ -12,6 +12,7 @@ from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import MAX_SIDE, MIN_SIDE
 from spadework.openraster import Drawn
 from spadework.palette import Palette
+from spadework.psd import can_write
 from spadework.translation import synonyms_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class ModelInfo(Wire):
     styles: bool
     photo_styles: bool
     photo_labels: bool
+    psd: bool
     palette: str
     classes: tuple[ClassInfo, ...]
 
@@ -89,6 +91,7 @@ class ModelInfo(Wire):
             styles=card.generator.z_dim is not None,
             photo_styles=card.encoder is not None,
             photo_labels=photo_labels,
+            psd=can_write(),
             palette=palette.name,
             classes=tuple(classes),
         )
@@ -249,6 +252,12 @@ class PictureQuery(Wire):
 
     form: Literal["png", "webp", "jpeg"] = "png"
     scale: int = Field(default=1, ge=1, le=2)
+
+
+class LayersQuery(Wire):
+    """For which programs a file of layers is: Krita and GIMP, or Photoshop."""
+
+    form: Literal["ora", "psd"] = "ora"
 
 
 class Start(Wire):

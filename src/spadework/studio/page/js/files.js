@@ -31,6 +31,7 @@ export class Files {
       open: (project, name) => this.openProject(project, name),
       takeStyle: (file) => shelf.takePhoto(file),
     });
+    $("save-psd").hidden = !model.psd;
     this.#listen();
     this.#offerShapes();
   }
@@ -49,7 +50,7 @@ export class Files {
       if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
-    const jobs = { "save-photo": () => this.savePhoto("png"), "save-webp": () => this.savePhoto("webp"), "save-jpeg": () => this.savePhoto("jpeg"), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers(), "save-project": () => this.saveProject() };
+    const jobs = { "save-photo": () => this.savePhoto("png"), "save-webp": () => this.savePhoto("webp"), "save-jpeg": () => this.savePhoto("jpeg"), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers("ora"), "save-psd": () => this.saveLayers("psd"), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();
@@ -187,9 +188,9 @@ export class Files {
     download(await response.blob(), `${this.name}.labels.png`);
   }
 
-  /** For Krita and GIMP. */
-  async saveLayers() {
-    download(await (await send("/api/layers", this.text)).blob(), `${this.name}.ora`);
+  /** For Krita and GIMP, or for Photoshop. @param {"ora" | "psd"} form */
+  async saveLayers(form) {
+    download(await (await send(`/api/layers?${query({ form })}`, this.text)).blob(), `${this.name}.${form}`);
   }
 
   get text() { return projectText(this.sheet, this.style, this.palette); }

@@ -26,7 +26,7 @@ export function listenToKeys(actions, tools) {
     if (busy(event)) return;
     const name = `${event.ctrlKey || event.metaKey ? "ctrl+" : ""}${event.shiftKey && event.ctrlKey ? "shift+" : ""}${event.key.toLowerCase()}`;
     const tool = TOOLS.find(({ key }) => key === name);
-    if (tool) tools.choose(tool.name);
+    if (tool) tools.use(tool.name);
     else if (/^\d$/.test(name)) tools.palette.chooseDigit(name);
     else if (actions[name]) actions[name]();
     else return;

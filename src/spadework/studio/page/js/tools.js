@@ -47,7 +47,7 @@ export class Tools extends EventTarget {
     for (const { name, title, key } of TOOLS) {
       const label = `${title} (${key.toUpperCase()})`;
       const button = make("button", { id: `tool-${name}`, className: "icon", title: label, ariaLabel: title }, icon(name));
-      button.onclick = () => this.choose(name);
+      button.onclick = () => this.use(name);
       $("tools").append(button);
     }
     input("size").oninput = () => this.#showSize();
@@ -73,6 +73,12 @@ export class Tools extends EventTarget {
     this.tool = this.lent;
     this.lent = null;
     $("panes").dataset.tool = this.tool;
+  }
+
+  /** A person takes a tool; arrow keys are for the layer at once. @param {string} name */
+  use(name) {
+    this.choose(name);
+    if (name === "shift") $("sketch").focus({ preventScroll: true });
   }
 
   /** @param {string} name */

@@ -1,5 +1,7 @@
 """An artist's day, from end to end: what was made can be gone on with, tomorrow and elsewhere."""
 
+import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Server, Studio
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pyora import Project as Ora
 from typer.testing import CliRunner
 
@@ -107,6 +109,31 @@ def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
     again.settle()
     assert [*studio.trouble, *again.trouble] == []
     context.close()
+
+
+def test_a_time_lapse_plays_the_strokes_again(studio: Studio) -> None:
+    studio.page.click("#save")
+    studio.page.click("#save-film")
+    expect(studio.page.locator("#toast")).to_contain_text("no stroke to play again")
+    studio.choose("brush", "tree")
+    for n in range(100):
+        studio.js("studio.tools.down({x: 10 + 3.5 * a, y: 60})", n)
+        studio.js("studio.tools.up()")
+    studio.page.click("#layer-add")
+    studio.settle()
+    began = time.monotonic()
+    film = Image.open(io.BytesIO(studio.saved("save-film")))
+    assert time.monotonic() - began < 30
+    assert film.format == "GIF"
+    assert 50 <= film.n_frames <= 61
+    film.seek(film.n_frames - 1)
+    last = np.asarray(film.convert("RGB"))
+    side = (last.shape[1] - 6) // 2
+    tree = Palette.load("landscape").colors()[studio.id_of("tree")]
+    row = last[round(60 / 256 * last.shape[0]), 10 : side - 10].astype(int)
+    assert (np.abs(row - tree).max(1) < 12).mean() > 0.9
+    photo = np.asarray(Image.fromarray(studio.photo).resize((side, last.shape[0])))
+    assert np.abs(last[:, -side:].astype(int).mean((0, 1)) - photo.mean((0, 1))).max() < 15
 
 
 def test_layers_go_to_another_program_and_come_back(open_studio: OpenStudio, tmp_path: Path) -> None:

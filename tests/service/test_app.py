@@ -344,6 +344,21 @@ def test_moods_are_shown_in_the_place_that_is_used(client: TestClient, engine: F
     assert 0 <= found["light"] < TRIED
 
 
+def test_a_film_shows_every_sketch(client: TestClient, engine: FakeEngine) -> None:
+    film = client.post("/api/film", params={**SIZE, "seed": 40}, content=RAW + bytes(2400) + RAW)
+    image = Image.open(io.BytesIO(film.content))
+    assert (image.format, image.n_frames) == ("GIF", 3)
+    assert film.headers["content-type"] == "image/gif"
+    assert {seed for _, seed, _ in engine.asked} == {40}
+    assert len({style.z.tobytes() for _, _, style in engine.asked if style}) == 1  # one light
+    image.seek(1)
+    pixels = np.asarray(image.convert("RGB"))
+    assert (pixels[50, 50] == engine.palette.colors()[0]).all()
+    assert np.abs(pixels[50, -50].astype(int) - 40).max() < 4
+    for size, content in ((SIZE, RAW[:-1]), (SIZE, b""), ({}, RAW)):
+        problem(client.post("/api/film", params=size, content=content), 422)
+
+
 @pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
 @pytest.mark.parametrize("scale", [1, 2])
 def test_a_picture_to_keep_of_any_kind(tmp_path: Path, form: str, scale: int) -> None:

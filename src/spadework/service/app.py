@@ -71,7 +71,7 @@ def create_app(
     _explain_errors(app)
     _offer_facts(app, engine, segmenter is not None)
     offer_painting(app, engine, worker, styles, limits, segmenter)
-    offer_pictures(app, engine, worker, limits)
+    offer_pictures(app, engine, worker, styles, limits)
     _offer_labels(app, engine, worker, limits, segmenter)
     _offer_styles(app, engine, worker, styles, limits)
     return app

@@ -108,9 +108,11 @@ SHOWN = ("clear noon", "soft day", "golden hour", "sunset", "snow light", "mist"
 """As the day goes."""
 
 
-def small_picture(engine: Engine, sketch: LabelMap, seed: int, style: Style) -> Picture:
-    """The sketch in a seed's place and a style, SHORT pixels on its short side."""
-    height, width = (max(4, round(side * SHORT / min(sketch.size))) for side in sketch.size)
+def small_picture(
+    engine: Engine, sketch: LabelMap, seed: int, style: Style | None, short: int = SHORT
+) -> Picture:
+    """The sketch in a seed's place and a style, about `short` pixels on its short side."""
+    height, width = (max(4, round(side * short / min(sketch.size))) for side in sketch.size)
     size = painting_size(sketch.size, engine.card.generator, (height, width))
     return engine.paint(sketch.resize(size), seed, style, size)
 

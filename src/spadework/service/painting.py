@@ -18,11 +18,12 @@ from spadework.labelmap import LabelMap
 from spadework.openraster import MIMETYPE as ORA
 from spadework.picture import Picture
 from spadework.project import Project
+from spadework.service.film import Film, sketches_of
 from spadework.service.limits import Limits, Refusal
 from spadework.service.opening import Segmenter
 from spadework.service.schemas import LayersQuery, PaintQuery, PictureQuery, SketchSize
 from spadework.service.styles import Styles
-from spadework.service.worker import Worker
+from spadework.service.worker import Stale, Worker
 
 FAST = 1
 """The zlib level of pictures on their way to a page: a few per cent larger, several times faster."""
@@ -62,8 +63,8 @@ def offer_painting(
         return await asyncio.wrap_future(worker.submit(query.client, work, query.live))
 
 
-def offer_pictures(app: FastAPI, engine: Engine, worker: Worker, limits: Limits) -> None:
-    """`/api/picture` and `/api/layers`: a project -> a file to keep."""
+def offer_pictures(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, limits: Limits) -> None:
+    """`/api/picture` and `/api/layers`: a project -> a file to keep; `/api/film`: sketches -> a GIF."""
 
     async def drawing(request: Request, scale: int = 1) -> Project:
         project = Project.from_text((await request.body()).decode("utf-8", "replace"))
@@ -79,6 +80,22 @@ def offer_pictures(app: FastAPI, engine: Engine, worker: Worker, limits: Limits)
             return _file(project.paint(engine, query.scale), query.form)
 
         return await asyncio.wrap_future(worker.submit("pictures", work))
+
+    @app.post("/api/film")
+    async def film(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
+        """Raw ids of some sketches -> a GIF of them, painted one by one, so that nobody waits for all."""
+        size = query.height or 0, query.width or 0
+        if not size[0] * size[1]:
+            raise Refusal(422, "Sketches came without a size", "Give width and height.")
+        sketches = sketches_of(await request.body(), size, engine)
+        style = styles.wanted(query, engine, sketches[-1])
+        work = Film(engine, sketches, query.seed)
+        while not work.done:
+            if await request.is_disconnected():
+                raise Stale
+            await asyncio.wrap_future(worker.submit(query.client, partial(work.step, style)))
+        data = await asyncio.wrap_future(worker.submit(query.client, work.gif))
+        return Response(data, media_type="image/gif")
 
     @app.post("/api/layers")
     async def layers(request: Request, query: Annotated[LayersQuery, Query()]) -> Response:

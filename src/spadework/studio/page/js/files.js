@@ -1,6 +1,7 @@
 // In and out: label maps, projects, photographs, the clipboard, examples, new sheets.
 
 import { Problem, ask, query, send } from "./api.js";
+import { saveFilm } from "./film.js";
 import { $, attempt, dialog, download, input, make, press } from "./page.js";
 import { Opening, readLabels } from "./opening.js";
 import { projectText, readProject } from "./project.js";
@@ -50,7 +51,7 @@ export class Files {
       if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
-    const jobs = { "save-photo": () => this.savePhoto("png"), "save-webp": () => this.savePhoto("webp"), "save-jpeg": () => this.savePhoto("jpeg"), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers("ora"), "save-psd": () => this.saveLayers("psd"), "save-project": () => this.saveProject() };
+    const jobs = { "save-photo": () => this.savePhoto("png"), "save-webp": () => this.savePhoto("webp"), "save-jpeg": () => this.savePhoto("jpeg"), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers("ora"), "save-film": () => saveFilm(this.sheet, this.style, this.name), "save-psd": () => this.saveLayers("psd"), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();

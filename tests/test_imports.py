@@ -20,7 +20,7 @@ MODULES = {
 THINGS = [
     *("files", "memory", "content", "decoding", "palette", "picture", "raster", "demands", "exact"),
     "labelmap",
-    "openraster",
+    *("openraster", "psd"),
     *("examples", "translation", "nearest", "blends", "segments", "encodings", "reading", "opening"),
 ]
 MEANING = [

@@ -11,7 +11,7 @@ from PIL import Image
 from pyora import Project as Ora
 
 from spadework.labelmap import LabelMap
-from spadework.openraster import PHOTOGRAPH, is_openraster, labels_of, project_of, write
+from spadework.openraster import PHOTOGRAPH, Drawn, groups_of, is_openraster, labels_of, project_of, write
 from spadework.palette import Palette
 from spadework.picture import Picture
 
@@ -69,6 +69,49 @@ def test_what_another_program_has_painted_comes_back(file: Path, tmp_path: Path)
     assert is_openraster(data)
     assert (ids(data) == expected).all()
     assert project_of(data) is None
+
+
+def drawn() -> list[Drawn]:
+    """Sky and sea, trees over them, and rocks that are hidden."""
+    below, above = np.zeros_like(IDS), np.full_like(IDS, 254)
+    below[20:] = 11
+    above[10:30, 10:20] = 4
+    rocks = np.where(above == 4, 9, above)
+    return [
+        Drawn("Background", below, np.ones(IDS.shape, bool), locked=True),
+        Drawn("Middle", above, above != 254),
+        Drawn("Foreground", rocks, rocks != 254, hidden=True),
+    ]
+
+
+def test_drawn_layers_are_groups(tmp_path: Path) -> None:
+    """Another implementation sees them, and those of a file that it has saved are found again."""
+    below, above, _ = drawn()
+    seen = np.where(above.there, above.ids, below.ids)
+    path = tmp_path / "lake.ora"
+    path.write_bytes(write(LabelMap(seen, PALETTE), PHOTO, PROJECT, drawn()))
+    assert (ids(path.read_bytes()) == seen).all()
+    opened = Ora.load(str(path))
+    groups = {each.name: [layer.name for layer in each.children] for each in opened.children[1:]}
+    assert groups == {"Foreground": ["rock"], "Middle": ["tree"], "Background": ["sea", "sky"]}
+    merged = np.asarray(opened.get_image_data(use_original=False).convert("RGB"))
+    assert (merged == PHOTO.pixels).all()
+    patch = Image.new("RGBA", (10, 8), (*map(int, PALETTE.colors()[5]), 255))
+    opened.add_layer(patch, path="bush", offsets=(30, 2))
+    opened.save(str(tmp_path / "edited.ora"))
+    for file, loose in ((path, []), (tmp_path / "edited.ora", ["bush"])):
+        found = groups_of(file.read_bytes())
+        names = [group.name for group, _ in found]
+        assert names == ["Background", "Middle", "Foreground", *loose]
+        assert [group.hidden for group, _ in found][:3] == [False, False, True]
+        for (_, sheet), each in zip(found, drawn(), strict=False):
+            assert ((sheet[..., 3] > 0) == each.there).all()
+            assert (sheet[each.there][:, :3] == PALETTE.colors()[each.ids[each.there]]).all()
+    assert [group.locked for group, _ in groups_of(path.read_bytes())] == [True, False, False]
+
+
+def test_a_file_without_groups_has_none(file: Path) -> None:
+    assert groups_of(file.read_bytes()) == []
 
 
 @pytest.mark.parametrize(("x", "y"), [(-4, -3), (44, 36), (-100, 0), (0, 100)])

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from spadework.cli import app
 from spadework.engine import Engine
 from spadework.labelmap import LabelMap
+from spadework.openraster import groups_of
 from spadework.picture import Picture
 from spadework.project import Project, project_in
 
@@ -60,6 +61,30 @@ def test_values_and_blends_of_styles(engine: Engine) -> None:
     np.testing.assert_array_equal(style.z, expected.z)
 
 
+def layers(**changes: Any) -> dict[str, Any]:
+    """Two layers that come to IDS."""
+    above = np.where(IDS == 11, 11, 254)
+    stack = [
+        {"key": 1, "name": "Background", "hidden": False, "locked": True, "ids": runs(IDS)},
+        {"key": 2, "name": "Sea", "hidden": False, "locked": False, "ids": runs(above)},
+    ]
+    return {"nothing": 254, "stack": stack, "strokes": [], "undone": [], **changes}
+
+
+def test_layers_of_a_drawing(engine: Engine) -> None:
+    one = Project.from_text(json.dumps(project(layers=layers())))
+    background, sea = one.drawn(engine.palette)
+    assert (background.name, background.locked, sea.name) == ("Background", True, "Sea")
+    assert background.there.all()
+    assert (sea.there == (IDS == 11)).all()
+    assert Project.from_text(json.dumps(project())).drawn(engine.palette) == []
+    names = [group.name for group, _ in groups_of(one.layers(engine))]
+    assert names == ["Background", "Sea"]
+    wrong = layers(stack=[{"name": "Sea", "ids": "99*3456"}])
+    with pytest.raises(ValueError, match="id 99"):
+        Project.from_text(json.dumps(project(layers=wrong))).drawn(engine.palette)
+
+
 BAD = [
     ("{", "damaged"),
     ("[]", "no studio project"),
@@ -72,6 +97,7 @@ BAD = [
     (json.dumps(project(ids="sky*5")), "do not fill"),
     (json.dumps(project(ids=runs(np.full_like(IDS, 99)))), "id 99"),
     (json.dumps(project(ids=None)), "older studio"),
+    (json.dumps(project(layers=layers(stack=[]))), "at layers.stack"),
     (json.dumps(project(style={"mood": {"z": [0.5, 0.5]}})), "another model"),
 ]
 

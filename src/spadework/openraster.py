@@ -1,12 +1,15 @@
 """OpenRaster files (.ora), which Krita and GIMP open: every class a layer, the photograph on top.
 
+Layers that were drawn are groups, each with the classes in it.
+
 The format: https://www.openraster.org/baseline/file-layout-spec.html
 """
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from xml.etree import ElementTree
 
 import numpy as np
@@ -41,19 +44,57 @@ class Layer:
     visible: bool = True
 
 
-def write(sketch: LabelMap, photograph: Picture, project: str) -> bytes:
-    """An .ora file of a sketch (H, W), its photograph of the same size and its project."""
-    layers = [*_classes(sketch), Layer(PHOTOGRAPH, _opaque(photograph.pixels))]
+@dataclass(frozen=True)
+class Drawn:
+    """A layer of a drawing: `ids` (H, W) of classes where it is `there` (H, W), and empty elsewhere."""
+
+    name: str
+    ids: NDArray[np.uint8]
+    there: NDArray[np.bool_]
+    hidden: bool = False
+    locked: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Layers that belong together, the lowest first."""
+
+    name: str
+    layers: tuple[Layer, ...]
+    hidden: bool = False
+    locked: bool = False
+
+
+def write(sketch: LabelMap, photograph: Picture, project: str, drawn: Sequence[Drawn] = ()) -> bytes:
+    """An .ora file of a sketch (H, W), its photograph of the same size and its project.
+
+    `drawn`: the layers that the sketch is made of, the lowest first, if it is made of several.
+    """
+    parts = parts_of(sketch, photograph, drawn)
+    layers = [layer for part in parts for layer in (part.layers if isinstance(part, Group) else (part,))]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(zipfile.ZipInfo("mimetype"), MIMETYPE)  # first, and not compressed
-        file.writestr("stack.xml", _stack(layers, sketch.size))
+        file.writestr("stack.xml", _stack(parts, sketch.size))
         for n, layer in enumerate(layers):
             file.writestr(f"data/{n}.png", _png(layer.pixels))
         file.writestr("mergedimage.png", _png(layers[-1].pixels))
         file.writestr("Thumbnails/thumbnail.png", _thumbnail(photograph))
         file.writestr(PROJECT, project)
     return out.getvalue()
+
+
+def parts_of(sketch: LabelMap, photograph: Picture, drawn: Sequence[Drawn]) -> list[Layer | Group]:
+    """What a file of layers is made of, the lowest first: a group for every layer that was drawn, or else the
+    classes of the sketch; the photograph on top."""
+    colors, names = sketch.palette.colors(), sketch.palette.name_of
+    groups = [
+        Group(each.name, tuple(_classes(each.ids, each.there, colors, names)), each.hidden, each.locked)
+        for each in drawn
+    ]
+    whole = np.ones(sketch.size, bool)
+    classes = groups or _classes(sketch.ids, whole, colors, names)
+    return [*classes, Layer(PHOTOGRAPH, _opaque(photograph.pixels))]
 
 
 def is_openraster(data: bytes) -> bool:
@@ -71,40 +112,98 @@ def labels_of(data: bytes) -> bytes:
     """The visible label layers laid over each other, as a PNG. Raises ValueError."""
     with _opened(data) as file:
         root = _parsed(_member(file, "stack.xml"))
-        width, height = (_whole(root.get(side)) for side in "wh")
-        if not (0 < width <= 8192 and 0 < height <= 8192):
-            raise ValueError(f"the file has a sheet of {width}x{height} pixels: give 4 to 8192 a side")
-        sheet = np.zeros((height, width, 4), np.uint8)
-        for layer in _layers(file, root.find("stack")):
-            _lay(sheet, layer)
+        sheet = _sheet(_size(root), _layers(file, root.find("stack")))
     return _png(sheet if (sheet[..., 3] < 255).any() else sheet[..., :3])
 
 
-def _classes(sketch: LabelMap) -> Iterator[Layer]:
-    """A layer for every class that the sketch has."""
-    colors = sketch.palette.colors()
-    for id in map(int, np.unique(sketch.ids)):
-        here = sketch.ids == id
+def groups_of(data: bytes) -> list[tuple[Group, Rgba]]:
+    """The groups of a file, the lowest first, each with its visible layers laid over each other (H, W, 4).
+
+    Loose layers between two groups are one. None if the file has no group. Raises ValueError.
+    """
+    with _opened(data) as file:
+        root = _parsed(_member(file, "stack.xml"))
+        size, stack = _size(root), root.find("stack")
+        if stack is None or stack.find("stack") is None:
+            return []
+        found: list[tuple[Group, Rgba]] = []
+        for loose, elements in groupby(reversed(stack), _loose):
+            if loose:
+                shelf = ElementTree.Element("stack")
+                shelf.extend(reversed(list(elements)))
+                elements = [shelf] if any(_counts(element) for element in shelf) else []
+            for element in elements:
+                layers = tuple(_layers(file, element))
+                name = element.get("name") or (layers[0].name if layers else "Layer")
+                locked = element.get("edit-locked") == "true"
+                group = Group(name, layers, element.get("visibility") == "hidden", locked)
+                found.append((group, _sheet(size, layers)))
+        return found
+
+
+def _loose(element: ElementTree.Element) -> bool:
+    """Whether it stands in no group."""
+    return element.tag != "stack"
+
+
+def _classes(
+    ids: NDArray[np.uint8],
+    there: NDArray[np.bool_],
+    colors: NDArray[np.uint8],
+    name_of: Callable[[int], str],
+) -> Iterator[Layer]:
+    """A layer for every class that there is."""
+    for id in map(int, np.unique(ids[there])):
+        here = (ids == id) & there
         pixels = np.zeros((*here.shape, 4), np.uint8)
         pixels[here] = (*colors[id], 255)
-        yield Layer(sketch.palette.name_of(id), pixels)
+        yield Layer(name_of(id), pixels)
 
 
-def _stack(layers: list[Layer], size: tuple[int, int]) -> bytes:
-    """stack.xml: the uppermost layer first."""
+def _stack(parts: list[Layer | Group], size: tuple[int, int]) -> bytes:
+    """stack.xml: the uppermost layer first, `data/N.png` counted from the lowest."""
     image = ElementTree.Element("image", version="0.0.3", w=str(size[1]), h=str(size[0]))
     stack = ElementTree.SubElement(image, "stack", name="root")
-    for n, layer in reversed(list(enumerate(layers))):
-        place = {"src": f"data/{n}.png", "x": str(layer.x), "y": str(layer.y)}
-        look = {"opacity": "1.0", "visibility": "visible", "composite-op": "svg:src-over"}
-        ElementTree.SubElement(stack, "layer", {"name": layer.name, **place, **look})
+    n = sum(len(part.layers) if isinstance(part, Group) else 1 for part in parts)
+    for part in reversed(parts):
+        inside = stack
+        if isinstance(part, Group):
+            seen = {"visibility": "hidden" if part.hidden else "visible", "opacity": "1.0"}
+            locked = {"edit-locked": "true"} if part.locked else {}
+            inside = ElementTree.SubElement(stack, "stack", {"name": part.name, **seen, **locked})
+        for layer in reversed(part.layers if isinstance(part, Group) else (part,)):
+            n -= 1
+            place = {"src": f"data/{n}.png", "x": str(layer.x), "y": str(layer.y)}
+            look = {"opacity": "1.0", "visibility": "visible", "composite-op": "svg:src-over"}
+            ElementTree.SubElement(inside, "layer", {"name": layer.name, **place, **look})
     return ElementTree.tostring(image, "utf-8", xml_declaration=True)
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int]:
+    """(H, W) of the sheet."""
+    width, height = (_whole(root.get(side)) for side in "wh")
+    if not (0 < width <= 8192 and 0 < height <= 8192):
+        raise ValueError(f"the file has a sheet of {width}x{height} pixels: give 4 to 8192 a side")
+    return height, width
+
+
+def _sheet(size: tuple[int, int], layers: Iterable[Layer]) -> Rgba:
+    """(H, W, 4): the layers laid over each other, the lowest first."""
+    sheet = np.zeros((*size, 4), np.uint8)
+    for layer in layers:
+        _lay(sheet, layer)
+    return sheet
+
+
+def _counts(element: ElementTree.Element) -> bool:
+    """Whether a layer or a stack is seen, and is labels."""
+    return element.get("visibility") != "hidden" and element.get("name") != PHOTOGRAPH
 
 
 def _layers(file: zipfile.ZipFile, stack: ElementTree.Element | None) -> Iterator[Layer]:
     """The visible label layers of a stack and of those inside it, the lowest first."""
     for element in reversed(stack if stack is not None else []):
-        if element.get("visibility") == "hidden" or element.get("name") == PHOTOGRAPH:
+        if not _counts(element):
             continue
         if element.tag == "stack":
             yield from _layers(file, element)

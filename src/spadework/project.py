@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spadework import openraster
+from spadework import openraster, psd
 from spadework.decoding import UNREADABLE
 from spadework.labelmap import LabelMap
 from spadework.palette import Palette
@@ -58,6 +58,22 @@ class Base(_Part):
     ids: str
 
 
+class Drawn(_Part):
+    """A layer of the drawing. `ids`: runs as in `Base`, with `nothing` of `Layers` where it is empty."""
+
+    name: str
+    hidden: bool = False
+    locked: bool = False
+    ids: str
+
+
+class Layers(_Part):
+    """What the drawing is made of, the lowest layer first; the studio alone knows how they came about."""
+
+    nothing: int = Field(ge=0, le=255)
+    stack: tuple[Drawn, ...] = Field(min_length=1, max_length=64)
+
+
 class _Parts(_Part):
     format: Literal["spadework-project"]
     version: Literal[1]
@@ -66,6 +82,7 @@ class _Parts(_Part):
     strokes: tuple[Any, ...]
     style: Look
     ids: str | None = None
+    layers: Layers | None = None
 
 
 @dataclass(frozen=True)
@@ -134,15 +151,37 @@ class Project:
             return style
         return style.blend(_style(look.other, engine, sketch), look.blend)
 
-    def paint(self, engine: "Engine") -> Picture:
-        """The picture of the drawing, which carries the drawing. Raises ValueError."""
+    def paint(self, engine: "Engine", upscale: int = 1) -> Picture:
+        """The picture of the drawing, `upscale` times as large, carrying the drawing. Raises ValueError."""
         sketch = self.sketch(engine.palette)
-        return self.carried_by(engine.paint(sketch, self.seed, self.style(engine, sketch)))
+        style = self.style(engine, sketch)
+        return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale))
 
     def layers(self, engine: "Engine") -> bytes:
-        """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError."""
+        """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError.
+
+        The classes of every layer that was drawn stand in a group of its own.
+        """
         sketch, text = self.sketch(engine.palette), json.dumps(self.data)
-        return openraster.write(sketch, self.paint(engine), text)
+        return openraster.write(sketch, self.paint(engine), text, self.drawn(engine.palette))
+
+    def psd(self, engine: "Engine") -> bytes:
+        """The same as a Photoshop file, without the project in it. Raises ValueError."""
+        return psd.write(self.sketch(engine.palette), self.paint(engine), self.drawn(engine.palette))
+
+    def drawn(self, palette: Palette) -> list[openraster.Drawn]:
+        """The layers of the drawing, the lowest first; none if there is only one. Raises ValueError."""
+        layers = self.parts.layers
+        if layers is None:
+            return []
+        size = self.parts.base.height, self.parts.base.width
+        drawn = []
+        for layer in layers.stack:
+            ids = _unpacked(layer.ids, size)
+            there = ids != layers.nothing
+            LabelMap(np.where(there, ids, palette.ids()[0]), palette)  # raises for ids of no class
+            drawn.append(openraster.Drawn(layer.name, ids, there, layer.hidden, layer.locked))
+        return drawn
 
     def carried_by(self, picture: Picture) -> Picture:
         """The picture with the drawing in its PNG text."""

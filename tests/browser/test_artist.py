@@ -1,5 +1,7 @@
 """An artist's day, from end to end: what was made can be gone on with, tomorrow and elsewhere."""
 
+import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Server, Studio
 from PIL import Image
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from pyora import Project as Ora
 from typer.testing import CliRunner
 
@@ -49,7 +51,7 @@ def test_a_saved_picture_is_the_drawing(open_studio: OpenStudio, tmp_path: Path)
 
 
 def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
-    """Paint from outside, undo, a mood, close the tab, reopen, export, open the export: the same picture."""
+    """Paint from outside, undo, layers, a mood, close the tab, reopen, export, reopen: the same picture."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     studio = Studio(context.new_page(), server.url)
     studio.choose("brush", "tree")
@@ -58,16 +60,37 @@ def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
     studio.page.keyboard.press("Control+z")
     assert studio.js("studio.sheet.strokes.length") == 1
     assert studio.ids[151, 2] == studio.id_of("tree")
+    below = studio.ids
+    studio.page.click("#layer-add")
+    studio.choose("ellipse", "rock")
+    studio.drag((200, 170), (260, 210))
+    studio.choose("shift")
+    for _ in range(2):
+        studio.page.keyboard.press("Shift+ArrowRight")
+    studio.page.keyboard.press("Control+z")  # both steps: they were one move
+    studio.page.keyboard.press("Control+Shift+z")
+    studio.page.click("#layer-copy")
+    studio.page.click("#layer-flip")
+    studio.page.get_by_label("Lock Background").click()
+    rocks = studio.ids == studio.id_of("rock")
+    assert rocks[190, 262]
+    assert rocks[190, 384 - 1 - 262]
+    assert (studio.ids[~rocks] == below[~rocks]).all()
+    studio.seed(5)
     assert "night" in studio.moods()
     studio.page.locator(".mood", has_text="night").click()
     studio.settle()
+    assert studio.js("studio.style.seed") == 5
     ids, photo = studio.ids, studio.photo
+    history = studio.js("studio.sheet.strokes.length")
     studio.page.close(run_before_unload=True)
 
     again = Studio(context.new_page(), server.url)
     assert (again.ids == ids).all()
     assert (again.photo == photo).all()
+    assert again.js("studio.sheet.strokes.length") == history
     (tmp_path / "day.png").write_bytes(again.saved("save-photo"))
+    assert (Picture.read(tmp_path / "day.png").pixels == photo).all()
     again.page.click("#new")
     again.page.click("#new-create")
     again.settle()
@@ -75,8 +98,42 @@ def test_a_day(browser: Browser, server: Server, tmp_path: Path) -> None:
     again.settle()
     assert (again.ids == ids).all()
     assert (again.photo == photo).all()
+    names = again.page.locator("#layer-list .name").all_inner_texts()
+    assert names == ["Middle 2", "Middle", "Background"]
+    for _ in range(history):
+        again.page.keyboard.press("Control+z")
+    assert again.page.locator("#undo").is_disabled()
+    for _ in range(history):
+        again.page.keyboard.press("Control+Shift+z")
+    assert (again.ids == ids).all()
+    again.settle()
     assert [*studio.trouble, *again.trouble] == []
     context.close()
+
+
+def test_a_time_lapse_plays_the_strokes_again(studio: Studio) -> None:
+    studio.page.click("#save")
+    studio.page.click("#save-film")
+    expect(studio.page.locator("#toast")).to_contain_text("no stroke to play again")
+    studio.choose("brush", "tree")
+    for n in range(100):
+        studio.js("studio.tools.down({x: 10 + 3.5 * a, y: 60})", n)
+        studio.js("studio.tools.up()")
+    studio.page.click("#layer-add")
+    studio.settle()
+    began = time.monotonic()
+    film = Image.open(io.BytesIO(studio.saved("save-film")))
+    assert time.monotonic() - began < 30
+    assert film.format == "GIF"
+    assert 50 <= film.n_frames <= 61
+    film.seek(film.n_frames - 1)
+    last = np.asarray(film.convert("RGB"))
+    side = (last.shape[1] - 6) // 2
+    tree = Palette.load("landscape").colors()[studio.id_of("tree")]
+    row = last[round(60 / 256 * last.shape[0]), 10 : side - 10].astype(int)
+    assert (np.abs(row - tree).max(1) < 12).mean() > 0.9
+    photo = np.asarray(Image.fromarray(studio.photo).resize((side, last.shape[0])))
+    assert np.abs(last[:, -side:].astype(int).mean((0, 1)) - photo.mean((0, 1))).max() < 15
 
 
 def test_layers_go_to_another_program_and_come_back(open_studio: OpenStudio, tmp_path: Path) -> None:

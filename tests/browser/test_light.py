@@ -1,6 +1,7 @@
 """Light and detail: what follows the sketch, what is chosen, what the dice changes."""
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +64,7 @@ def test_the_dice_of_a_lock_sends_another_seed_and_keeps_the_style(studio: Studi
 def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     asked: list[str] = []
     studio.page.on("request", lambda r: asked.append(r.url) if "-moods-4" in r.url else None)
+    assert studio.page.locator("#variations").get_attribute("title").endswith("each in a light of its own")
     studio.page.click("#variations")
     studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
     told = [dict(part.split("=") for part in url.split("?")[1].split("&")) for url in asked]
@@ -71,6 +73,7 @@ def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     studio.page.keyboard.press("Escape")
     studio.page.click("#lock")
     studio.settle()
+    assert studio.page.locator("#variations").get_attribute("title").endswith("in the same light")
     asked.clear()
     studio.page.click("#variations")
     studio.until("document.querySelectorAll('#variation-list .card.waiting').length === 0")
@@ -78,6 +81,54 @@ def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     told = [dict(part.split("=") for part in url.split("?")[1].split("&")) for url in asked]
     assert len({one["seed"] for one in told}) == 4
     assert len({one["style"] for one in told}) == 1
+
+
+def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
+    """A mood, typed seeds, the dice: what each sends, and what the page says of it."""
+    dice = studio.page.locator("#dice")
+    assert dice.get_attribute("title") == "Another place and another light (D)"
+    asked: list[str] = []
+    studio.page.on("request", lambda r: asked.append(r.url) if "/api/moods?" in r.url else None)
+    studio.seed(5)
+    assert studio.js("studio.style.mood.seed") == 5
+    studio.page.wait_for_timeout(1000)
+    studio.until("document.getElementById('moods').dataset.shown === 'true'")
+    studio.moods()
+    studio.page.locator(".mood", has_text="night").click()
+    studio.settle()
+    assert studio.js("studio.style.seed") == 5
+    assert studio.js("studio.style.mood.name") == "night"
+    studio.page.locator(".mood", has_text="clear noon").click()
+    studio.settle()
+    noon = studio.js("studio.style.query()")
+    assert noon["seed"] == 5
+    studio.page.click("#lock")
+    assert dice.get_attribute("title") == "Another place in the same light (D)"
+    dice.click()
+    studio.settle()
+    rolled = studio.js("studio.style.query()")
+    assert rolled["seed"] != 5
+    assert rolled["style"] == noon["style"]
+    with studio.page.expect_request("**/api/moods?*") as faces:  # of the new place
+        pass
+    assert f"seed={rolled['seed']}&" in faces.value.url
+    studio.page.click("#lock")
+    dice.click()
+    studio.settle()
+    assert studio.js("studio.style.seed === studio.style.mood.seed && !studio.style.mood.name")
+
+
+def test_a_photos_light_stays_where_it_is(studio: Studio, tmp_path: Path) -> None:
+    studio.seed(5)
+    Image.new("RGB", (60, 40), (250, 120, 40)).save(tmp_path / "dusk.png")
+    studio.page.set_input_files("#photo-file", tmp_path / "dusk.png")
+    studio.settle()
+    assert studio.js("studio.style.seed") == 5
+    assert studio.page.locator("#dice").get_attribute("title") == "Another place in the same light (D)"
+    studio.page.click("#dice")
+    studio.settle()
+    assert studio.js("studio.style.seed") != 5
+    assert studio.js("studio.style.mood.origin") == "photo dusk.png"
 
 
 @pytest.mark.skipif("not has_noise()", reason="the shipped model was trained before its noise was used")
@@ -149,11 +200,11 @@ def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
 
 
 def test_nobody_begins_in_the_dark(studio: Studio) -> None:
-    """A seed that is near black gives way to the one that the server names, unless it was chosen."""
+    """A light that is near black gives way to the one that the server names, unless it was chosen."""
 
     def other(route: Route) -> None:
         answer = route.fetch()
-        route.fulfill(response=answer, json={**answer.json(), "seed": 17})
+        route.fulfill(response=answer, json={**answer.json(), "light": 17})
 
     def look_again() -> None:
         studio.js("document.getElementById('moods').dataset.shown = ''")
@@ -165,7 +216,7 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     studio.page.route("**/api/moods*", other)
     first = studio.photo
     look_again()
-    assert studio.js("studio.style.query()") == {"seed": 17, "style": "seed:17"}
+    assert studio.js("studio.style.query()") == {"seed": 0, "style": "seed:17"}
     assert (studio.photo != first).any()
     studio.seed(3)
     look_again()

@@ -24,7 +24,7 @@ NAMELESS, PALE = (Path(__file__).parent / "access.js").read_text().split("// ---
 
 
 REACHABLE = """[...document.querySelectorAll("header [id], aside [id], #shelf [id]")].filter(
-  (e) => e.matches("button, input, select, #palette, #tools") && !e.matches(":disabled, [hidden]")
+  (e) => e.matches("button, input, select, #palette, #tools") && !e.closest(":disabled, [hidden]")
 ).map((e) => e.id)"""
 """What a person works with."""
 
@@ -53,7 +53,7 @@ def test_the_first_minute(studio: Studio) -> None:
 def test_a_slow_painter_sends_a_preview_first(studio: Studio) -> None:
     asked: list[str] = []
     studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
-    studio.js("studio.painter.fullMs = 1000")
+    studio.js("studio.painter.pace = 1")
     studio.click(100, 50)
     studio.settle()
     assert "short=128" in asked[0]
@@ -163,8 +163,13 @@ def test_four_variations_at_once(studio: Studio) -> None:
     studio.page.click("#variations")
     cards = studio.page.locator("#variation-list .card canvas[data-painted]")
     cards.nth(3).wait_for()
+    studio.settle()
     assert len({cards.nth(n).evaluate("(face) => face.toDataURL()") for n in range(4)}) == 4
-    seed = studio.page.locator("#variation-list .card").nth(1).inner_text().split()[-1]
+    obeyed = studio.page.locator("#variation-list .card small").all_inner_texts()
+    shares = [int(text.removesuffix("% as drawn")) for text in obeyed]
+    assert len(shares) == 4
+    assert shares == sorted(shares, reverse=True)
+    seed = studio.page.locator("#variation-list .card span").nth(1).inner_text().split()[-1]
     studio.page.locator("#variation-list .card").nth(1).click()
     expect(studio.page.locator("#seed")).to_have_value(seed)
     studio.settle()

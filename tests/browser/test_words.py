@@ -19,7 +19,9 @@ OpenStudio = Callable[..., Studio]
     ("size", "words"),
     [
         ((384, 256), "384 x 256: every pixel is painted"),
-        ((1536, 1024), "1536 x 1024: painted 384 x 256, enlarged 4 times"),
+        ((1536, 1024), "1536 x 1024: painted 384 x 256, doubled twice"),
+        ((768, 512), "768 x 512: painted 384 x 256, doubled"),
+        ((512, 512), "512 x 512: painted 256 x 256, doubled"),
         ((192, 128), "192 x 128: painted 384 x 256, made smaller"),
     ],
 )

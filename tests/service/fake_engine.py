@@ -21,7 +21,7 @@ class FakeEngine(Engine):
         self.started, self.go = threading.Event(), threading.Event()
         self.go.set()
 
-    def paint(self, ids: Any, seed: int = 0, style: Style | None = None, *_: Any) -> Picture:
+    def paint(self, ids: Any, seed: int = 0, style: Style | None = None, *_: Any, **more: Any) -> Picture:
         assert isinstance(ids, LabelMap)
         self.asked.append((ids.size, seed, style))
         self.started.set()

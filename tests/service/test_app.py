@@ -1,6 +1,7 @@
 """Sketches in, pictures out, and every refusal is a sentence with a remedy."""
 
 import io
+import json
 import re
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,7 +20,10 @@ from spadework.engine import MODELS, Engine
 from spadework.labelmap import LabelMap
 from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.project import Project
 from spadework.service.app import create_app
+from spadework.service.limits import Limits
+from spadework.service.moods import TRIED
 from spadework.studio import SKETCHES, create_studio
 
 HERE = "http://127.0.0.1:7420"
@@ -313,6 +317,72 @@ def test_varied_styles_lie_apart(client: TestClient, engine: FakeEngine) -> None
 def test_what_is_painted_of_a_size(client: TestClient, engine: FakeEngine) -> None:
     short = min(engine.card.generator.size)
     told = client.get("/api/size", params={"width": 8 * short, "height": 4 * short}).json()
-    assert told == {"width": 2 * short, "height": short}
+    assert told == {"width": 2 * short, "height": short, "doublings": 0}
     picture = client.post("/api/paint", params=SIZE, content=RAW)
     assert picture.headers["x-painted"] == "60x40"
+    assert picture.headers["x-enlarged"] == "1"
+
+
+def test_obedience_is_told_where_it_is_asked_for(client: TestClient, engine: FakeEngine) -> None:
+    query = {**SIZE, "seed": 5, "judged": True}  # a dark picture
+    assert "x-obedience" not in client.post("/api/paint", params=query, content=RAW).headers
+    rock = engine.palette.id_of("rock")
+    with TestClient(create_app(engine, segmenter=Darkness(engine.palette)), HERE) as able:
+        told = able.post("/api/paint", params=query, content=RAW).headers["x-obedience"]
+        assert float(told) == pytest.approx((rock == IDS).mean(), abs=1e-4)
+        assert "x-obedience" not in able.post("/api/paint", params={**SIZE, "seed": 5}, content=RAW).headers
+
+
+def test_moods_are_shown_in_the_place_that_is_used(client: TestClient, engine: FakeEngine) -> None:
+    query = {**SIZE, "seed": 77, "light": 3}
+    found = client.post("/api/moods", params=query, content=RAW).json()
+    assert {seed for _, seed, _ in engine.asked} == {77}
+    first = engine.asked[0][2]
+    assert first is not None
+    assert first.origin == "seed 3"
+    assert len(engine.asked) == TRIED
+    assert 0 <= found["light"] < TRIED
+
+
+def test_a_film_shows_every_sketch(client: TestClient, engine: FakeEngine) -> None:
+    film = client.post("/api/film", params={**SIZE, "seed": 40}, content=RAW + bytes(2400) + RAW)
+    image = Image.open(io.BytesIO(film.content))
+    assert (image.format, image.n_frames) == ("GIF", 3)
+    assert film.headers["content-type"] == "image/gif"
+    assert {seed for _, seed, _ in engine.asked} == {40}
+    assert len({style.z.tobytes() for _, _, style in engine.asked if style}) == 1  # one light
+    image.seek(1)
+    pixels = np.asarray(image.convert("RGB"))
+    assert (pixels[50, 50] == engine.palette.colors()[0]).all()
+    assert np.abs(pixels[50, -50].astype(int) - 40).max() < 4
+    for size, content in ((SIZE, RAW[:-1]), (SIZE, b""), ({}, RAW)):
+        problem(client.post("/api/film", params=size, content=content), 422)
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_picture_to_keep_of_any_kind(tmp_path: Path, form: str, scale: int) -> None:
+    engine = Engine.load(write(tmp_path / "tiny.safetensors"), "cpu")
+    base = {"width": 60, "height": 40, "background": 0, "ids": "0*1200 4*1200"}
+    data = {"format": "spadework-project", "version": 1, "palette": "landscape", "base": base}
+    data |= {"strokes": [], "undone": [], "style": {"seed": 3, "mood": {"seed": 3}}}
+    project = Project.from_text(json.dumps(data))
+    limits = Limits(pixels=60 * 40 * 4)
+    with TestClient(create_app(engine, limits), HERE) as client:
+        query = {"form": form, "scale": scale}
+        answer = client.post("/api/picture", params=query, content=json.dumps(data))
+        assert answer.headers["content-type"] == f"image/{form}"
+        picture = Picture.from_bytes(answer.content)
+        expected = project.paint(engine, scale)
+        assert picture.size == (40 * scale, 60 * scale)
+        if form == "png":
+            assert picture == expected
+        else:
+            assert Image.open(io.BytesIO(answer.content)).format == form.upper()
+            grey, wanted = (each.pixels.astype(int).mean(2) for each in (picture, expected))
+            assert np.corrcoef(grey.ravel(), wanted.ravel())[0, 1] > 0.9  # noise in colours is lost
+        small = create_app(engine, Limits(pixels=60 * 40))
+    with TestClient(small, HERE) as client:
+        answer = client.post("/api/picture", params=query, content=json.dumps(data))
+        if scale == 2:
+            assert "picture of 120x80 pixels is too large" in problem(answer, 413)

@@ -3,8 +3,11 @@
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
+from spadework.enlarger import TILE, Enlarger
+from spadework.service.enlarging import Interruptible
 from spadework.service.worker import Busy, Stale, Worker, apart
 
 
@@ -39,6 +42,46 @@ def test_the_newest_live_job_replaces_the_waiting_one(worker: Worker, gate: thre
         old.result(20)
     gate.set()
     assert (kept.result(20), new.result(20)) == ("kept", "new")
+
+
+def test_a_live_job_that_runs_learns_that_it_is_stale(worker: Worker) -> None:
+    """Between its steps; jobs of others and jobs that are not live do not concern it."""
+    begun, go = threading.Event(), threading.Event()
+
+    def long() -> str:
+        begun.set()
+        assert go.wait(20)
+        worker.demand_current()
+        return "done"
+
+    for others, ending in (([("b", True), ("a", False)], "done"), ([("a", True)], "stale")):
+        begun.clear(), go.clear()
+        job = worker.submit("a", long, live=True)
+        assert begun.wait(20)
+        rest = [worker.submit(client, int, live) for client, live in others]
+        go.set()
+        if ending == "done":
+            assert job.result(20) == "done"
+        else:
+            with pytest.raises(Stale):
+                job.result(20)
+        assert [each.result(20) for each in rest] == [0] * len(rest)
+
+
+def test_doubling_ends_when_it_is_stale() -> None:
+    enlarger, asked = Enlarger.load(), []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            raise Stale
+
+    pixels, ids = np.zeros((8, TILE + 8, 3), np.uint8), np.zeros((16, 2 * TILE + 16), np.uint8)
+    doubled = Interruptible(enlarger, check).enlarge(pixels, ids, 3)
+    assert (doubled == enlarger.enlarge(pixels, ids, 3)).all()
+    with pytest.raises(Stale):
+        Interruptible(enlarger, check).enlarge(pixels, ids, 3)
+    assert len(asked) == 3
 
 
 def test_live_jobs_of_others_stay(worker: Worker, gate: threading.Event) -> None:

@@ -2,37 +2,33 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated
 
-import numpy as np
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from spadework.content import PNG_SIGNATURE, unwrapped
-from spadework.engine import Engine, Style, painting_size
-from spadework.labelmap import LabelMap
-from spadework.openraster import MIMETYPE
+from spadework.engine import Engine
 from spadework.palette import Palette
 from spadework.picture import Picture
-from spadework.project import Project
+from spadework.service.enlarging import Interruptible
 from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
 from spadework.service.moods import Search
 from spadework.service.opening import MOST_OF_A_PHOTO, Opened, Segmenter, demand_pixels, open_map, open_photo
+from spadework.service.painting import offer_painting, offer_pictures, sketch_of
 from spadework.service.receiving import receive
 from spadework.service.schemas import (
     FoundMoods,
     HeldStyle,
     ModelInfo,
+    MoodsQuery,
     OpenedFile,
     OpenedMap,
     PaintedSize,
-    PaintQuery,
     ReadQuery,
     SeedQuery,
     SeedStyle,
@@ -43,9 +39,6 @@ from spadework.service.schemas import (
 )
 from spadework.service.styles import Styles, style_from, varied
 from spadework.service.worker import Busy, Stale, Worker
-
-FAST = 1
-"""The zlib level of pictures on their way to a page: a few per cent larger, several times faster."""
 
 STALE = 204
 """The status of a request that a newer one has replaced: nothing went wrong, there is nothing to show."""
@@ -65,6 +58,8 @@ def create_app(
     """
     limits = limits or Limits()
     worker, styles = Worker(limits.waiting, limits.clients), Styles(limits.styles)
+    if engine.enlarger is not None:
+        engine.enlarger = Interruptible(engine.enlarger, worker.demand_current)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -75,8 +70,8 @@ def create_app(
     app.add_middleware(Guard, limits=limits, token=token)
     _explain_errors(app)
     _offer_facts(app, engine, segmenter is not None)
-    _offer_painting(app, engine, worker, styles, limits)
-    _offer_layers(app, engine, worker, limits)
+    offer_painting(app, engine, worker, styles, limits, segmenter)
+    offer_pictures(app, engine, worker, styles, limits)
     _offer_labels(app, engine, worker, limits, segmenter)
     _offer_styles(app, engine, worker, styles, limits)
     return app
@@ -91,57 +86,15 @@ def _offer_facts(app: FastAPI, engine: Engine, segments: bool) -> None:
 
     @app.get("/api/size")
     async def size(query: Annotated[SketchSize, Query()]) -> PaintedSize:
-        """At what size the network paints a sketch."""
-        height, width = painting_size(
-            (query.height or facts.size[0], query.width or facts.size[1]), engine.card.generator
+        """At what size the network paints a sketch, and how often the enlarger doubles that."""
+        (height, width), doublings = engine.plan(
+            (query.height or facts.size[0], query.width or facts.size[1])
         )
-        return PaintedSize(width=width, height=height)
+        return PaintedSize(width=width, height=height, doublings=doublings)
 
     @app.get("/api/model")
     async def model() -> ModelInfo:
         return facts
-
-
-def _offer_painting(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, limits: Limits) -> None:
-    @app.post("/api/paint")
-    async def paint(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
-        sketch = _sketch(await request.body(), query, engine, limits)
-        began = time.perf_counter()
-
-        def work() -> Response:
-            waited = time.perf_counter()
-            style = styles.wanted(query, engine, sketch)
-            picture = _painted(engine, sketch, query, style)
-            painted = time.perf_counter()
-            response = _packed(picture, query.form)
-            spent = {"wait": waited - began, "paint": painted - waited, "pack": time.perf_counter() - painted}
-            timing = (f"{name};dur={1000 * seconds:.1f}" for name, seconds in spent.items())
-            response.headers["Server-Timing"] = ", ".join(timing)
-            return response
-
-        return await asyncio.wrap_future(worker.submit(query.client, work, query.live))
-
-    @app.post("/api/picture")
-    async def picture(request: Request) -> Response:
-        """A project -> its picture, which carries the project."""
-        project = Project.from_text((await request.body()).decode("utf-8", "replace"))
-        _demand_small(project.sketch(engine.palette), limits)
-
-        def work() -> Response:
-            painted = project.paint(engine)
-            return Response(painted.to_bytes(), media_type="image/png", headers=_painted_size(painted))
-
-        return await asyncio.wrap_future(worker.submit("pictures", work))
-
-
-def _offer_layers(app: FastAPI, engine: Engine, worker: Worker, limits: Limits) -> None:
-    @app.post("/api/layers")
-    async def layers(request: Request) -> Response:
-        """A project -> an OpenRaster file: every class a layer, the photograph on top."""
-        project = Project.from_text((await request.body()).decode("utf-8", "replace"))
-        _demand_small(project.sketch(engine.palette), limits)
-        data = await asyncio.wrap_future(worker.submit("pictures", partial(project.layers, engine)))
-        return Response(data, media_type=MIMETYPE.decode())
 
 
 def _offer_labels(
@@ -179,7 +132,7 @@ def _offer_labels(
     @app.post("/api/labels/write")
     async def write_labels(request: Request, size: Annotated[SketchSize, Query()]) -> Response:
         """Raw ids -> a label PNG in the palette's colours."""
-        sketch = _sketch(await request.body(), size, engine, limits)
+        sketch = sketch_of(await request.body(), size, engine, limits)
         return Response(sketch.to_bytes(), media_type="image/png")
 
 
@@ -200,7 +153,7 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
     @app.post("/api/styles/of-seed")
     async def settle_seed(request: Request, query: Annotated[SeedQuery, Query()]) -> HeldStyle:
         """The style that a seed has for a sketch, so that it can stay while the sketch is painted on."""
-        sketch = _sketch(await request.body(), query, engine, limits)
+        sketch = sketch_of(await request.body(), query, engine, limits)
 
         def work() -> HeldStyle:
             return styles.hold(engine.sample_style(query.seed, sketch))
@@ -210,7 +163,7 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
     @app.post("/api/styles/varied")
     async def vary_styles(request: Request, query: Annotated[VariedQuery, Query()]) -> list[SeedStyle]:
         """Styles of seeds for a sketch that lie far from each other."""
-        sketch = _sketch(await request.body(), query, engine, limits)
+        sketch = sketch_of(await request.body(), query, engine, limits)
 
         def work() -> list[SeedStyle]:
             found = varied(engine, sketch, query.seed, query.count)
@@ -219,10 +172,10 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
         return await asyncio.wrap_future(worker.submit("styles", work))
 
     @app.post("/api/moods")
-    async def find_moods(request: Request, query: Annotated[SeedQuery, Query()]) -> FoundMoods:
+    async def find_moods(request: Request, query: Annotated[MoodsQuery, Query()]) -> FoundMoods:
         """Moods with names for a sketch, painted one by one, so that nobody waits for all of them."""
-        sketch = _sketch(await request.body(), query, engine, limits)
-        search = Search(engine, sketch, query.seed)
+        sketch = sketch_of(await request.body(), query, engine, limits)
+        search = Search(engine, sketch, query.seed, query.light)
         while not search.done:
             if await request.is_disconnected():
                 raise Stale
@@ -233,55 +186,6 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
     async def bring_style(values: StyleValues) -> HeldStyle:
         """A style that the page has kept."""
         return styles.hold(style_from(values, engine))
-
-
-def _sketch(data: bytes, size: SketchSize, engine: Engine, limits: Limits) -> LabelMap:
-    """Raises ValueError or Refusal for what is no sketch."""
-    data = unwrapped(data)
-    if data.startswith(PNG_SIGNATURE) or size.width is None or size.height is None:
-        sketch = LabelMap.from_bytes(data, engine.palette, "The file")
-    elif len(data) != size.width * size.height:
-        sentence = f"{len(data):,} ids came for {size.width}x{size.height} pixels"
-        raise Refusal(422, sentence, "Send one byte per pixel, or a label PNG.")
-    else:
-        ids = np.frombuffer(data, np.uint8).reshape(size.height, size.width)
-        sketch = LabelMap(ids.copy(), engine.palette)
-    _demand_small(sketch, limits)
-    return sketch
-
-
-def _demand_small(sketch: LabelMap, limits: Limits) -> None:
-    """Raises Refusal for a sketch of too many pixels."""
-    if sketch.ids.size > limits.pixels:
-        height, width = sketch.size
-        sentence = f"A sketch of {width}x{height} pixels is too large for the studio"
-        raise Refusal(413, sentence, f"Use at most {limits.pixels:,} pixels.")
-
-
-def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None) -> Picture:
-    if query.short is None:
-        return engine.paint(sketch, query.seed, style)
-    scale = query.short / min(sketch.size)
-    height, width = (max(4, round(side * scale)) for side in sketch.size)
-    size = painting_size(sketch.size, engine.card.generator, (height, width))
-    return engine.paint(sketch.resize(size), query.seed, style, size)
-
-
-def _packed(picture: Picture, form: str) -> Response:
-    """A PNG, or for a page on this machine plain RGBA with its size in the headers."""
-    if form == "png":
-        return Response(picture.to_bytes(FAST), media_type="image/png", headers=_painted_size(picture))
-    height, width = picture.size
-    opaque = np.full((height, width, 1), 255, np.uint8)
-    pixels = np.concatenate([picture.pixels, opaque], 2).tobytes()
-    size = {"X-Width": str(width), "X-Height": str(height)}
-    return Response(pixels, media_type="application/octet-stream", headers=size | _painted_size(picture))
-
-
-def _painted_size(picture: Picture) -> dict[str, str]:
-    """The header that tells what the network painted: "384x256", width x height."""
-    height, width = picture.provenance.get("painted_size", picture.size)
-    return {"X-Painted": f"{width}x{height}"}
 
 
 def _explain_errors(app: FastAPI) -> None:

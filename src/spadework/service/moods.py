@@ -1,4 +1,4 @@
-"""Moods with names: the styles that seeds have for a sketch, told apart by measuring what they paint."""
+"""Moods with names: the lights that seeds have for a sketch, told apart by measuring what they paint."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -108,9 +108,11 @@ SHOWN = ("clear noon", "soft day", "golden hour", "sunset", "snow light", "mist"
 """As the day goes."""
 
 
-def small_picture(engine: Engine, sketch: LabelMap, seed: int, style: Style) -> Picture:
-    """The sketch in a style, SHORT pixels on its short side."""
-    height, width = (max(4, round(side * SHORT / min(sketch.size))) for side in sketch.size)
+def small_picture(
+    engine: Engine, sketch: LabelMap, seed: int, style: Style | None, short: int = SHORT
+) -> Picture:
+    """The sketch in a seed's place and a style, about `short` pixels on its short side."""
+    height, width = (max(4, round(side * short / min(sketch.size))) for side in sketch.size)
     size = painting_size(sketch.size, engine.card.generator, (height, width))
     return engine.paint(sketch.resize(size), seed, style, size)
 
@@ -143,11 +145,16 @@ def bright_enough(looks: Sequence[Look]) -> int:
 
 
 class Search:
-    """Looks for the moods of a sketch, a seed a step, beginning with the one that is used now."""
+    """Looks for the moods of a sketch, a light a step, all in one place.
 
-    def __init__(self, engine: Engine, sketch: LabelMap, seed: int) -> None:
-        self._engine, self._sketch = engine, sketch
-        self._waiting = [seed, *(other for other in range(TRIED) if other != seed)]
+    `place`: the seed of what lies where. `light`: the seed of the light that is tried first, the one that is
+    used now; by default the place's own.
+    """
+
+    def __init__(self, engine: Engine, sketch: LabelMap, place: int, light: int | None = None) -> None:
+        self._engine, self._sketch, self._place = engine, sketch, place
+        first = place if light is None else light
+        self._waiting = [first, *(other for other in range(TRIED) if other != first)]
         self._tried: dict[bytes, tuple[int, Style, Picture]] = {}
 
     @property
@@ -156,11 +163,11 @@ class Search:
         return not self._waiting
 
     def step(self) -> None:
-        """Try a seed, unless an earlier one has the same style."""
+        """Try a seed's light, unless an earlier one is the same."""
         seed = self._waiting.pop(0)
         style = self._engine.sample_style(seed, self._sketch)
         if style.z.tobytes() not in self._tried:
-            picture = small_picture(self._engine, self._sketch, seed, style)
+            picture = small_picture(self._engine, self._sketch, self._place, style)
             self._tried[style.z.tobytes()] = seed, style, picture
 
     def found(self, styles: Styles) -> FoundMoods:
@@ -172,4 +179,4 @@ class Search:
             seed, style, picture = tried[index]
             face = b64encode(picture.to_bytes(1)).decode()
             moods.append(NamedMood(name=name, face=face, seed=seed, **styles.hold(style).model_dump()))
-        return FoundMoods(moods=tuple(moods), seed=tried[bright_enough(looks)][0])
+        return FoundMoods(moods=tuple(moods), light=tried[bright_enough(looks)][0])

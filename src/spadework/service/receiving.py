@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,8 @@ from PIL import Image
 
 from spadework.decoding import UNREADABLE
 from spadework.exact import PHOTO_COLORS
-from spadework.openraster import is_openraster, labels_of
+from spadework.opening import Opened
+from spadework.openraster import Drawn, Group, Rgba, groups_of, is_openraster, labels_of
 from spadework.palette import Palette
 from spadework.project import project_in
 from spadework.service.limits import Refusal
@@ -22,6 +24,9 @@ FEW_COLORS = 64
 STILL = 0.5
 """In a label map more pixels than this are like the pixel beside them; in a photograph fewer."""
 
+MOST_LAYERS = 64
+"""A file of more groups is opened as one layer."""
+
 FAR = 8.0
 """A colour further than this from every class, in RGB steps, is not one that JPEG has spoilt."""
 
@@ -32,23 +37,40 @@ def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
     A picture of more than `most` pixels is a photograph. One that is like a photograph is told to be one even
     where it could be read as a label map, which then comes with it.
     """
-    pixels = None
+    pixels, layers = None, []
     try:
         project = project_in(data, "The drawing")
         if project is not None:
             return OpenedFile(kind="drawing", drawing=json.dumps(project.data))
-        if is_openraster(data):
-            data = labels_of(data)
+        groups = groups_of(data) if is_openraster(data) else []
+        data = labels_of(data) if is_openraster(data) else data
         pixels = _pixels(data)
         demand_pixels(data, most)
         opened = open_map(data, target)
+        layers = _drawn(groups, opened, target)
     except Refusal as refusal:
         return OpenedFile(kind="photo", problem=refusal.problem)
     except ValueError as error:
         problem = Problem(**dict(zip(("sentence", "remedy"), told(error), strict=True)))
         return OpenedFile(kind="nothing" if pixels is None else "photo", problem=problem)
     seems = pixels is not None and bool(opened.report) and like_photo(pixels, Palette.load(opened.palette))
-    return OpenedFile(kind="photo" if seems else "labels", labels=OpenedMap.of(opened))
+    return OpenedFile(kind="photo" if seems else "labels", labels=OpenedMap.of(opened, layers))
+
+
+def _drawn(groups: Sequence[tuple[Group, Rgba]], opened: Opened, target: Palette) -> list[Drawn]:
+    """Groups of a file as layers of a drawing, read as the whole was; none if they are too many."""
+    if not groups or len(groups) > MOST_LAYERS:
+        return []
+    source, drawn = Palette.load(opened.palette), []
+    whole = source.colors()[source.ids()[0]]
+    for group, sheet in groups:
+        there = sheet[..., 3] > 0
+        pixels = np.where(there[..., None], sheet[..., :3], whole)
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+        ids = open_map(out.getvalue(), target, source).sketch.ids
+        drawn.append(Drawn(group.name, ids, there, group.hidden, group.locked))
+    return drawn
 
 
 def like_photo(pixels: NDArray[np.uint8], palette: Palette) -> bool:

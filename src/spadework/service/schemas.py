@@ -1,20 +1,27 @@
 """What travels over the wire, apart from sketches and pictures."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from spadework import __version__
 from spadework.engine import MAX_SEED, Engine, Style
 from spadework.labelmap import MAX_SIDE, MIN_SIDE
+from spadework.openraster import Drawn
 from spadework.palette import Palette
+from spadework.psd import can_write
 from spadework.translation import synonyms_of
 
 if TYPE_CHECKING:
     from spadework.service.opening import Opened
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
+NOTHING = 254
+"""The id of a pixel where a layer is empty; no palette has it."""
+
 StyleName = Annotated[str, Field(pattern=r"^(seed:\d{1,10}|[0-9a-f]{16})$")]
 """A style is named `seed:7`, or by the id under which the service holds it."""
 
@@ -59,6 +66,7 @@ class ModelInfo(Wire):
     styles: bool
     photo_styles: bool
     photo_labels: bool
+    psd: bool
     palette: str
     classes: tuple[ClassInfo, ...]
 
@@ -83,6 +91,7 @@ class ModelInfo(Wire):
             styles=card.generator.z_dim is not None,
             photo_styles=card.encoder is not None,
             photo_labels=photo_labels,
+            psd=can_write(),
             palette=palette.name,
             classes=tuple(classes),
         )
@@ -120,17 +129,26 @@ class NamedMood(SeedStyle):
 
 
 class FoundMoods(Wire):
-    """The moods that a model has for a sketch, and the seed to begin with, which is not near black."""
+    """The moods that a model has for a sketch; `light`: a seed to begin with, which is not near black."""
 
     moods: tuple[NamedMood, ...]
-    seed: int
+    light: int
+
+
+class OpenedLayer(Wire):
+    """A layer of a map: `ids` as those of the map, NOTHING where the layer is empty."""
+
+    name: str
+    hidden: bool
+    locked: bool
+    ids: str
 
 
 class OpenedMap(Wire):
     """A map that was opened: `ids` of the model's classes, one byte per pixel, in base64.
 
     `palette`: what it was read with, one of `palettes`. `report`: sentences to be checked by a person; none
-    if nothing had to be done.
+    if nothing had to be done. `layers`: what it is made of, the lowest first, if that is told.
     """
 
     width: int
@@ -139,9 +157,10 @@ class OpenedMap(Wire):
     palette: str
     palettes: tuple[str, ...]
     report: tuple[str, ...]
+    layers: tuple[OpenedLayer, ...] = ()
 
     @classmethod
-    def of(cls, opened: "Opened") -> Self:
+    def of(cls, opened: "Opened", layers: Sequence[Drawn] = ()) -> Self:
         """As it travels."""
         height, width = opened.sketch.size
         return cls(
@@ -151,7 +170,14 @@ class OpenedMap(Wire):
             palette=opened.palette,
             palettes=tuple(Palette.names()),
             report=opened.report,
+            layers=tuple(map(_opened_layer, layers)),
         )
+
+
+def _opened_layer(drawn: Drawn) -> OpenedLayer:
+    ids = np.where(drawn.there, drawn.ids, np.uint8(NOTHING))
+    packed = b64encode(ids.tobytes()).decode()
+    return OpenedLayer(name=drawn.name, hidden=drawn.hidden, locked=drawn.locked, ids=packed)
 
 
 class OpenedFile(Wire):
@@ -177,10 +203,11 @@ class SketchSize(Wire):
 
 
 class PaintedSize(Wire):
-    """What the network paints of a sketch; the rest is enlarged."""
+    """What the network paints of a sketch, and how often the enlarger doubles that."""
 
     width: int
     height: int
+    doublings: int
 
 
 class SeedQuery(SketchSize):
@@ -195,12 +222,19 @@ class VariedQuery(SeedQuery):
     count: int = Field(default=4, ge=1, le=16)
 
 
+class MoodsQuery(SeedQuery):
+    """Moods in the place of `seed`; `light`: the seed of the light that is used now, by default the same."""
+
+    light: int | None = Field(default=None, ge=0, le=MAX_SEED)
+
+
 class PaintQuery(SeedQuery):
     """How to paint. A live request takes the place of an earlier one of its client that still waits.
 
     `short` is the short side at which the network paints, and the picture then comes back in that size: a
     quick preview. Without it the picture is as large as the sketch. `form`: raw is RGBA, which is larger than
-    PNG but takes no time to pack.
+    PNG but takes no time to pack. `judged`: whether to tell how much of the picture looks like the sketch,
+    where a segmenter is that sees it.
     """
 
     client: str = Field(default="anyone", pattern=r"^[\w-]{1,64}$")
@@ -210,6 +244,20 @@ class PaintQuery(SeedQuery):
     blend: float = Field(default=0.0, ge=0, le=1)
     form: Literal["png", "raw"] = "png"
     short: int | None = Field(default=None, ge=32, le=2048)
+    judged: bool = False
+
+
+class PictureQuery(Wire):
+    """What to make of a project: a kind of file, and how many times as large as its sheet."""
+
+    form: Literal["png", "webp", "jpeg"] = "png"
+    scale: int = Field(default=1, ge=1, le=2)
+
+
+class LayersQuery(Wire):
+    """For which programs a file of layers is: Krita and GIMP, or Photoshop."""
+
+    form: Literal["ora", "psd"] = "ora"
 
 
 class Start(Wire):

@@ -35,6 +35,8 @@ class Job:
 
     work: Callable[[], Any]
     live: bool
+    client: str = ""
+    stale: bool = False
     future: "Future[Any]" = field(default_factory=Future)
 
     def run(self) -> None:
@@ -55,20 +57,28 @@ class Worker:
         self._queues: OrderedDict[str, deque[Job]] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
+        self._running: Job | None = None
         self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
         self._thread.start()
 
     def submit(self, client: str, work: Callable[[], Any], live: bool = False) -> "Future[Any]":
         """Queue work. Its future raises Stale if it is dropped. Raises Busy if there are too many clients."""
-        job = Job(work, live)
+        job = Job(work, live, client)
         with self._changed:
             if self._closed or (client not in self._queues and len(self._queues) >= self._most_clients):
                 raise Busy
             dropped = _enqueue(self._queues.setdefault(client, deque()), job, self._most_waiting)
+            if live and self._running and self._running.live and self._running.client == client:
+                self._running.stale = True
             self._changed.notify()
         for old in dropped:
             _give_up(old)
         return job.future
+
+    def demand_current(self) -> None:
+        """Long work asks this between its steps: raises Stale where a newer live job waits for its place."""
+        if self._running is not None and self._running.stale:
+            raise Stale
 
     def close(self) -> None:
         """Finish the running job, drop the others, end the thread."""
@@ -95,6 +105,7 @@ class Worker:
             job = queue.popleft()
             if queue:
                 self._queues[client] = queue
+            self._running = job
             return job
 
 

@@ -27,8 +27,8 @@ export async function ask(path, options) {
   throw new Problem(sentence, told?.remedy ?? "Try again.", response.status);
 }
 
-/** @param {string} path @param {BodyInit} body */
-export const send = (path, body) => ask(path, { method: "POST", body });
+/** @param {string} path @param {BodyInit} body @param {AbortSignal} [signal] */
+export const send = (path, body, signal) => ask(path, { method: "POST", body, signal });
 
 /** @param {Record<string, string | number | boolean | null | undefined>} values */
 export function query(values) {

@@ -8,6 +8,7 @@ import { $, complain, dialog, input, press, thumbnail, whenQuiet } from "./page.
 import { Painter } from "./painter.js";
 import { Palette } from "./palette.js";
 import { Pictures } from "./pictures.js";
+import { LayerPanel } from "./layerpanel.js";
 import { picker } from "./picker.js";
 import { listenToPointers } from "./pointers.js";
 import { Sheet } from "./sheet.js";
@@ -31,8 +32,8 @@ async function start() {
   const palette = new Palette(model.classes);
   const colors = pixelColors(model.classes);
   const view = new View(sheet, colors);
-  const painter = new Painter(() => sheet.raster, style);
-  const shelf = new Shelf(() => sheet.raster, style, model.photo_styles);
+  const painter = new Painter(() => sheet.raster, style, Math.min(...model.size));
+  const shelf = new Shelf(() => sheet.raster, style, model);
   const files = new Files(sheet, style, shelf, model, colors);
   const tools = new Tools(sheet, view, palette);
 
@@ -42,6 +43,7 @@ async function start() {
   showHistory(sheet, tools);
   listenToPointers(tools, view, picker(palette));
   new KeyBrush(tools, view);
+  new LayerPanel(sheet, tools);
   listenToTabs();
   offerStarts(files, colors);
   listenToKeys(shortcuts(view, sheet, tools, files), tools);
@@ -75,7 +77,7 @@ function desk(files, sheet, style, tools, palette) {
     text: () => files.text,
     face: () => thumbnail($("photo").dataset.painted ? "photo" : "sketch"),
     hand: () => ({ ...tools.hand, id: palette.chosen }),
-    untouched: () => !sheet.strokes.length && !sheet.undone.length && !sheet.current && !style.chosen,
+    untouched: () => !sheet.strokes.length && !sheet.undone.length && !sheet.current && !sheet.moving && !style.chosen,
     open: (text) => files.restore(text),
     get title() { return files.name; },
     set title(title) { files.name = title; },
@@ -89,7 +91,7 @@ function desk(files, sheet, style, tools, palette) {
 /** @param {Drawings} drawings @param {Files} files @param {Sheet} sheet @param {Style} style @param {Painter} painter */
 function keep(drawings, files, sheet, style, painter) {
   files.turn = (fresh) => drawings.turn(fresh);
-  sheet.addEventListener("history", () => drawings.touched());
+  for (const event of ["history", "layers"]) sheet.addEventListener(event, () => drawings.touched());
   for (const event of ["change", "settled"]) style.addEventListener(event, () => drawings.touched());
   painter.addEventListener("photograph", () => drawings.soon());
   drawings.touched();

@@ -1,6 +1,7 @@
 // In and out: label maps, projects, photographs, the clipboard, examples, new sheets.
 
 import { Problem, ask, query, send } from "./api.js";
+import { saveFilm } from "./film.js";
 import { $, attempt, dialog, download, input, make, press } from "./page.js";
 import { Opening, readLabels } from "./opening.js";
 import { projectText, readProject } from "./project.js";
@@ -12,6 +13,7 @@ import { sizeText } from "./status.js";
 
 const SHAPES = [["3:2", 384, 256], ["1:1", 256, 256], ["2:1", 512, 256], ["2:3", 256, 384], ["Large 3:2", 768, 512]];
 const MOST = 2048 * 2048;
+const MOST_SIDE = 2048;
 
 export class Files {
   /** @param {Sheet} sheet @param {Style} style @param {Shelf} shelf @param {any} model @param {Uint32Array} colors */
@@ -30,6 +32,7 @@ export class Files {
       open: (project, name) => this.openProject(project, name),
       takeStyle: (file) => shelf.takePhoto(file),
     });
+    $("save-psd").hidden = !model.psd;
     this.#listen();
     this.#offerShapes();
   }
@@ -48,13 +51,14 @@ export class Files {
       if (file) void attempt(() => this.open(file));
       input("file").value = "";
     };
-    const jobs = { "save-photo": () => this.savePhoto(), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers(), "save-project": () => this.saveProject() };
+    const jobs = { "save-photo": () => this.savePhoto("png"), "save-webp": () => this.savePhoto("webp"), "save-jpeg": () => this.savePhoto("jpeg"), "copy-photo": () => this.copyPhoto(), "save-labels": () => this.saveLabels(), "save-layers": () => this.saveLayers("ora"), "save-film": () => saveFilm(this.sheet, this.style, this.name), "save-psd": () => this.saveLayers("psd"), "save-project": () => this.saveProject() };
     for (const [id, job] of Object.entries(jobs)) {
       $(id).onclick = () => {
         $("save-menu").hidePopover();
         void attempt(job);
       };
     }
+    $("save-menu").addEventListener("beforetoggle", () => this.#offerTwice());
     this.#listenToDrops();
   }
 
@@ -101,7 +105,7 @@ export class Files {
 
   /**
    * A new page with a mood of its own.
-   * @param {{ids: Uint8Array, width: number, height: number, background?: number}} map
+   * @param {{ids: Uint8Array, width: number, height: number, background?: number, layers?: import("./layers.js").Layer[]}} map
    * @param {string} [name] of its file @param {boolean} [fresh] whether it can be had again at any time
    */
   async start(map, name = "Sketch", fresh = false) {
@@ -133,7 +137,7 @@ export class Files {
     const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
     const answer = await ask(`/api/size?${query({ width, height })}`).catch(() => null);
     const size = answer && (await answer.json());
-    $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`) : "";
+    $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`, size.doublings) : "";
   }
 
   async #create() {
@@ -149,13 +153,23 @@ export class Files {
     await this.start((await readLabels(file)).sketch, name, true);
   }
 
-  /** The photograph in full size, as the server made it: its PNG text says how, and carries the drawing. */
-  async #photo() {
-    return (await send("/api/picture", this.text)).blob();
+  /** The photograph in full size, or twice that, as the server makes it: the text of a PNG says how, and carries the drawing. @param {string} form */
+  async #photo(form) {
+    const scale = input("twice").checked ? 2 : 1;
+    return (await send(`/api/picture?${query({ form, scale })}`, this.text)).blob();
   }
 
-  async savePhoto() {
-    download(await this.#photo(), `${this.name}.png`);
+  /** @param {"png" | "webp" | "jpeg"} form */
+  async savePhoto(form) {
+    download(await this.#photo(form), `${this.name}.${form === "jpeg" ? "jpg" : form}`);
+  }
+
+  /** Twice the size is offered where it is not too large. */
+  #offerTwice() {
+    const [width, height] = [2 * this.sheet.width, 2 * this.sheet.height];
+    input("twice").disabled = Math.max(width, height) > MOST_SIDE;
+    if (input("twice").disabled) input("twice").checked = false;
+    $("twice-size").textContent = input("twice").disabled ? `a side has at most ${MOST_SIDE} pixels` : `${width} × ${height}`;
   }
 
   /** Plain http from another machine has no clipboard. */
@@ -163,7 +177,7 @@ export class Files {
     if (!globalThis.ClipboardItem || !navigator.clipboard) {
       throw new Problem("The browser opens its clipboard only to https and to this machine", "Save the photograph instead");
     }
-    const item = new ClipboardItem({ "image/png": this.#photo() });
+    const item = new ClipboardItem({ "image/png": this.#photo("png") });
     await navigator.clipboard.write([item]).catch((error) => {
       throw error instanceof Problem ? error : new Problem("The browser keeps its clipboard closed", "Allow it, or save the photograph");
     });
@@ -175,9 +189,9 @@ export class Files {
     download(await response.blob(), `${this.name}.labels.png`);
   }
 
-  /** For Krita and GIMP. */
-  async saveLayers() {
-    download(await (await send("/api/layers", this.text)).blob(), `${this.name}.ora`);
+  /** For Krita and GIMP, or for Photoshop. @param {"ora" | "psd"} form */
+  async saveLayers(form) {
+    download(await (await send(`/api/layers?${query({ form })}`, this.text)).blob(), `${this.name}.${form}`);
   }
 
   get text() { return projectText(this.sheet, this.style, this.palette); }

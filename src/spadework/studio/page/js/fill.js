@@ -4,17 +4,17 @@
 /** @typedef {{width: number, height: number}} Size */
 
 /**
- * Fill the region around (x, y). Openings of up to `gap` pixels count as closed.
+ * Fill the region around (x, y), as it is seen. Openings of up to `gap` pixels count as closed.
  * @param {Raster} raster @param {number} id @param {number | null} only
  * @param {number} x @param {number} y @param {number} gap
  */
 export function fill(raster, id, only, x, y, gap) {
-  const { ids, width, height } = raster;
+  const { ids, width, height, seen = ids } = raster;
   const start = Math.floor(y) * width + Math.floor(x);
   if (x < 0 || y < 0 || x >= width || y >= height) return;
-  const old = ids[start];
+  const old = seen[start];
   if (old === id || (only !== null && old !== only)) return;
-  const region = Uint8Array.from(ids, (value) => (value === old ? 1 : 0));
+  const region = Uint8Array.from(seen, (value) => (value === old ? 1 : 0));
   const filled = closedRegion(region, raster, start, Math.ceil(gap / 2));
   for (let i = 0; i < ids.length; i++) if (filled[i]) ids[i] = id;
 }

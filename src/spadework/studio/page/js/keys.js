@@ -12,9 +12,10 @@ const HELP = [
   ["Brush", "[ smaller, ] larger, M mirror"],
   ["Pointer", "Space and drag moves the sheet, Alt click picks a class, Shift draws straight (Shift click: from the last point), the right button opens the classes"],
   ["Draw", "on the sketch: arrows move (Shift: further), Space puts the brush down and lifts it, Enter closes a polygon, Esc takes the stroke back"],
+  ["Layers", "with the tool that moves them: arrows move the layer by a pixel (Shift: further)"],
   ["History", "Ctrl Z undo, Ctrl Shift Z redo"],
   ["View", "V split or over, F fit, + and - zoom, middle button or two fingers move"],
-  ["Style", "D dice"],
+  ["Place", "D dice: another place, and another light unless that is locked"],
   ["Files", "Ctrl S save the project, Ctrl O open"],
 ];
 
@@ -25,7 +26,7 @@ export function listenToKeys(actions, tools) {
     if (busy(event)) return;
     const name = `${event.ctrlKey || event.metaKey ? "ctrl+" : ""}${event.shiftKey && event.ctrlKey ? "shift+" : ""}${event.key.toLowerCase()}`;
     const tool = TOOLS.find(({ key }) => key === name);
-    if (tool) tools.choose(tool.name);
+    if (tool) tools.use(tool.name);
     else if (/^\d$/.test(name)) tools.palette.chooseDigit(name);
     else if (actions[name]) actions[name]();
     else return;
@@ -89,9 +90,8 @@ export class KeyBrush {
     if (event.ctrlKey || event.metaKey) return;
     const step = ARROWS[/** @type {keyof typeof ARROWS} */ (event.key)];
     if (step) {
-      const far = event.shiftKey ? 16 : 4;
-      this.#moveTo(this.point.x + far * step[0], this.point.y + far * step[1]);
-      this.tools.move(this.point);
+      if (this.tools.tool === "shift") this.tools.nudge(step[0] * (event.shiftKey ? 16 : 1), step[1] * (event.shiftKey ? 16 : 1));
+      else this.#walk(step, event.shiftKey ? 16 : 4);
     } else if (event.key === " " && this.inHand) this.#toggle();
     else if (event.key === "Enter") this.tools.close();
     else if (event.key === "Escape") {
@@ -102,8 +102,14 @@ export class KeyBrush {
     event.stopPropagation();
   }
 
+  /** @param {number[]} step @param {number} far */
+  #walk(step, far) {
+    this.#moveTo(this.point.x + far * step[0], this.point.y + far * step[1]);
+    this.tools.move(this.point);
+  }
+
   #toggle() {
-    this.down = !this.down && !["fill", "pick", "polygon"].includes(this.tools.tool);
+    this.down = !this.down && !["fill", "pick", "polygon", "shift"].includes(this.tools.tool);
     if (this.down || !this.tools.sheet.current || this.tools.tool === "polygon") this.tools.down(this.point);
     else this.tools.up();
   }

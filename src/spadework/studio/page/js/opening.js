@@ -4,14 +4,18 @@ import { Problem, query, send } from "./api.js";
 import { $, attempt, dialog, make, share } from "./page.js";
 import { drawIds } from "./view.js";
 
-/** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
+/** @typedef {{ids: Uint8Array, width: number, height: number, layers?: import("./layers.js").Layer[]}} Sketch */
 /** @typedef {{sketch: Sketch, palette: string, palettes: string[], report: string[]}} Opened */
 /** @typedef {{id: number, name: string, color: string}} ClassInfo */
 
 /** @param {any} opened as it travels @returns {Opened} */
-export function unpacked({ ids, width, height, ...rest }) {
-  return { sketch: { ids: Uint8Array.from(atob(ids), (byte) => byte.charCodeAt(0)), width, height }, ...rest };
+export function unpacked({ ids, width, height, layers, ...rest }) {
+  const stack = layers?.map((/** @type {any} */ layer, /** @type {number} */ n) => ({ ...layer, key: n + 1, ids: bytes(layer.ids) }));
+  return { sketch: { ids: bytes(ids), width, height, ...(stack?.length ? { layers: stack } : {}) }, ...rest };
 }
+
+/** @param {string} text in base64 */
+const bytes = (text) => Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
 
 /** @param {string} path @param {Blob} file */
 const asked = async (path, file) => unpacked(await (await send(path, file)).json());

@@ -5,34 +5,47 @@ import { uniqueName } from "./page.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
 /** @typedef {import("./style.js").Style} Style */
-/** @typedef {{image: ImageBitmap, painted: string, ms: number, stages: Record<string, number>, preview: boolean}} Photograph `painted`: by the model, as "width x height"; `ms` in all, and in stages */
+/** @typedef {{image: ImageBitmap, painted: string, doublings: number, ms: number, stages: Record<string, number>, preview: boolean, obedience: number | null}} Photograph `painted`: by the model, as "width x height", and doubled so often; `ms` in all, and in stages; `obedience`: the share that looks like what was drawn, if it was asked for and can be told */
 
-const SLOW = 150;
+const SLOW = 150;  // ms
 const PREVIEW_SIDE = 128;
+const REST = 300;  // ms without a change before a picture is painted that takes long
 const RETRY = 700;
 const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  // where packing costs more than sending
 
+const MUCH = 512 * 384;  // pixels of a sheet that is painted in one go, at rest
+const PACE = 150 / MUCH;  // until a picture has been painted
+
 /** @typedef {Record<string, string | number | boolean | undefined>} How */
 
-/** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how */
-async function painted(sketch, style, how) {
+/** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how @param {AbortSignal} [signal] */
+async function painted(sketch, style, how, signal) {
   const size = { width: sketch.width, height: sketch.height };
   const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
-  const response = await send(path, sketch.ids.slice()).catch((problem) => remembered(problem, style, path, sketch));
-  return response.status === 204 ? null : response;
+  const response = await send(path, sketch.ids.slice(), signal).catch((problem) => {
+    if (signal?.aborted) return null;
+    return remembered(problem, style, path, sketch);
+  });
+  return response?.status === 204 ? null : response;
 }
 
-/** To be shown. @param {Sketch} sketch @param {Style} style @param {How} how @returns {Promise<Photograph | null>} */
-export async function photograph(sketch, style, how) {
+/** To be shown. @param {Sketch} sketch @param {Style} style @param {How} how @param {AbortSignal} [signal] @returns {Promise<Photograph | null>} */
+export async function photograph(sketch, style, how, signal) {
   const began = performance.now();
-  const response = await painted(sketch, style, NEAR ? { ...how, form: "raw" } : how);
+  const response = await painted(sketch, style, NEAR ? { ...how, form: "raw" } : how, signal);
   if (!response) return null;
   const answered = performance.now();
-  const image = await createImageBitmap(NEAR ? await pixels(response) : await response.blob());
+  const body = await (NEAR ? pixels(response) : response.blob()).catch((problem) => {
+    if (signal?.aborted) return null;
+    throw problem;
+  });
+  if (!body) return null;
+  const image = await createImageBitmap(body);
   const ended = performance.now();
   const stages = { ...serverStages(response), show: ended - answered };
-  const size = response.headers.get("X-Painted") ?? "";
-  return { image, painted: size, ms: ended - began, stages, preview: "short" in how };
+  const [size, enlarged, obeys] = ["X-Painted", "X-Enlarged", "X-Obedience"].map((name) => response.headers.get(name));
+  const made = { painted: size ?? "", doublings: Math.log2(Number(enlarged) || 1) };
+  return { image, ...made, ms: ended - began, stages, preview: "short" in how, obedience: obeys ? Number(obeys) : null };
 }
 
 /** @param {Response} response */
@@ -56,16 +69,18 @@ async function remembered(problem, style, path, sketch) {
 
 /** Fires "rest" when all is painted, "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
 export class Painter extends EventTarget {
-  /** @param {() => Sketch} sketch @param {Style} style */
-  constructor(sketch, style) {
+  /** @param {() => Sketch} sketch @param {Style} style @param {number} short side that the model was trained for */
+  constructor(sketch, style, short) {
     super();
     this.sketch = sketch;
     this.style = style;
+    this.short = short;
     this.client = uniqueName();
     this.wanted = 0;
     this.painted = 0;
-    this.previewed = 0;
-    this.fullMs = 0;
+    this.previewed = { version: 0, short: 0 };
+    this.pace = PACE;  // ms per pixel of a whole picture
+    this.asking = new AbortController();
     this.running = false;
     this.state = "done";
   }
@@ -78,6 +93,7 @@ export class Painter extends EventTarget {
   /** The drawing or the style is not what it was. */
   changed() {
     this.wanted += 1;
+    this.asking.abort();
     if (this.running) return;
     this.running = true;
     queueMicrotask(() => void this.#run());  // a new sheet with a new style is one change
@@ -95,21 +111,39 @@ export class Painter extends EventTarget {
 
   async #paintOnce() {
     const version = this.wanted;
-    const quick = this.fullMs > SLOW && this.previewed < version;
+    const short = this.#next(version);
     try {
       await this.style.settle(this.sketch());
-      const how = { client: this.client, live: true, ...(quick ? { short: PREVIEW_SIDE } : {}) };
-      const result = await photograph(this.sketch(), this.style, how);
+      const sketch = this.sketch();
+      const { signal } = this.asking = new AbortController();
+      const long = !short && this.#slow;
+      if (long && sketch.width * sketch.height > MUCH) await pause(REST, signal);
+      if (version < this.wanted) return;
+      const how = { client: this.client, live: true, ...(short ? { short } : {}) };
+      const result = await photograph(sketch, this.style, how, long ? signal : undefined);
       if (!result) return;
-      this.previewed = version;
-      if (!quick) {
+      if (short) this.previewed = { version, short };
+      else {
         this.painted = version;
-        this.fullMs = result.ms;
+        this.pace = result.ms / (sketch.width * sketch.height);
       }
       this.dispatchEvent(new CustomEvent("photograph", { detail: result }));
     } catch (problem) {
       await this.#suffer(problem, version);
     }
+  }
+
+  get #slow() {
+    const { width, height } = this.sketch();
+    return this.pace * width * height > SLOW;
+  }
+
+  /** The short side of the preview that comes next; 0: the whole picture. @param {number} version */
+  #next(version) {
+    const { width, height } = this.sketch();
+    if (!this.#slow) return 0;
+    const done = this.previewed.version < version ? 0 : this.previewed.short;
+    return previews(Math.min(width, height), this.short).find((side) => side > done) ?? 0;
   }
 
   /** @param {unknown} problem @param {number} version */
@@ -132,5 +166,14 @@ export class Painter extends EventTarget {
   }
 }
 
-/** @param {number} ms */
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+/** The sides of the previews of a sheet: small, and what the model paints of a large one. @param {number} side the sheet's @param {number} trained */
+const previews = (side, trained) => (isLarge(side, trained) ? [PREVIEW_SIDE, trained] : [PREVIEW_SIDE]);
+
+/** Whether a picture is painted smaller than it is, and then enlarged. @param {number} side the short one @param {number} trained */
+export const isLarge = (side, trained) => side > 1.4 * trained;
+
+/** @param {number} ms @param {AbortSignal} [signal] ends it */
+const pause = (ms, signal) => new Promise((done) => {
+  setTimeout(done, ms);
+  signal?.addEventListener("abort", done);
+});

@@ -1,6 +1,6 @@
 // Hard-edged painting on class ids: every pixel is one class, nothing is ever blended.
 
-/** @typedef {{ids: Uint8Array, width: number, height: number}} Raster */
+/** @typedef {{ids: Uint8Array, width: number, height: number, seen?: Uint8Array}} Raster `seen`: what is seen of all layers, if `ids` is one of several */
 /** @typedef {{x: number, y: number, r: number}} Spot a place in pixels with a radius */
 /** @typedef {number | null} Only paint over this class only, or over all */
 
@@ -11,14 +11,14 @@
  * @param {(x: number, y: number) => boolean} inside
  */
 function paintWhere(raster, id, only, [left, top, right, bottom], inside) {
-  const { ids, width, height } = raster;
+  const { ids, width, height, seen = ids } = raster;
   const x0 = Math.max(0, Math.floor(left));
   const x1 = Math.min(width - 1, Math.ceil(right));
   const y1 = Math.min(height - 1, Math.ceil(bottom));
   for (let y = Math.max(0, Math.floor(top)); y <= y1; y++) {
     for (let x = x0; x <= x1; x++) {
       const at = y * width + x;
-      if ((only === null || ids[at] === only) && inside(x + 0.5, y + 0.5)) ids[at] = id;
+      if ((only === null || seen[at] === only) && inside(x + 0.5, y + 0.5)) ids[at] = id;
     }
   }
 }

@@ -1,9 +1,10 @@
-// The style: seed and dice, moods, photos, a blend of two, four variations.
+// The style: a seed for the place, moods and photos for the light, a blend of two, four variations.
 
 import { ask, query, send } from "./api.js";
 import { photograph } from "./painter.js";
-import { $, attempt, cover, dialog, input, make, press, uniqueName, whenQuiet } from "./page.js";
+import { $, attempt, cover, input, make, press, uniqueName, whenQuiet } from "./page.js";
 import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
+import { Variations } from "./variations.js";
 
 /** @typedef {import("./painter.js").Sketch} Sketch */
 /** @typedef {import("./style.js").Mood} Mood */
@@ -11,8 +12,8 @@ import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 const THUMB = 64;
 
 export class Shelf {
-  /** @param {() => Sketch} sketch @param {Style} style @param {boolean} photos whether the model reads them */
-  constructor(sketch, style, photos) {
+  /** @param {() => Sketch} sketch @param {Style} style @param {{photo_styles: boolean, size: number[]}} model */
+  constructor(sketch, style, model) {
     this.sketch = sketch;
     this.style = style;
     this.slot = "a";
@@ -23,10 +24,12 @@ export class Shelf {
     this.offers = new Map();
     this.asking = new AbortController();
     this.paintLater = whenQuiet(() => void this.paintMoods(), 900);
+    this.place = style.seed;  // the one that the faces show
+    new Variations(sketch, style, this.client, Math.min(...model.size));
     $("shelf").hidden = !style.able;
-    $("photo-style").hidden = !photos;
+    $("photo-style").hidden = !model.photo_styles;
     this.#listen();
-    style.addEventListener("change", () => this.show());
+    style.addEventListener("change", () => this.#follow());
     this.show();
   }
 
@@ -50,7 +53,13 @@ export class Shelf {
       if (file) void attempt(() => this.takePhoto(file));
       input("photo-file").value = "";
     };
-    $("variations").onclick = $("variations-again").onclick = () => void attempt(() => this.vary());
+  }
+
+  /** Faces show the place that is used now, so that they differ in light only. */
+  #follow() {
+    if (this.place !== this.style.seed) this.paintLater();
+    this.place = this.style.seed;
+    this.show();
   }
 
   /** @param {string} slot */
@@ -77,11 +86,10 @@ export class Shelf {
     return face;
   }
 
-  /** Use a mood in the chosen slot. @param {Mood} mood */
+  /** Use a mood's light in the chosen slot; the place stays. @param {Mood} mood */
   take(mood) {
     if (this.style.locked) return;
-    if (this.slot === "b") this.style.choose({ other: mood });
-    else this.style.choose({ mood, ...("seed" in mood ? { seed: mood.seed } : {}) });
+    this.style.choose(this.slot === "b" ? { other: mood } : { mood });
   }
 
   show() {
@@ -93,10 +101,12 @@ export class Shelf {
     input("blend").value = String(Math.round(100 * blend));
     input("blend").disabled = other === null || locked;
     press($("lock"), locked);
+    $("dice").title = this.style.keepsLight ? "Another place in the same light (D)" : "Another place and another light (D)";
+    $("variations").title = this.style.keepsLight ? "Four other places in the same light" : "Four other places, each in a light of its own";
     press($("slot-a"), this.slot === "a");
     press($("slot-b"), this.slot === "b");
-    $("slot-a").title = chosen ? "" : "Until you choose, the mood follows the sketch";
-    label("slot-a", titleOf(mood), chosen ? "Style" : "Follows sketch");
+    $("slot-a").title = chosen ? "" : "Until you choose, the light follows the sketch";
+    label("slot-a", titleOf(mood), chosen ? "Light" : "Follows sketch");
     label("slot-b", titleOf(other), "Blend with");
     for (const [key, { button }] of this.offers) {
       press(button, key === keyOf(mood) || (other !== null && key === keyOf(other)));
@@ -129,11 +139,12 @@ export class Shelf {
     this.asking.abort();
     const { signal } = this.asking = new AbortController();
     const { ids, width, height } = this.sketch();
-    const path = `/api/moods?${query({ width, height, seed: this.style.seed })}`;
+    const { seed, mood } = this.style;
+    const path = `/api/moods?${query({ width, height, seed, light: "seed" in mood ? mood.seed : null })}`;
     const answer = await ask(path, { method: "POST", body: ids.slice(), signal }).catch(() => null);
     const found = await answer?.json().catch(() => null);
     if (!found || signal.aborted) return;
-    this.#begin(found.seed);
+    this.#begin(found.light);
     await Promise.all([...found.moods.map((/** @type {any} */ mood) => this.#show(mood)), ...this.photos.map((mood) => this.#paint(mood))]);
     this.#withdraw(found.moods);
     this.#sort(found.moods);
@@ -141,9 +152,10 @@ export class Shelf {
     $("moods").dataset.shown = "true";
   }
 
-  /** Nobody who has not chosen begins in the dark. @param {number} seed */
+  /** Nobody who has not chosen begins in the dark. @param {number} seed of a light that is not near black */
   #begin(seed) {
-    if (!this.style.chosen && "seed" in this.style.mood && seed !== this.style.seed) this.style.set({ seed, mood: { seed } });
+    const { chosen, mood } = this.style;
+    if (!chosen && "seed" in mood && seed !== mood.seed) this.style.set({ mood: { seed } });
   }
 
   /** @param {Mood & {face: string}} found */
@@ -156,7 +168,7 @@ export class Shelf {
 
   /** @param {Mood} mood */
   async #paint(mood) {
-    const style = Object.assign(new Style(), { mood });
+    const style = Object.assign(new Style(), { seed: this.style.seed, mood });
     const small = await photograph(this.sketch(), style, { client: this.client, short: THUMB }).catch(() => null);
     if (small) cover(this.#offer(mood), small.image, this.#aspect);
   }
@@ -175,60 +187,6 @@ export class Shelf {
       if (keys.has(key)) continue;
       button.remove();
       this.offers.delete(key);
-    }
-  }
-
-  /** Four other seeds at once, in a dialog: other light and other detail, or under a lock other detail only. */
-  async vary() {
-    const list = $("variation-list");
-    if (!dialog("variations").open) dialog("variations").showModal();
-    const cards = await this.#variations();
-    list.replaceChildren(...cards.map(({ button }) => button));
-    const results = await Promise.allSettled(cards.map((card) => this.#paintCard(card)));
-    const failed = results.find(({ status }) => status === "rejected");
-    if (failed) throw /** @type {PromiseRejectedResult} */ (failed).reason;
-  }
-
-  async #variations() {
-    const { mood, other, blend, locked } = this.style;
-    const keep = locked || !("seed" in mood);
-    const moods = keep ? Array.from({ length: 4 }, () => mood) : await this.#apart();
-    return moods.map((mood) => {
-      const seed = keep || !("seed" in mood) ? randomSeed() : mood.seed;
-      return this.#card(Object.assign(new Style(), { seed, mood, other: keep ? other : null, blend, chosen: true }));
-    });
-  }
-
-  /** Four moods for the sketch, far from each other. @returns {Promise<Mood[]>} */
-  async #apart() {
-    const { ids, width, height } = this.sketch();
-    return (await send(`/api/styles/varied?${query({ width, height, seed: randomSeed() })}`, ids.slice())).json();
-  }
-
-  /** @param {Style} style */
-  #card(style) {
-    const { width, height } = this.sketch();
-    const face = /** @type {HTMLCanvasElement} */ (make("canvas", { width, height }));
-    const title = make("span", { textContent: `seed ${style.seed}` });
-    const button = make("button", { className: "card waiting" }, face, title);
-    button.onclick = () => {
-      const { seed, mood, other } = style;
-      this.style.choose({ seed, mood, other });
-      dialog("variations").close();
-    };
-    return { style, face, title, button };
-  }
-
-  /** @param {{style: Style, face: HTMLCanvasElement, title: HTMLElement, button: HTMLElement}} card */
-  async #paintCard({ style, face, title, button }) {
-    try {
-      const result = await photograph(this.sketch(), style, { client: `${this.client}-4` });
-      if (result) cover(face, result.image, this.#aspect);
-    } catch (problem) {
-      title.textContent = "not painted";
-      throw problem;
-    } finally {
-      button.classList.remove("waiting");
     }
   }
 }

@@ -14,11 +14,11 @@ export function showPainter(painter, view) {
   const hear = whenQuiet(() => { if (painter.state === "done") announce("The photograph is painted"); }, PAUSE);
   let last = "";
   painter.addEventListener("photograph", (event) => {
-    const { image, painted, preview, ms, stages } = /** @type {CustomEvent<Photograph>} */ (event).detail;
+    const { image, painted, doublings, preview, ms, stages } = /** @type {CustomEvent<Photograph>} */ (event).detail;
     view.photograph(image, preview);
     last = `${Math.round(ms)} ms`;
     $("state").title = `${preview ? "Preview" : "Photograph"} after ${last}, of which the model took ${Math.round(stages.paint)} ms`;
-    if (!preview) $("made").textContent = sizeText(view.sheet, painted);
+    if (!preview) $("made").textContent = sizeText(view.sheet, painted, doublings);
     hear();
   });
   painter.addEventListener("state", (event) => {
@@ -38,15 +38,20 @@ function announce(text) {
   if ($("announce").textContent !== text) $("announce").textContent = text;  // the same words are not said again
 }
 
-/** What the model painted of a sheet, and what is enlarged: "768 × 512: painted 384 × 256, enlarged 2 times". @param {{width: number, height: number}} sheet @param {string} painted "384x256" */
-export function sizeText({ width, height }, painted) {
+const DOUBLED = ["", "doubled", "doubled twice"];
+
+/** What the model painted of a sheet, and what became of it: "768 × 512: painted 384 × 256, doubled". @param {{width: number, height: number}} sheet @param {string} painted "384x256" @param {number} doublings */
+export function sizeText({ width, height }, painted, doublings) {
   const [w, h] = painted.split("x").map(Number);
   const size = `${width} × ${height}`;
   if (!w || (w === width && h === height)) return w ? `${size}: every pixel is painted` : size;
-  const factor = Math.sqrt((width * height) / (w * h));
-  const how = factor > 1.05 ? `enlarged ${times(factor)} times` : factor < 0.95 ? "made smaller" : "fitted";
-  return `${size}: painted ${w} × ${h}, ${how}`;
+  const scale = 2 ** doublings;
+  const done = [DOUBLED[doublings], w * scale === width && h * scale === height ? "" : fitted((width * height) / (w * h * scale ** 2))];
+  return `${size}: painted ${w} × ${h}, ${done.filter((text) => text).join(" and ")}`;
 }
 
-/** @param {number} factor */
-const times = (factor) => String(Math.round(10 * factor) / 10);
+/** @param {number} pixels how many times as many */
+function fitted(pixels) {
+  const factor = Math.sqrt(pixels);
+  return factor > 1.05 ? `enlarged ${Math.round(10 * factor) / 10} times` : factor < 0.95 ? "made smaller" : "fitted";
+}

@@ -13,6 +13,7 @@ import { ellipse, polygon, rectangle, roundSegment, squareSegment } from "./rast
  * @property {boolean} [square] brush and line
  * @property {number} [gap] fill: openings of so many pixels are closed
  * @property {boolean} [mirror] also on the other side of the sheet's upright middle
+ * @property {number} [layer] the key of the layer that it is on; without it the first
  */
 
 const SHAPES = { polygon, rectangle, ellipse };
@@ -96,5 +97,5 @@ export function isStroke(stroke, classes) {
   const numbers = Array.isArray(stroke?.points) && stroke.points.every(Number.isFinite);
   const whole = numbers && stroke.points.length > 0 && stroke.points.length % step === 0;
   const over = stroke?.only === null || classes.has(stroke?.only);
-  return known && whole && over && classes.has(stroke.id) && [undefined, true, false].includes(stroke.mirror);
+  return known && whole && over && classes.has(stroke.id) && [undefined, true, false].includes(stroke.mirror) && Number.isInteger(stroke.layer ?? 0);
 }

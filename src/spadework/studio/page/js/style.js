@@ -1,4 +1,5 @@
-// How the photograph looks: a seed's mood or a photo's, or a blend of two.
+// How the photograph looks: a seed decides the place, what lies where; a mood decides the light: a seed's or a photo's,
+// or a blend of two.
 
 import { ask, query, send } from "./api.js";
 
@@ -22,7 +23,7 @@ export const titleOf = (mood) => (!mood ? "none" : "seed" in mood ? mood.name ??
  *
  * What a seed means depends on the sketch, so that snow gets the light of snow. Until a person has chosen, the mood
  * follows the sketch; what is chosen becomes a style of its own, and painting on never changes it. While `locked`,
- * dice and new sheets leave the mood alone.
+ * dice and new sheets leave the light alone.
  */
 export class Style extends EventTarget {
   constructor() {
@@ -49,9 +50,12 @@ export class Style extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Another seed: another mood, or under a lock only other detail. @param {number} seed */
+  /** Whether another seed is another place only: under a lock, and in the light of a photo. */
+  get keepsLight() { return this.locked || !("seed" in this.mood); }
+
+  /** Another place, and another light unless that is kept. @param {number} seed */
   roll(seed) {
-    this.choose(this.locked || !("seed" in this.mood) ? { seed } : { seed, mood: { seed } });
+    this.choose(this.keepsLight ? { seed } : { seed, mood: { seed } });
   }
 
   /** Chosen seeds become the styles that suit a sketch. @param {Sketch} sketch */
@@ -68,10 +72,12 @@ export class Style extends EventTarget {
     }
   }
 
-  /** Another sheet, whose mood nobody has chosen. */
+  /** Another sheet, whose light nobody has chosen: that of its place, or a photo's. */
   unsettle() {
     if (this.locked) return;
-    this.set({ mood: unsettled(this.mood), other: this.other && unsettled(this.other), chosen: !("seed" in this.mood) });
+    const { seed, mood, other } = this;
+    const kept = !("seed" in mood);
+    this.set({ mood: kept ? mood : { seed }, other: other && unsettled(other), chosen: kept });
   }
 
   /** What a request says about it. */

@@ -1,6 +1,7 @@
 // From pointers and keys to strokes.
 
-import { $, icon, input, make, press } from "./page.js";
+import { NOTHING } from "./layers.js";
+import { $, complain, icon, input, make, press } from "./page.js";
 import { exact } from "./strokes.js";
 
 /** @typedef {import("./sheet.js").Sheet} Sheet */
@@ -11,13 +12,14 @@ import { exact } from "./strokes.js";
 export const TOOLS = [
   { name: "brush", title: "Brush", key: "b" },
   { name: "fill", title: "Fill", key: "g" },
-  { name: "eraser", title: "Eraser, to the background", key: "e" },
+  { name: "eraser", title: "Eraser, to the background; on a layer, to what is below", key: "e" },
   { name: "pick", title: "Eyedropper", key: "i" },
   { name: "hand", title: "Move the view", key: "h" },
   { name: "line", title: "Line", key: "l" },
   { name: "rectangle", title: "Rectangle", key: "r" },
   { name: "ellipse", title: "Ellipse", key: "o" },
   { name: "polygon", title: "Polygon; Enter or double click closes it", key: "p" },
+  { name: "shift", title: "Move the layer", key: "t" },
 ];
 
 /** The chosen tool with its settings. Fires "drawn" with the first stroke. */
@@ -33,6 +35,8 @@ export class Tools extends EventTarget {
     this.mirror = false;
     /** @type {number[]} corners of a polygon so far */
     this.corners = [];
+    /** @type {Point | null} where a layer was taken */
+    this.grip = null;
     /** @type {string | null} the tool that waits while the hand is lent */
     this.lent = null;
     this.#offer();
@@ -43,7 +47,7 @@ export class Tools extends EventTarget {
     for (const { name, title, key } of TOOLS) {
       const label = `${title} (${key.toUpperCase()})`;
       const button = make("button", { id: `tool-${name}`, className: "icon", title: label, ariaLabel: title }, icon(name));
-      button.onclick = () => this.choose(name);
+      button.onclick = () => this.use(name);
       $("tools").append(button);
     }
     input("size").oninput = () => this.#showSize();
@@ -57,7 +61,7 @@ export class Tools extends EventTarget {
 
   /** The hand, for as long as a key is held. */
   lend() {
-    if (this.lent !== null || this.sheet.current) return;
+    if (this.lent !== null || this.sheet.current || this.sheet.moving) return;
     this.lent = this.tool;
     this.tool = "hand";
     $("panes").dataset.tool = "hand";
@@ -71,9 +75,16 @@ export class Tools extends EventTarget {
     $("panes").dataset.tool = this.tool;
   }
 
+  /** A person takes a tool; arrow keys are for the layer at once. @param {string} name */
+  use(name) {
+    this.choose(name);
+    if (name === "shift") $("sketch").focus({ preventScroll: true });
+  }
+
   /** @param {string} name */
   choose(name) {
     this.sheet.cancel();
+    this.grip = null;
     this.corners = [];
     this.lent = null;
     this.tool = name;
@@ -136,7 +147,17 @@ export class Tools extends EventTarget {
     $("size-text").textContent = input("size").value;
   }
 
-  get #id() { return this.tool === "eraser" ? this.sheet.base.background : this.palette.chosen; }
+  get #id() {
+    if (this.tool !== "eraser") return this.palette.chosen;
+    return this.sheet.layer === this.sheet.layers[0] ? this.sheet.base.background : NOTHING;
+  }
+
+  /** Whether the layer takes what is drawn; if not, it is said why. */
+  get #allowed() {
+    const { refusal } = this.sheet;
+    if (refusal) complain({ sentence: refusal, remedy: "Choose another layer, or show and unlock this one" });
+    return !refusal;
+  }
 
   get #only() {
     const value = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ ($("only"))).value;
@@ -146,7 +167,7 @@ export class Tools extends EventTarget {
   /** The ring of the brush at a point. @param {Point} point */
   ringAt({ x, y }) {
     const brush = ["brush", "eraser", "line"].includes(this.tool);
-    return this.tool === "hand" ? null : { x, y, r: brush ? this.size / 2 : 0, square: this.square };
+    return this.tool === "hand" || this.tool === "shift" ? null : { x, y, r: brush ? this.size / 2 : 0, square: this.square };
   }
 
   /** The pointer comes down. @param {Point} point @param {boolean} [shift] straight */
@@ -155,6 +176,8 @@ export class Tools extends EventTarget {
       this.pick(point);
       return this.choose("brush");
     }
+    if (!this.#allowed) return;
+    if (this.tool === "shift") return void (this.grip = point);
     if (this.tool === "polygon") return this.#corner(this.#guided(point, shift));
     const at = [exact(point.x), exact(point.y)];
     const [id, only] = [this.#id, this.#only];
@@ -174,11 +197,12 @@ export class Tools extends EventTarget {
   /** Where the last stroke of a brush or line ended: x, y, radius; nothing if there is none. */
   get #lastPoint() {
     const last = this.sheet.strokes.at(-1);
-    return last?.tool === "brush" || last?.tool === "line" ? last.points.slice(-3) : [];
+    return last && "tool" in last && ["brush", "line"].includes(last.tool) ? last.points.slice(-3) : [];
   }
 
   /** The pointer moves while it is down (a polygon follows it always). @param {Point} point @param {boolean} [shift] straight */
   move(point, shift = false) {
+    if (this.grip) return this.sheet.move(Math.round(point.x - this.grip.x), Math.round(point.y - this.grip.y));
     const current = this.sheet.current;
     if (!current) return;
     const at = this.#guided(point, shift);
@@ -204,6 +228,7 @@ export class Tools extends EventTarget {
 
   /** The pointer goes up. */
   up() {
+    this.grip = null;
     if (this.tool !== "polygon") this.sheet.end();
   }
 
@@ -218,12 +243,19 @@ export class Tools extends EventTarget {
   /** Take back the stroke that grows, or the last one. */
   undo() {
     this.corners = [];
+    this.grip = null;
     this.sheet.undo();
+  }
+
+  /** The arrow keys move the layer. @param {number} dx @param {number} dy */
+  nudge(dx, dy) {
+    if (this.#allowed) this.sheet.nudge(dx, dy);
   }
 
   /** Escape: the stroke never was. */
   cancel() {
     this.corners = [];
+    this.grip = null;
     this.sheet.cancel();
   }
 

@@ -6,7 +6,7 @@ sees farther than a tile's margin, so that tiles are to be seen neither in pixel
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Self
 
@@ -50,7 +50,10 @@ class EnlargerCard(Card):
 
 
 class Enlarger:
-    """A loaded enlarger. Its methods may be called from many threads."""
+    """A loaded enlarger. Its methods may be called from many threads.
+
+    `check` is called before every tile, and may raise to end what nobody waits for any more.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class Enlarger:
     ) -> None:
         self.card, self._device, self._precision = card, torch.device(device), precision
         self.net = net.to(self._device)
+        self.check: Callable[[], None] = lambda: None
 
     @classmethod
     def load(
@@ -104,6 +108,7 @@ class Enlarger:
             )
         large = np.empty((2 * height, 2 * width, 3), np.uint8)
         for rows, columns in _tiles((height, width)):
+            self.check()
             large[_doubled(rows), _doubled(columns)] = self._tile(pixels, ids, seed, rows, columns)
         return large
 

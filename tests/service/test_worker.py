@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from spadework.enlarger import TILE, Enlarger
-from spadework.service.enlarging import Interruptible
 from spadework.service.worker import Busy, Stale, Worker, apart
 
 
@@ -77,10 +76,11 @@ def test_doubling_ends_when_it_is_stale() -> None:
             raise Stale
 
     pixels, ids = np.zeros((8, TILE + 8, 3), np.uint8), np.zeros((16, 2 * TILE + 16), np.uint8)
-    doubled = Interruptible(enlarger, check).enlarge(pixels, ids, 3)
+    doubled = enlarger.enlarge(pixels, ids, 3)
+    enlarger.check = check
     assert (doubled == enlarger.enlarge(pixels, ids, 3)).all()
     with pytest.raises(Stale):
-        Interruptible(enlarger, check).enlarge(pixels, ids, 3)
+        enlarger.enlarge(pixels, ids, 3)
     assert len(asked) == 3
 
 

@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from spadework.engine import Engine
 from spadework.palette import Palette
 from spadework.picture import Picture
-from spadework.service.enlarging import Interruptible
 from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
 from spadework.service.moods import Search
@@ -59,7 +58,7 @@ def create_app(
     limits = limits or Limits()
     worker, styles = Worker(limits.waiting, limits.clients), Styles(limits.styles)
     if engine.enlarger is not None:
-        engine.enlarger = Interruptible(engine.enlarger, worker.demand_current)
+        engine.enlarger.check = worker.demand_current
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -33,14 +33,15 @@ studio: $(VENV)/.installed
 	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
 	@$(BIN)/spadework studio --model landscape
 
-# One thread: the networks of the tests are tiny, and threads that wait for each other on a busy machine are slow.
+# One thread, and as many processes as cores: the networks of the tests are tiny, and threads that wait for each other
+# on a busy machine are slow.
 test soak: export OMP_NUM_THREADS ?= 1
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
-	@$(BIN)/python -m pytest -rs -m "not soak"
+	@$(BIN)/python -m pytest -rs -m "not soak" -n auto --dist loadfile
 
 soak: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -rs -m soak

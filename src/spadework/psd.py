@@ -27,7 +27,7 @@ def write(sketch: LabelMap, photograph: Picture, drawn: "list[Drawn]") -> bytes:
         raise ValueError("psd-tools is not installed, which writes PSD: pip install 'spadework[psd]'")
     from psd_tools import PSDImage  # pyright: ignore[reportMissingImports]
 
-    file = PSDImage.new("RGBA", sketch.size[::-1])  # else alpha would be a mask
+    file = PSDImage.new("RGBA", (sketch.size[1], sketch.size[0]))  # else alpha would be a mask
     for part in parts_of(sketch, photograph, drawn):
         inside = part.layers if isinstance(part, Group) else (part,)
         layers = [file.create_pixel_layer(Image.fromarray(layer.pixels), layer.name) for layer in inside]

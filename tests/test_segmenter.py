@@ -190,7 +190,7 @@ def test_what_label_refuses(file: Path, tmp_path: Path) -> None:
     assert "leave them out with --from-photo" in label(*there, "--strict")[2]
     assert "would be overwritten" in label(*there, "-o", tmp_path / "photo.png")[2]
     assert "does not exist" in label("--from-photo", tmp_path / "phot.png", "--segmenter", file)[2]
-    assert "is not a picture" in label("--from-photo", file, "--segmenter", file)[2]
+    assert "is a model file" in label("--from-photo", file, "--segmenter", file)[2]
 
 
 def test_the_segmenter_that_ships(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ LANDSCAPE = GeneratorConfig(
     style_blocks=True,
     noise=True,
     padding="replicate",
+    label_padding="replicate",
     bilinear_ups=4,
 )
 """The shape of the model that ships."""

@@ -137,6 +137,7 @@ export class Files {
     const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
     const answer = await ask(`/api/size?${query({ width, height })}`).catch(() => null);
     const size = answer && (await answer.json());
+    if (Number(input("new-width").value) !== width || Number(input("new-height").value) !== height) return;  // late
     $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`, size.doublings) : "";
   }
 

@@ -47,8 +47,7 @@ def test_training(name: str) -> None:
 
 @pytest.mark.parametrize("version", subject.VERSIONS)
 def test_memory_of_painting(version: str) -> None:
-    before = peak.peak_mib()
-    assert peak.measure_painting("tiny", "float32", version) >= before / 2
+    assert peak.measure_painting("tiny", "float32", version) > 100  # what a process with PyTorch takes
 
 
 def test_memory_is_that_of_a_process_of_its_own() -> None:

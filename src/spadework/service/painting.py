@@ -13,13 +13,14 @@ from PIL import Image
 from spadework import psd
 from spadework.candidates import obedience
 from spadework.content import PNG_SIGNATURE, unwrapped
-from spadework.engine import Engine, Style, painting_size
+from spadework.engine import Engine, Style
 from spadework.labelmap import LabelMap
 from spadework.openraster import MIMETYPE as ORA
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.film import Film, sketches_of
 from spadework.service.limits import Limits, Refusal
+from spadework.service.moods import small_picture
 from spadework.service.opening import Segmenter
 from spadework.service.schemas import LayersQuery, PaintQuery, PictureQuery, SketchSize
 from spadework.service.styles import Styles
@@ -133,10 +134,7 @@ def _demand_small(sketch: LabelMap, limits: Limits, scale: int = 1) -> None:
 def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None) -> Picture:
     if query.short is None:
         return engine.paint(sketch, query.seed, style)
-    scale = query.short / min(sketch.size)
-    height, width = (max(4, round(side * scale)) for side in sketch.size)
-    size = painting_size(sketch.size, engine.card.generator, (height, width))
-    return engine.paint(sketch.resize(size), query.seed, style, size)
+    return small_picture(engine, sketch, query.seed, style, query.short)
 
 
 def _obedience(sketch: LabelMap, picture: Picture, segmenter: Segmenter) -> float:

@@ -7,8 +7,8 @@ import numpy as np
 from tiny_model import card
 
 from spadework.engine import Engine, Style
-from spadework.labelmap import LabelMap
 from spadework.picture import Picture
+from spadework.sketch.labelmap import LabelMap
 
 
 class FakeEngine(Engine):

@@ -6,10 +6,10 @@ from collections import OrderedDict
 import numpy as np
 
 from spadework.engine import MAX_SEED, Engine, Style
-from spadework.labelmap import LabelMap
 from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
+from spadework.sketch.labelmap import LabelMap
 
 
 class Styles:

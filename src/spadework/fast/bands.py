@@ -14,7 +14,7 @@ BAND = 512 * 1024
 
 @dataclass
 class Band:
-    """Rows of pixels from ``top`` to ``bottom`` and the numbers of their pixels."""
+    """Rows of pixels from `top` to `bottom` and the numbers of their pixels."""
 
     top: int
     bottom: int

@@ -46,6 +46,9 @@ def place(host: str, port: int) -> Place:
     except OSError as error:
         reason = error.strerror or error
         raise ValueError(f"cannot listen on {host} port {port} ({reason}): choose another --port") from error
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # asyncio does so for none that it has not made
     return Place(listener, None if host in LOOPBACK else secrets.token_urlsafe(16))
 
 

@@ -7,14 +7,15 @@ import { uniqueName } from "./page.js";
 /** @typedef {import("./style.js").Style} Style */
 /** @typedef {{image: ImageBitmap, painted: string, doublings: number, ms: number, stages: Record<string, number>, preview: boolean, obedience: number | null}} Photograph `painted`: by the model, as "width x height", and doubled so often; `ms` in all, and in stages; `obedience`: the share that looks like what was drawn, if it was asked for and can be told */
 
-const SLOW = 150;  // ms
+const SLOW = 300;  // ms; below that a preview would only delay the whole picture
 const PREVIEW_SIDE = 128;
 const REST = 300;  // ms without a change before a picture is painted that takes long
 const RETRY = 700;
 const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  // where packing costs more than sending
 
 const MUCH = 512 * 384;  // pixels of a sheet that is painted in one go, at rest
-const PACE = 150 / MUCH;  // until a picture has been painted
+const PACE = 150 / MUCH;  // ms per pixel of a whole picture, until one has been painted
+const PACES = 5;  // the last ones; their median does not jump when the machine does something else for once
 
 /** @typedef {Record<string, string | number | boolean | undefined>} How */
 
@@ -79,7 +80,7 @@ export class Painter extends EventTarget {
     this.wanted = 0;
     this.painted = 0;
     this.previewed = { version: 0, short: 0 };
-    this.pace = PACE;  // ms per pixel of a whole picture
+    this.paces = [PACE];
     this.asking = new AbortController();
     this.running = false;
     this.state = "done";
@@ -125,7 +126,8 @@ export class Painter extends EventTarget {
       if (short) this.previewed = { version, short };
       else {
         this.painted = version;
-        this.pace = result.ms / (sketch.width * sketch.height);
+        const ms = result.ms - (result.stages.wait ?? 0);  // for others, who may be gone next time
+        this.paces = [...this.paces, ms / (sketch.width * sketch.height)].slice(-PACES);
       }
       this.dispatchEvent(new CustomEvent("photograph", { detail: result }));
     } catch (problem) {
@@ -135,7 +137,7 @@ export class Painter extends EventTarget {
 
   get #slow() {
     const { width, height } = this.sketch();
-    return this.pace * width * height > SLOW;
+    return median(this.paces) * width * height > SLOW;
   }
 
   /** The short side of the preview that comes next; 0: the whole picture. @param {number} version */
@@ -165,6 +167,9 @@ export class Painter extends EventTarget {
     this.dispatchEvent(new CustomEvent("state", { detail: state }));
   }
 }
+
+/** @param {number[]} values */
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** The sides of the previews of a sheet: small, and what the model paints of a large one. @param {number} side the sheet's @param {number} trained */
 const previews = (side, trained) => (isLarge(side, trained) ? [PREVIEW_SIDE, trained] : [PREVIEW_SIDE]);

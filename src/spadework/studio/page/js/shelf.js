@@ -23,7 +23,7 @@ export class Shelf {
     /** @type {Map<string, {mood: Mood, button: HTMLElement}>} what is offered */
     this.offers = new Map();
     this.asking = new AbortController();
-    this.paintLater = whenQuiet(() => void this.paintMoods(), 900);
+    this.rested = whenQuiet(() => void this.paintMoods(), 900);
     this.place = style.seed;  // the one that the faces show
     new Variations(sketch, style, this.client, Math.min(...model.size));
     $("shelf").hidden = !style.able;
@@ -129,6 +129,12 @@ export class Shelf {
     this.style.set({ locked: false });
     this.take(mood);
     this.paintLater();
+  }
+
+  /** The faces are out of date: whoever still looks for the old ones stops, so that the painter has time for strokes. */
+  paintLater() {
+    this.asking.abort();
+    this.rested();
   }
 
   get #aspect() { return this.sketch().width / this.sketch().height; }

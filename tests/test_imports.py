@@ -20,7 +20,7 @@ MODULES = {
 THINGS = [
     *("files", "memory", "content", "decoding", "palette", "picture", "raster", "demands", "exact"),
     "labelmap",
-    *("openraster", "psd"),
+    *("openraster", "psd", "lights"),
     *("examples", "translation", "nearest", "blends", "segments", "encodings", "reading", "opening"),
 ]
 MEANING = [

@@ -6,7 +6,6 @@ Sizes are (H, W). Arrays outside are numpy, uint8; tensors stay inside.
 import math
 import os
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from spadework.checkpoint import Checkpoint, ModelCard, load_checkpoint
 from spadework.contexts import symbols_of
 from spadework.enlarger import ENLARGERS, Enlarger
 from spadework.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
+from spadework.lights import Lights, Style
 from spadework.modelfile import shipped_file
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.painter import Painter, can_paint
@@ -46,32 +46,6 @@ MOST_PIXELS = 2048 * 2048
 MAX_SEED = 2**32 - 1
 NOISE_SEED = 0x9E3779B9
 """Separates a seed's stream of pixel noise from its stream of styles."""
-
-
-@dataclass(frozen=True, eq=False)
-class Style:
-    """`z`: (Z,) float32, read-only. `origin`: where it comes from, such as "seed 7" or "photo sunset.jpg"."""
-
-    z: NDArray[np.float32]
-    origin: str
-
-    def __post_init__(self) -> None:
-        if self.z.dtype != np.float32 or self.z.ndim != 1 or not np.isfinite(self.z).all():
-            raise ValueError(f"a style is (Z,) finite float32 values, this is {self.z.shape} {self.z.dtype}")
-        own = self.z.copy()
-        own.flags.writeable = False
-        object.__setattr__(self, "z", own)
-
-    def blend(self, other: "Style", t: float) -> "Style":
-        """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""
-        if self.z.shape != other.z.shape:
-            raise ValueError(
-                f"styles of {self.z.size} and {other.z.size} values do not blend: use one model's"
-            )
-        if not 0 <= t <= 1:
-            raise ValueError(f"blend position {t} is outside 0..1")
-        z = ((1 - t) * self.z + t * other.z).astype(np.float32)
-        return Style(z, f"{1 - t:.2f} {self.origin} + {t:.2f} {other.origin}")
 
 
 def painting_size(
@@ -224,12 +198,14 @@ class Engine:
         style: Style | None = None,
         size: tuple[int, int] | None = None,
         upscale: int = 1,
+        lights: Lights | None = None,
     ) -> Picture:
         """A photograph of the sketch, as large as the sketch, times `upscale`, or of `size` (H, W).
 
         `ids`: (H, W) class ids of `palette`, 4 to 8192 pixels a side. The seed decides the place: what lies
         where inside the regions; and the style, which is the light, unless one is given or set. The same
-        arguments give the same picture. See `plan` for what the network paints of it.
+        arguments give the same picture. See `plan` for what the network paints of it. `lights`: other styles
+        in parts of the sketch, and as large; each is painted whole, and then they are laid over each other.
 
         Raises ValueError for ids that the palette lacks and for impossible sizes, seeds and styles.
         """
@@ -239,12 +215,14 @@ class Engine:
         style = (
             style or self._style or (self.sample_style(seed, sketch) if self.card.generator.z_dim else None)
         )
-        pixels = self._run(sketch.resize(painted), seed, style)
+        pixels = self._lit(sketch.resize(painted), seed, style, lights and lights.resize(painted).used())
         for k in range(doublings):
             assert self.enlarger is not None
             large = sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
             pixels = self.enlarger.enlarge(pixels, large.ids, _place(seed, k))
-        picture = Picture(pixels, self._provenance(seed, style, painted, doublings))
+        told = self._provenance(seed, style, painted, doublings)
+        told |= {"lights": [light.origin for light in lights.styles]} if lights else {}
+        picture = Picture(pixels, told)
         return picture if picture.size == final else picture.resize(final)
 
     def plan(self, size: tuple[int, int], exact: bool = False) -> tuple[tuple[int, int], int]:
@@ -261,6 +239,16 @@ class Engine:
         scale = max(min(config.size) / min(size), 1 / 2**doublings)
         height, width = (max(MIN_SIDE, round(side * scale)) for side in size)
         return painting_size(size, config, (height, width)), doublings
+
+    def _lit(
+        self, sketch: LabelMap, seed: int, style: Style | None, lights: Lights | None
+    ) -> NDArray[np.uint8]:
+        """What `_run` paints in a style, and in the parts that have others in those."""
+        pixels = self._run(sketch, seed, style)
+        if lights is None:
+            return pixels
+        others = [self._run(sketch, seed, other) for other in lights.styles]
+        return lights.laid(pixels, others, sketch.ids)
 
     def _run(self, sketch: LabelMap, seed: int, style: Style | None) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 of a sketch that has a size the network takes."""

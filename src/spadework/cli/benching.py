@@ -49,8 +49,8 @@ def bench(
     """Measure our speed beside a plain dense network of the same weights.
 
     All versions run in turns in one process; studio needs chromium and playwright, and measures from a stroke
-    to its picture, how soon a fresh server shows one, and how evenly a large sheet moves. The maps are those of
-    the folder that SPADEWORK_DATA names, and the example sketches; cases without their maps are left out.
+    to its picture, how soon a fresh server shows one, and how evenly a large sheet moves. The maps are those
+    of the folder that SPADEWORK_DATA names, and the example sketches; cases without their maps are left out.
     """
     if repeats < 1:
         raise ValueError(f"--repeats {repeats}: give 1 or more")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spadework.engine import Engine, Style, painting_size
 from spadework.labelmap import LabelMap
+from spadework.lights import Lights
 from spadework.picture import Picture
 from spadework.service.schemas import FoundMoods, NamedMood
 from spadework.service.styles import Styles
@@ -109,12 +110,17 @@ SHOWN = ("clear noon", "soft day", "golden hour", "sunset", "snow light", "mist"
 
 
 def small_picture(
-    engine: Engine, sketch: LabelMap, seed: int, style: Style | None, short: int = SHORT
+    engine: Engine,
+    sketch: LabelMap,
+    seed: int,
+    style: Style | None,
+    short: int = SHORT,
+    lights: Lights | None = None,
 ) -> Picture:
     """The sketch in a seed's place and a style, about `short` pixels on its short side."""
     height, width = (max(4, round(side * short / min(sketch.size))) for side in sketch.size)
     size = painting_size(sketch.size, engine.card.generator, (height, width))
-    return engine.paint(sketch.resize(size), seed, style, size)
+    return engine.paint(sketch.resize(size), seed, style, size, lights=lights and lights.resize(size))
 
 
 def named(looks: Sequence[Look]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 import { Problem, ask, query, send } from "./api.js";
 import { uniqueName } from "./page.js";
 
-/** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
+/** @typedef {{ids: Uint8Array, width: number, height: number, lights?: import("./layers.js").Lights | null}} Sketch `lights`: of its parts, if not all are in one */
 /** @typedef {import("./style.js").Style} Style */
 /** @typedef {{image: ImageBitmap, painted: string, doublings: number, ms: number, stages: Record<string, number>, preview: boolean, obedience: number | null}} Photograph `painted`: by the model, as "width x height", and doubled so often; `ms` in all, and in stages; `obedience`: the share that looks like what was drawn, if it was asked for and can be told */
 
@@ -22,10 +22,12 @@ const PACES = 5;  // the last ones; their median does not jump when the machine 
 /** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how @param {AbortSignal} [signal] */
 async function painted(sketch, style, how, signal) {
   const size = { width: sketch.width, height: sketch.height };
-  const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
-  const response = await send(path, sketch.ids.slice(), signal).catch((problem) => {
+  const lights = style.able ? sketch.lights : null;
+  const path = `/api/paint?${query({ ...size, ...style.query(), lights: lights?.moods.map(({ id }) => id).join(), ...how })}`;
+  const body = lights ? new Blob([sketch.ids.slice(), lights.numbers.slice()]) : sketch.ids.slice();
+  const response = await send(path, body, signal).catch((problem) => {
     if (signal?.aborted) return null;
-    return remembered(problem, style, path, sketch);
+    return remembered(problem, style, path, body, lights?.moods ?? []);
   });
   return response?.status === 204 ? null : response;
 }
@@ -61,21 +63,22 @@ function serverStages(response) {
   return Object.fromEntries([...told].map(([, name, ms]) => [name, Number(ms)]));
 }
 
-/** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Sketch} sketch */
-async function remembered(problem, style, path, sketch) {
+/** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Blob | Uint8Array<ArrayBuffer>} body @param {import("./layers.js").Light[]} lights */
+async function remembered(problem, style, path, body, lights) {
   if (problem.status !== 410) throw problem;
-  await style.bring();
-  return send(path, sketch.ids.slice());
+  await style.bring(lights);
+  return send(path, body);
 }
 
 /** Fires "rest" when all is painted, "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
 export class Painter extends EventTarget {
-  /** @param {() => Sketch} sketch @param {Style} style @param {number} short side that the model was trained for */
-  constructor(sketch, style, short) {
+  /** @param {() => Sketch} sketch @param {Style} style @param {number} short side that the model was trained for @param {() => import("./layers.js").Lights | null} lights of the sketch's parts */
+  constructor(sketch, style, short, lights) {
     super();
     this.sketch = sketch;
     this.style = style;
     this.short = short;
+    this.lights = lights;
     this.client = uniqueName();
     this.wanted = 0;
     this.painted = 0;
@@ -115,7 +118,7 @@ export class Painter extends EventTarget {
     const short = this.#next(version);
     try {
       await this.style.settle(this.sketch());
-      const sketch = this.sketch();
+      const sketch = { ...this.sketch(), lights: this.lights() };
       const { signal } = this.asking = new AbortController();
       const long = !short && this.#slow;
       if (long && sketch.width * sketch.height > MUCH) await pause(REST, signal);

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework import Engine
-from spadework.labelmap import LabelMap
+from spadework.sketch.labelmap import LabelMap
 
 SKETCHES = Path(__file__).parent / "sketches"
 GAP, WIDTH = 6, 1560

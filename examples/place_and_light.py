@@ -9,7 +9,7 @@ from contact_sheet import GAP, SKETCHES, beside
 from PIL import Image
 
 from spadework import Engine
-from spadework.labelmap import LabelMap
+from spadework.sketch.labelmap import LabelMap
 
 CHOSEN = ("alpine-lake", "desert", "river-valley", "sunset-coast")
 WIDTH = 1800

@@ -10,7 +10,7 @@ from contact_sheet import GAP, SKETCHES, beside
 from PIL import Image
 
 from spadework import Engine
-from spadework.labelmap import LabelMap
+from spadework.sketch.labelmap import LabelMap
 
 PIECES = {
     "alpine-lake": (0.1, 0.45),

@@ -15,6 +15,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and several sessions share a machine
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """The same initial weights in every run."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def coco_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real COCO-Stuff sample, unpacked."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 from spadework.evaluation.gallery import Gallery
 from spadework.evaluation.observing import Shown
 from spadework.evaluation.report import Figure, Report, Terms
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
 SKY, SEA = LANDSCAPE.id_of("sky"), LANDSCAPE.id_of("sea")

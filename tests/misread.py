@@ -29,8 +29,8 @@ from typer.testing import CliRunner
 from spadework.cli import app
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.data.folder import PairedFolder
-from spadework.exact import voc_table
-from spadework.palette import Palette
+from spadework.sketch.exact import voc_table
+from spadework.sketch.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
 MARKS = ("repaired", "unsure")
@@ -483,7 +483,7 @@ class Answer:
 
 def by_paint(path: Path) -> Answer:
     engine = seeing_engine()
-    with mock.patch("spadework.cli.painting.load", return_value=engine):
+    with mock.patch("spadework.cli.paint.load", return_value=engine):
         result = CliRunner().invoke(app, ["paint", str(path), "-o", "out"])
     if result.exit_code:
         return Answer(None, (clean(result),))

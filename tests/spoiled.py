@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from spadework.cli import app
-from spadework.palette import Palette
+from spadework.sketch.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
 

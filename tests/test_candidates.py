@@ -8,11 +8,11 @@ import tiny_model
 from fake_reader import NearestColor
 
 from spadework.candidates import candidates, obedience, ordered
-from spadework.checkpoint import load_checkpoint
 from spadework.engine import Engine
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
+from spadework.model import load_checkpoint
 from spadework.picture import Picture
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
 

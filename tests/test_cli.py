@@ -21,12 +21,12 @@ from tiny_model import card, networks, write
 from typer.testing import CliRunner, Result
 
 import spadework
-from spadework.checkpoint import load_checkpoint, save_checkpoint
-from spadework.cli import app, painting
+from spadework.cli import app, paint
 from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
-from spadework.palette import Palette
+from spadework.model import load_checkpoint, save_checkpoint
 from spadework.picture import Picture
+from spadework.sketch.palette import Palette
 from spadework.training import export, loop
 
 TOY = ["toy", "--set", "batch_size=2", "ngf=1", "hidden=2", "encoder_ngf=1", "--set", "ndf=1", "lr=0.001"]
@@ -120,7 +120,7 @@ def test_paint_into_a_named_file(tmp_path: Path, model: Path) -> None:
 def test_the_best_candidate_is_kept_and_all_scores(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(painting, "load_reader", lambda name, palette: NearestColor(palette))
+    monkeypatch.setattr(paint, "load_reader", lambda name, palette: NearestColor(palette))
     words = ["paint", sketch(tmp_path / "a.png"), "--candidates", 3, "--seed", 7, "--model", model]
     result = run(*words, "-o", "best")
     assert result.exit_code == 0, result.output
@@ -419,7 +419,7 @@ def test_a_failing_disk_is_one_sentence_in_any_command(monkeypatch: pytest.Monke
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "out/a.png")
 
-    monkeypatch.setattr("spadework.palette.Palette.names", full)
+    monkeypatch.setattr("spadework.sketch.palette.Palette.names", full)
     assert refused("palettes") == (
         "error: cannot read or write out/a.png: the disk is full: free some space and try again"
     )

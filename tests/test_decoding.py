@@ -13,9 +13,9 @@ import tifffile
 from misread import LANDSCAPE, colors, file_of, truth
 from PIL import Image
 
-from spadework.opening import Policy, open_map
 from spadework.picture import Picture
-from spadework.raster import read_raster
+from spadework.sketch.opening import Policy, open_map
+from spadework.sketch.raster import read_raster
 
 PACKED = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "tiff_deflate", "group4")
 

@@ -9,9 +9,9 @@ import pytest
 from misread import DOORS, FILES, LANDSCAPE, Answer, answers, answers_to, data_set, file_of, truth
 from PIL import Image
 
-from spadework.blends import smoothed
 from spadework.data.doctor import diagnose
 from spadework.data.folder import PairedFolder
+from spadework.sketch.blends import smoothed
 
 EXACT = ("paint", "data check", "train")
 """Doors that repair nothing but edges."""

@@ -14,7 +14,6 @@ from tiny_model import GENERATOR, card, networks, write
 
 import spadework
 from spadework import engine as engine_module
-from spadework.checkpoint import Checkpoint, fold_spectral_norm, save_checkpoint
 from spadework.engine import (
     LONGEST,
     MAX_SEED,
@@ -26,11 +25,13 @@ from spadework.engine import (
     painting_size,
     precision_of,
 )
-from spadework.labelmap import LabelMap
+from spadework.model import Checkpoint, fold_spectral_norm, save_checkpoint
+from spadework.nn.labels import Labels
+from spadework.nn.pixels import to_bytes
 from spadework.nn.prior import StylePrior, StylePriorConfig
-from spadework.palette import Palette
 from spadework.picture import Picture
-from spadework.tensors import semantics, to_bytes
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 SIZES = st.tuples(st.integers(4, 8192), st.integers(4, 8192))
 
@@ -112,8 +113,8 @@ def test_the_picture_is_the_networks_own(engine: Engine) -> None:
     noise = noise_of(2, engine.card.generator, (32, 32))
     with torch.no_grad():
         half = fold_spectral_norm(generator).half().float()
-        segmap = semantics(torch.from_numpy(ids)[None], card().semantics)
-        expected = to_bytes(half(segmap, torch.from_numpy(style.z.copy())[None], noise))[0]
+        labels = Labels.of(torch.from_numpy(ids)[None], card().semantics)
+        expected = to_bytes(half(labels, torch.from_numpy(style.z.copy())[None], noise))[0]
     assert np.abs(engine.paint(ids, seed=2).pixels.astype(int) - expected).max() <= 1
 
 
@@ -256,7 +257,7 @@ def test_a_seed_takes_the_style_of_a_photo_with_a_like_layout(tmp_path: Path) ->
     prior = StylePrior(config)
     ids = np.stack([np.full((16, 16), i % 3, np.uint8) for i in range(30)])
     styles = torch.arange(30.0)[:, None].expand(30, 8)
-    prior.remember(semantics(torch.from_numpy(ids), card().semantics), styles, 0)
+    prior.remember(Labels.of(torch.from_numpy(ids), card().semantics).segmap, styles, 0)
     save_checkpoint(tmp_path / "m.safetensors", card(prior=config), *networks(), prior)
     engine = Engine.load(tmp_path / "m.safetensors", "cpu")
     sky, clouds = np.zeros((40, 56), np.uint8), np.ones((40, 56), np.uint8)

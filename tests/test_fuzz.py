@@ -10,8 +10,8 @@ import pytest
 from misread import FILES, LANDSCAPE
 
 from spadework.content import PNG_SIGNATURE
-from spadework.opening import Policy, open_map
 from spadework.picture import Picture
+from spadework.sketch.opening import Policy, open_map
 
 SIGNS = ("Traceback", "<_io", "<PIL", "object at 0x", "array(", "dtype", "b'", "\n")
 """What no message for people holds."""

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -17,32 +18,17 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = [
-    *("files", "memory", "content", "decoding", "palette", "picture", "raster", "demands", "exact"),
-    "labelmap",
-    *("openraster", "psd", "lights"),
-    *("examples", "translation", "nearest", "blends", "segments", "encodings", "reading", "opening"),
-]
-MEANING = [
-    "tensors",
-    "contexts",
-    "nn",
-    "losses",
-    "modelfile",
-    "checkpoint",
-    "nvlabs",
-    "segmenter",
-    "enlarger",
-]
-JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "portable", "bench"]
+THINGS = ["files", "content", "decoding", "picture", "sketch", "lights"]
+NETWORKS = ["nn", "fast", "frozen", "modelfile", "model", "segmenter", "enlarger"]
+JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "nvlabs", "onnx", "bench"]
 DOORS = ["service", "studio", "cli", "__main__"]
-ROOMS = [*THINGS, *MEANING, *JOURNEYS, *DOORS]
+ROOMS = [*THINGS, *NETWORKS, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""
 
 NO_TORCH = {*THINGS, "cli", "__main__"}
 NEVER = {
-    "engine": {"training", "losses", "data"},
-    "nn": {*THINGS, "modelfile", "checkpoint"},
+    "engine": {"training", "data"},
+    "nn": {*THINGS, "fast", "frozen", "modelfile", "model"},
 }
 
 
@@ -106,13 +92,27 @@ def test_rooms_without_torch(module: str) -> None:
     assert "safetensors" not in names
 
 
+def test_no_file_needs_itself() -> None:
+    """Neither at import nor by what its functions import: no circles of files."""
+    needs = {module: set(imports(module)) & set(MODULES) - {module, "spadework"} for module in MODULES}
+    circle = TopologicalSorter(needs)
+    try:
+        circle.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
 def test_the_direction_test_sees_what_it_should(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = tmp_path / "nn.py"
     source.write_text(
-        "from ..palette import Palette\nfrom .. import engine\ndef f():\n    import spadework.cli\n"
+        "from ..sketch.palette import Palette\nfrom .. import engine\ndef f():\n    import spadework.cli\n"
     )
     monkeypatch.setitem(MODULES, "spadework.nn.bad", source)
-    assert set(imports("spadework.nn.bad")) == {"spadework.palette", "spadework.engine", "spadework.cli"}
+    assert set(imports("spadework.nn.bad")) == {
+        "spadework.sketch.palette",
+        "spadework.engine",
+        "spadework.cli",
+    }
     assert "spadework.cli" not in set(imports("spadework.nn.bad", lazy=False))
 
 

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from spadework.cli import app
 from spadework.engine import Engine
-from spadework.labelmap import LabelMap
 from spadework.lights import Lights
-from spadework.openraster import groups_of
 from spadework.picture import Picture
 from spadework.project import Project, project_in
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.openraster import groups_of
 
 
 def runs(ids: np.ndarray) -> str:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
-from spadework.checkpoint import ModelCard, save_checkpoint
+from spadework.model import ModelCard, save_checkpoint
 from spadework.modelfile import TrainingRecord
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
-from spadework.palette import Palette
-from spadework.tensors import SemanticsConfig
+from spadework.nn.labels import SemanticsConfig
+from spadework.sketch.palette import Palette
 
 SEMANTICS = SemanticsConfig(label_nc=15, unknown=True)
 GENERATOR = GeneratorConfig(semantic_nc=16, size=(32, 32), ngf=2, hidden=4, z_dim=8, noise=True)

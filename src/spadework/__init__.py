@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spadework.engine import Engine, Style
-    from spadework.labelmap import LabelMap
-    from spadework.palette import Palette
     from spadework.picture import Picture
-    from spadework.segmenter import Segmenter
+    from spadework.segmenter.segmenter import Segmenter
+    from spadework.sketch.labelmap import LabelMap
+    from spadework.sketch.palette import Palette
 
 __version__ = "0.1.0"
 
@@ -15,10 +15,10 @@ __all__ = ["Engine", "LabelMap", "Palette", "Picture", "Segmenter", "Style", "__
 
 _HOMES = {
     "Engine": "engine",
-    "LabelMap": "labelmap",
-    "Palette": "palette",
+    "LabelMap": "sketch.labelmap",
+    "Palette": "sketch.palette",
     "Picture": "picture",
-    "Segmenter": "segmenter",
+    "Segmenter": "segmenter.segmenter",
     "Style": "engine",
 }
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import Engine
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 ORDER = "sum of the ranks by obedience and by realism, then obedience, then the smaller seed"
 """How candidates are ordered, for people. Ranks need no scale on which one score weighs against the other."""

@@ -6,6 +6,7 @@ Sizes are (H, W). Arrays outside are numpy, uint8; tensors stay inside.
 import math
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,17 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from spadework import __version__
-from spadework.checkpoint import Checkpoint, ModelCard, load_checkpoint
-from spadework.contexts import symbols_of
-from spadework.enlarger import ENLARGERS, Enlarger
-from spadework.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
+from spadework.enlarger.enlarger import ENLARGERS, Enlarger
 from spadework.lights import Lights, Style
+from spadework.model import Checkpoint, ModelCard, load_checkpoint
 from spadework.modelfile import shipped_file
-from spadework.nn.generator import Generator, GeneratorConfig
-from spadework.nn.painter import Painter, can_paint
-from spadework.palette import Palette
+from spadework.nn.generator import GeneratorConfig
+from spadework.nn.labels import Labels
+from spadework.nn.pixels import to_bytes, to_unit
 from spadework.picture import Picture
-from spadework.tensors import channel_of_ids, instance_edges, semantics, to_bytes, to_unit
+from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
+from spadework.sketch.palette import Palette
 
 MODELS: dict[str, Path] = {"landscape": Path(__file__).parent / "models" / "landscape.safetensors"}
 """The shipped models: name -> file."""
@@ -96,13 +96,11 @@ class Engine:
         device: str | torch.device = "cpu",
         precision: str = "float32",
         enlarger: Enlarger | None = None,
+        fast: bool = True,
     ) -> None:
         self._device = torch.device(device)
         self._precision = precision_of(precision, self._device.type)
-        generator = checkpoint.generator.to(self._device)
-        self._network: Generator | Painter = generator
-        if can_paint(generator):
-            self._network = Painter(generator, checkpoint.card.semantics.edges, self._precision)
+        self._paint = _executor(checkpoint, self._device, self._precision, fast)
         self._encoder = checkpoint.encoder and checkpoint.encoder.to(self._device)
         self._prior = checkpoint.prior
         self._lock = threading.Lock()
@@ -122,6 +120,7 @@ class Engine:
         device: str | None = None,
         precision: str = "float32",
         enlarger: str | os.PathLike[str] | None = "auto",
+        fast: bool = True,
     ) -> Self:
         """A shipped model by its name, or any model from a .safetensors file.
 
@@ -129,12 +128,13 @@ class Engine:
         line with the remedy, for an unknown name, a file that is no model, and a device that is not there.
         `precision` is one of PRECISIONS, or "auto": bfloat16 on a CPU that computes in it, else float32.
         `enlarger` makes pictures that are larger than the model was trained for: a name or a file, "auto" for
-        the shipped one that knows the model's classes, if there is one, or None.
+        the shipped one that knows the model's classes, if there is one, or None. `fast=False` paints by the
+        plain networks, as slowly as the paper has them.
         """
         checkpoint, device = load_checkpoint(model_file(name_or_path)), device_of(device)
         found = _enlarger_for(checkpoint.card.palette) if enlarger == "auto" else enlarger
         doubles = None if found is None else Enlarger.load(found, device, precision_of(precision, device))
-        return cls(checkpoint, device, precision, doubles)
+        return cls(checkpoint, device, precision, doubles, fast)
 
     @property
     def palette(self) -> Palette:
@@ -151,7 +151,7 @@ class Engine:
             raise ValueError(f"model {self.card.name} was trained without styles: paint without one")
         if ids is None or self._prior is None:
             return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
-        segmap = semantics(_batch(self._label_map(ids).ids), self.card.semantics)
+        segmap = Labels.of(_batch(self._label_map(ids).ids), self.card.semantics).segmap
         return Style(self._prior.draw(segmap, _random(seed)).numpy(), f"seed {seed}")
 
     def style_of(self, photo: Picture | NDArray[np.uint8], origin: str = "photo") -> Style:
@@ -258,23 +258,7 @@ class Engine:
         noise = noise_of(seed, self.card.generator, sketch.size)
         noise = noise and [field.to(self._device) for field in noise]
         with self._lock, torch.inference_mode():
-            return to_bytes(self._forward(labels, instances, z, noise))[0]
-
-    def _forward(
-        self,
-        labels: torch.Tensor,
-        instances: torch.Tensor | None,
-        z: torch.Tensor | None,
-        noise: list[torch.Tensor] | None,
-    ) -> torch.Tensor:
-        """(1, 3, H, W) in [-1, 1]."""
-        config = self.card.semantics
-        if isinstance(self._network, Painter):
-            edges = instance_edges(labels if instances is None else instances) if config.edges else None
-            channels = channel_of_ids(labels, config)
-            return self._network(symbols_of(channels, config.semantic_nc, edges), z, noise)
-        with torch.autocast(self._device.type, self._precision, self._precision != torch.float32):
-            return self._network(semantics(labels, config, instances), z, noise)
+            return to_bytes(self._paint(labels, instances, z, noise))[0]
 
     def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
         """As a batch of one, on the device."""
@@ -325,6 +309,37 @@ class Engine:
 def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model, or the path itself. Raises ValueError for a name that is not shipped."""
     return shipped_file(name_or_path, MODELS, "model")
+
+
+Executor = Callable[
+    [torch.Tensor, torch.Tensor | None, torch.Tensor | None, list[torch.Tensor] | None], torch.Tensor
+]
+"""Ids (1, H, W)[, instances (1, H, W)], style (1, Z)[, noise per block] -> (1, 3, H, W) in [-1, 1]."""
+
+
+def _executor(checkpoint: Checkpoint, device: torch.device, precision: torch.dtype, fast: bool) -> Executor:
+    """The generator as `nn` has it, or where that is possible its painter: the same pictures, sooner."""
+    generator, semantics = checkpoint.generator.to(device), checkpoint.card.semantics
+    if fast:
+        from spadework.fast.cpu import Painter, can_paint
+        from spadework.fast.labels import label_symbols
+
+        if can_paint(generator):
+            painter = Painter(generator, semantics.edges, precision)
+            return lambda ids, instances, z, noise: painter(
+                label_symbols(ids, semantics, instances), z, noise
+            )
+
+    def paint(
+        ids: torch.Tensor,
+        instances: torch.Tensor | None,
+        z: torch.Tensor | None,
+        noise: list[torch.Tensor] | None,
+    ) -> torch.Tensor:
+        with torch.autocast(device.type, precision, precision != torch.float32):
+            return generator(Labels.of(ids, semantics, instances), z, noise)
+
+    return paint
 
 
 def _enlarger_for(palette: Palette) -> str | None:

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework.labelmap import centres
+from spadework.sketch.labelmap import centres
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from spadework import __version__
 from spadework.files import atomic_write, read_bytes
-from spadework.palette import Palette, near_misses
+from spadework.sketch.palette import Palette, near_misses
 
 FORMAT = 2
 """Raised when an older spadework could no longer read what this one writes."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spadework import openraster, psd
 from spadework.decoding import UNREADABLE
-from spadework.labelmap import LabelMap
 from spadework.lights import Lights
-from spadework.palette import Palette
 from spadework.picture import PREFIX, Picture
+from spadework.sketch import openraster, psd
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 if TYPE_CHECKING:
     from spadework.engine import Engine, Style

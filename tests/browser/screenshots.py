@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from spadework.bench.studio import launched
-from spadework.palette import Palette
+from spadework.sketch.palette import Palette
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCREENS = [(1366, 768), (1920, 1080), (1024, 768), (820, 1180), (844, 390), (390, 844)]

@@ -16,8 +16,8 @@ from pyora import Project as Ora
 from typer.testing import CliRunner
 
 from spadework.cli import app
-from spadework.palette import Palette
 from spadework.picture import Picture
+from spadework.sketch.palette import Palette
 
 OpenStudio = Callable[..., Studio]
 

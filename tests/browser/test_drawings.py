@@ -10,8 +10,8 @@ pytest.importorskip("playwright", reason="browser tests: playwright is not insta
 from driving import Server, Studio
 from playwright.sync_api import Browser, expect
 
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 OpenStudio = Callable[..., Studio]
 TITLES = "[...document.querySelectorAll('#drawing-list input')].map((field) => field.value)"

@@ -12,8 +12,8 @@ from driving import Studio
 from playwright.sync_api import expect
 from pyora import Project as Ora
 
-from spadework.palette import Palette
 from spadework.project import Project
+from spadework.sketch.palette import Palette
 
 OpenStudio = Callable[..., Studio]
 NAMES = "studio.sheet.layers.map(({name}) => name)"

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from playwright.sync_api import expect
 
-from spadework.evaluation.page import write_page
-from spadework.evaluation.testrun import Row
+from spadework.nvlabs.page import write_page
+from spadework.nvlabs.testing import Row
 from spadework.picture import Picture
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from driving import Server, Studio
 from playwright.sync_api import Browser, expect
 
 from spadework.engine import Engine
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
 from spadework.picture import Picture
-from spadework.segmenter import Segmenter
+from spadework.segmenter.segmenter import Segmenter
 from spadework.service.opening import open_photo
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 OpenStudio = Callable[..., Studio]
 NAMELESS, PALE = (Path(__file__).parent / "access.js").read_text().split("// ----\n")

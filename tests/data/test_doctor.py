@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from spadework.cli import app
 from spadework.data.doctor import diagnose, near_pairs
-from spadework.palette import Palette
+from spadework.nvlabs.layouts import PublishedLayout
+from spadework.sketch.palette import Palette
 
 
 def test_a_sound_folder(folder: Path, tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_published_layouts(mode: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, words)
     assert (result.exit_code, "train 3" in result.output) == (0, True), result.output
     write_layout(mode, root, "val", count=1)
-    told = "\n".join(diagnose(root, mode=mode).warnings)
+    told = "\n".join(diagnose(root, layout=PublishedLayout(mode)).warnings)
     assert "in train and val: it leaks" in told
     for photo in [path for path in root.rglob("*") if "img" in path.parent.name or path.suffix == ".jpg"]:
         photo.unlink()
@@ -76,7 +77,7 @@ def test_published_layouts(mode: str, tmp_path: Path) -> None:
 def test_ids_beyond_a_published_data_set(tmp_path: Path) -> None:
     root = write_layout("facades", tmp_path / "set", "train")
     put(root / "train_label" / "a_000000_000019.png", np.full((48, 64), 13, np.uint8))
-    told = diagnose(root, mode="facades").faults
+    told = diagnose(root, layout=PublishedLayout("facades")).faults
     assert told == [
         "ids 13 have no channel: facades has 0..12: train with a larger --label_nc, or with "
         "--contain_dontcare_label if 255 means unknown"
@@ -84,7 +85,7 @@ def test_ids_beyond_a_published_data_set(tmp_path: Path) -> None:
 
 
 def test_a_layout_that_is_not_there(tmp_path: Path) -> None:
-    assert "no label maps: expected" in diagnose(tmp_path, mode="coco").faults[0]
+    assert "no label maps: expected" in diagnose(tmp_path, layout=PublishedLayout("coco")).faults[0]
     result = CliRunner().invoke(app, ["data", "check", str(tmp_path), "--dataset_mode", "coca"])
     assert "no layout 'coca': choose one of coco" in result.stderr
 

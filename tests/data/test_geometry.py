@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
+from spadework.data.geometry import Geometry
 from spadework.data.sample import Sample
-from spadework.data.transforms import Geometry
 
 
 def encoded(source_hw: tuple[int, int], block: int, seed: int) -> Sample:

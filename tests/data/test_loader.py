@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from spadework.data import loader, sketching, transforms
+from spadework.data import geometry as transforms
+from spadework.data import loader, sketching
 from spadework.data.loader import BatchPlan, batches
 from spadework.data.sample import Batch, Sample, collate
 from spadework.data.toy import ToyLandscapes

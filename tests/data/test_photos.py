@@ -11,7 +11,7 @@ from misread import profile
 from PIL import Image
 
 from spadework.data.folder import PairedFolder
-from spadework.data.published import Entry, read_photo
+from spadework.nvlabs.data import Entry, read_photo
 from spadework.picture import Picture
 
 SIZE = (20, 30)

@@ -8,7 +8,6 @@ import pytest
 import tiny_model
 from PIL import Image
 
-from spadework.checkpoint import Checkpoint, load_checkpoint
 from spadework.engine import Engine
 from spadework.evaluation import canvases
 from spadework.evaluation.canvases import (
@@ -26,7 +25,8 @@ from spadework.evaluation.canvases import (
     write_sheet,
 )
 from spadework.evaluation.texture import local_deviation, luminance
-from spadework.palette import Palette
+from spadework.model import Checkpoint, load_checkpoint
+from spadework.sketch.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
 

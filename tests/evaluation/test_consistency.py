@@ -7,13 +7,13 @@ import pytest
 import tiny_model
 import torch
 
-from spadework.checkpoint import Checkpoint, load_checkpoint
 from spadework.engine import Engine
 from spadework.evaluation.consistency import NORMS, THRESHOLD, statistics_gap, warning
-from spadework.labelmap import LabelMap
+from spadework.model import Checkpoint, load_checkpoint
 from spadework.nn.generator import GeneratorConfig
-from spadework.palette import Palette
-from spadework.tensors import semantics
+from spadework.nn.labels import Labels
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 MAPS = [
     LabelMap(np.random.default_rng(i).integers(0, 15, (32, 32)).astype(np.uint8), Palette.load("landscape"))
@@ -31,10 +31,10 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
         norm.reset_running_stats()
         norm.momentum = None
         norm.train()
-    segmap = semantics(torch.from_numpy(np.stack([m.ids for m in MAPS])), checkpoint.card.semantics)
+    labels = Labels.of(torch.from_numpy(np.stack([m.ids for m in MAPS])), checkpoint.card.semantics)
     z = torch.from_numpy(np.stack([engine.sample_style(0, m).z for m in MAPS]))
     with torch.no_grad():
-        generator(segmap, z, generator.draw_noise(4, (32, 32), torch.Generator().manual_seed(0)))
+        generator(labels, z, generator.draw_noise(4, (32, 32), torch.Generator().manual_seed(0)))
     generator.eval()
     return checkpoint
 

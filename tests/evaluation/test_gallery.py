@@ -9,7 +9,7 @@ from galleries import LANDSCAPE, shown, written
 from PIL import Image
 
 from spadework.evaluation.gallery import Gallery, disobedience
-from spadework.labelmap import LabelMap
+from spadework.sketch.labelmap import LabelMap
 
 
 def names(page: str) -> list[str]:

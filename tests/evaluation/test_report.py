@@ -21,8 +21,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from spadework.candidates import ordered
-from spadework.checkpoint import Checkpoint, load_checkpoint
-from spadework.cli import app, evaluating
+from spadework.cli import app
+from spadework.cli import evaluate as command
 from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.evaluation import metrics
@@ -31,9 +31,10 @@ from spadework.evaluation.metrics import Lite0Features, frechet_distance, kernel
 from spadework.evaluation.observing import Instruments, Shown
 from spadework.evaluation.protocols import PROTOCOLS, named
 from spadework.evaluation.report import Names, Report, compare, evaluate
-from spadework.evaluation.segmentation import accuracy, class_ious, confusion
 from spadework.evaluation.texture import observe, phases
-from spadework.labelmap import LabelMap
+from spadework.model import Checkpoint, load_checkpoint
+from spadework.segmenter.scores import accuracy, class_ious, confusion
+from spadework.sketch.labelmap import LabelMap
 
 PAIRS = ToyLandscapes(length=6, size=(32, 32), seed=3)
 OURS = PROTOCOLS["spadework"]
@@ -297,7 +298,7 @@ def test_reports_are_compared_only_on_equal_terms(report: Report):
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(evaluating, "shipped_reader", lambda palette: NearestColor())
+    monkeypatch.setattr(command, "shipped_reader", lambda palette: NearestColor())
     monkeypatch.setenv("SPADEWORK_CACHE", str(tmp_path / "cache"))
     for kind in ("images", "labels"):
         (tmp_path / "data" / kind).mkdir(parents=True)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from spadework.evaluation import texture
 from spadework.evaluation.measures import MEASURES, Table
-from spadework.palette import Palette
+from spadework.sketch.palette import Palette
 
 LANDSCAPE = Palette.load("landscape")
 SKY, SEA, ROAD = (LANDSCAPE.id_of(name) for name in ("sky", "sea", "road"))

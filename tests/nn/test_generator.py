@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from spadework.nn.generator import Generator, GeneratorConfig
+from spadework.nn.labels import Labels
 
 WITHIN = 1e-12
 
@@ -27,7 +28,7 @@ def segmap(height: int, width: int, batch: int = 2) -> torch.Tensor:
 def painted(
     generator: nn.Module, z: torch.Tensor | None = None, size: tuple[int, int] = (32, 64)
 ) -> torch.Tensor:
-    return generator.double().eval()(segmap(*size), z)
+    return generator.double().eval()(Labels(segmap(*size)), z)
 
 
 def test_it_starts_from_the_smallest_map() -> None:
@@ -36,29 +37,29 @@ def test_it_starts_from_the_smallest_map() -> None:
     expected = oracles.conv(
         smallest, oracles.array(generator.fc.weight), oracles.array(generator.fc.bias), pad=1
     )
-    assert apart(generator.start(segmap(32, 64), None), expected) < WITHIN
+    assert apart(generator.start(Labels(segmap(32, 64)), None), expected) < WITHIN
 
 
 def test_it_starts_from_a_style() -> None:
     generator = oracles.randomize(Generator(config(z_dim=5)))
     z = some(2, 5)
     flat = oracles.array(z) @ oracles.array(generator.fc.weight).T + oracles.array(generator.fc.bias)
-    assert apart(generator.start(segmap(32, 64), z), flat.reshape(2, 16, 1, 2)) < WITHIN
+    assert apart(generator.start(Labels(segmap(32, 64)), z), flat.reshape(2, 16, 1, 2)) < WITHIN
 
 
 def test_another_size_stretches_the_style_grid() -> None:
     """Bilinear to twice the grid: a row of the values a and b becomes a, (3a + b) / 4, (a + 3b) / 4, b."""
     generator = oracles.randomize(Generator(config(z_dim=5)))
-    trained = oracles.array(generator.start(segmap(32, 64), some(2, 5)))
+    trained = oracles.array(generator.start(Labels(segmap(32, 64)), some(2, 5)))
     a, b = trained[..., :1], trained[..., 1:]
     row = np.concatenate([a, (3 * a + b) / 4, (a + 3 * b) / 4, b], axis=3)
-    assert apart(generator.start(segmap(64, 128), some(2, 5)), np.repeat(row, 2, axis=2)) < WITHIN
+    assert apart(generator.start(Labels(segmap(64, 128)), some(2, 5)), np.repeat(row, 2, axis=2)) < WITHIN
 
 
 def test_the_whole_generator_is_its_blocks_in_order() -> None:
     generator = oracles.randomize(Generator(config(size=(32, 32), widths=(3, 2, 2, 2, 2, 1, 1)))).eval()
     labels = oracles.array(segmap(32, 32, batch=1))
-    x = oracles.array(generator.start(segmap(32, 32, batch=1), None))
+    x = oracles.array(generator.start(Labels(segmap(32, 32, batch=1)), None))
     for name, block in generator.blocks.items():
         if name not in ("head_0", "G_middle_1"):
             x = np.kron(x, np.ones((1, 1, 2, 2)))
@@ -67,7 +68,7 @@ def test_the_whole_generator_is_its_blocks_in_order() -> None:
     expected = np.tanh(
         oracles.conv(oracles.leaky(x), oracles.array(last.weight), oracles.array(last.bias), pad=1)
     )
-    assert apart(generator(segmap(32, 32, batch=1)), expected) < 1e-9
+    assert apart(generator(Labels(segmap(32, 32, batch=1))), expected) < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -105,14 +106,14 @@ def test_variants_paint(changes: dict[str, object]) -> None:
 def test_a_style_from_a_point_is_the_same_everywhere() -> None:
     generator = Generator(config(z_dim=3, start="point"))
     z = some(2, 3).float()
-    x = generator.start(segmap(64, 96).float(), z)
+    x = generator.start(Labels(segmap(64, 96).float()), z)
     assert x.shape[2:] == (2, 3)
     torch.testing.assert_close(x, generator.fc(z)[:, :, None, None].expand_as(x))
 
 
 def test_the_style_scales_and_shifts_every_blocks_input() -> None:
     generator = Generator(config(z_dim=3, style_blocks=True)).double().eval()
-    maps, z = segmap(32, 64), some(2, 3)
+    maps, z = Labels(segmap(32, 64)), some(2, 3)
     seen: list[torch.Tensor] = []
     for block in generator.blocks.values():
         block.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -174,7 +175,7 @@ def test_a_map_of_an_illegal_size_is_told() -> None:
 def test_every_parameter_gets_a_gradient(changes: dict[str, object], noise: bool) -> None:
     torch.manual_seed(0)
     generator = Generator(config(noise=noise, size=(64, 64), ngf=2, **changes)).double()
-    (generator(segmap(64, 64)) * some(2, 3, 64, 64)).sum().backward()
+    (generator(Labels(segmap(64, 64))) * some(2, 3, 64, 64)).sum().backward()
     silent = [
         name for name, p in generator.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]
@@ -184,8 +185,8 @@ def test_every_parameter_gets_a_gradient(changes: dict[str, object], noise: bool
 def test_pictures_of_a_batch_do_not_depend_on_each_other() -> None:
     generator = oracles.randomize(Generator(config(z_dim=3))).eval()
     maps, z = segmap(32, 64, batch=3), some(3, 3)
-    alone = torch.cat([generator(maps[i : i + 1], z[i : i + 1]) for i in range(3)])
-    torch.testing.assert_close(generator(maps, z), alone, rtol=1e-12, atol=1e-12)
+    alone = torch.cat([generator(Labels(maps[i : i + 1]), z[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(generator(Labels(maps), z), alone, rtol=1e-12, atol=1e-12)
 
 
 def test_the_style_is_drawn_when_none_is_given() -> None:

@@ -9,6 +9,7 @@ import torch
 from oracles import apart, some
 from torch import nn
 
+from spadework.nn.labels import Labels
 from spadework.nn.spade import SPADE, SPADEResBlock, upsample
 
 WITHIN = 1e-12
@@ -66,7 +67,7 @@ def test_resblock_is_figure_4(padding: Any, channels_in: int, channels_out: int)
     ).eval()
     x, segmap = some(2, channels_in, 3, 4), some(2, 4, 6, 8, seed=2)
     expected = oracles.resblock(block, oracles.array(x), oracles.array(segmap))
-    assert apart(block(x, segmap), expected) < WITHIN
+    assert apart(block(x, Labels(segmap)), expected) < WITHIN
     assert block.learned_shortcut == (channels_in != channels_out)
     assert block.conv_0.out_channels == min(channels_in, channels_out)
 
@@ -77,9 +78,9 @@ def test_noise_starts_silent_and_is_scaled_per_channel() -> None:
     plain.load_state_dict({k: v for k, v in block.state_dict().items() if k != "noise_strength"})
     x, segmap, noise = some(2, 2, 3, 4), some(2, 4, 6, 8, seed=2), some(2, 1, 3, 4, seed=3)
     strength = block.noise_strength.detach()
-    expected = plain(x + strength * noise, segmap)
-    torch.testing.assert_close(block(x, segmap, noise), expected, rtol=1e-12, atol=1e-12)
-    assert torch.equal(block(x, segmap), plain(x, segmap))
+    expected = plain(x + strength * noise, Labels(segmap))
+    torch.testing.assert_close(block(x, Labels(segmap), noise), expected, rtol=1e-12, atol=1e-12)
+    assert torch.equal(block(x, Labels(segmap)), plain(x, Labels(segmap)))
     assert SPADEResBlock(2, 3, 4, noise=True).noise_strength.abs().sum() == 0
 
 

@@ -14,12 +14,13 @@ import torch
 from layouts import generator_state, published_state
 from typer.testing import CliRunner, Result
 
-from spadework.checkpoint import load_checkpoint
 from spadework.cli import app
 from spadework.engine import Engine
+from spadework.model import load_checkpoint
+from spadework.nn.labels import Labels
+from spadework.nn.pixels import to_bytes
 from spadework.nvlabs import networks
 from spadework.nvlabs.files import find, read_options
-from spadework.tensors import semantics, to_bytes
 
 
 def run(*words: object) -> Result:
@@ -59,8 +60,8 @@ def test_a_folder_becomes_a_model_that_paints_the_same(coco: Path) -> None:
     published = networks.build("generator", options, find(coco).states["generator"])
     ids = np.repeat(np.repeat(np.array([[0, 181], [255, 3]], np.uint8), 32, 0), 32, 1)
     with torch.inference_mode():
-        segmap = semantics(torch.from_numpy(ids)[None], engine.card.semantics)
-        expected = to_bytes(published(segmap))[0].astype(int)
+        labels = Labels.of(torch.from_numpy(ids)[None], engine.card.semantics)
+        expected = to_bytes(published(labels))[0].astype(int)
     difference = np.abs(engine.paint(ids).pixels - expected)
     assert difference.max() <= 1
     assert engine.card.palette.name == "coco_stuff"
@@ -74,7 +75,7 @@ def test_ade20k_is_painted_from_raw_ids(tmp_path: Path) -> None:
     )
     card = load_checkpoint("a.safetensors").card
     assert (card.semantics.label_nc, card.semantics.unknown, card.palette.name) == (151, False, "ade20k")
-    segmap = semantics(torch.tensor([[[0, 1], [150, 150]]]), card.semantics)
+    segmap = Labels.of(torch.tensor([[[0, 1], [150, 150]]]), card.semantics).segmap
     assert segmap.argmax(1).tolist() == [[[0, 1], [150, 150]]]
 
 

@@ -8,7 +8,7 @@ import pytest
 from spadework.nvlabs.convert import convert
 from spadework.nvlabs.files import find
 from spadework.nvlabs.presets import preset
-from spadework.portable.model import TOLERANCE, export_onnx
+from spadework.onnx.model import TOLERANCE, export_onnx
 
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 

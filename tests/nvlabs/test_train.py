@@ -15,12 +15,13 @@ from typer.testing import CliRunner, Result
 from spadework.cli import app
 from spadework.data.loader import BatchPlan
 from spadework.nn.discriminator import MultiscaleDiscriminator
+from spadework.nn.labels import Labels
 from spadework.nvlabs import networks as nvlabs
 from spadework.nvlabs.files import NETWORKS, read_state
 from spadework.nvlabs.flags import TrainFlags
+from spadework.nvlabs.training import pairs_of, recipe_of
 from spadework.training import export, loop
 from spadework.training.painter_recipe import Recipe
-from spadework.training.published import pairs_of, recipe_of
 from spadework.training.state import TrainState, new_state
 
 SMALL = ["--ngf", 2, "--ndf", 2, "--load_size", 72, "--crop_size", 64, "--batchSize", 2]
@@ -177,7 +178,7 @@ def test_training_begins_where_a_published_checkpoint_ended(
     options = {"semantic_nc": 13, "crop_size": 64, "ngf": 2, "use_vae": True}
     published = nvlabs.build("generator", options, given["G"])
     for generator in (state.generator.eval(), state.average["generator"].eval()):
-        same(generator(segmap, z), published(segmap, z))
+        same(generator(Labels(segmap), z), published(segmap, z))
     photo = torch.rand(1, 3, 64, 64)
     theirs = nvlabs.build("discriminator", {"input_nc": 16, "ndf": 3, "num_D": 3}, given["D"])(segmap, photo)
     same(judge.eval()(segmap, photo)[-1][-1], theirs[-1][-1])

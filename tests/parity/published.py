@@ -16,10 +16,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from spadework import losses, nvlabs
-from spadework.contexts import Contexts
+from spadework import nvlabs
 from spadework.data.sample import Batch
-from spadework.training.objectives import Inputs
+from spadework.fast.labels import ContextLabels
+from spadework.training import losses
+from spadework.training.inputs import Inputs
 from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState, new_state
 from spadework.training.steps import step_discriminator, step_generator
@@ -141,17 +142,17 @@ def flatten(outputs: Any) -> Iterator[Tensor]:
 
 def compute_network(
     reference: Reference,
-    feed: Callable[[nn.Module, list[Tensor]], list[Any]] = lambda network, inputs: inputs,
+    run: Callable[[nn.Module, list[Tensor]], Any] = lambda network, inputs: network(*inputs),
 ) -> Iterator[Computed]:
     """Outputs, and the gradients of sum over outputs of (output * linspace(-1, 1)).sum().
 
-    ``feed`` turns the file's inputs into what the network is given.
+    ``run`` gives the file's inputs to the network.
     """
     kind = reference.family
     network = nvlabs.build(kind, reference.header, reference.under("state.")).double()
     given = reference.under("input.")
     inputs = [given[str(i)].double().requires_grad_() for i in range(len(given))]
-    outputs = list(flatten(network(*feed(network, inputs))))
+    outputs = list(flatten(run(network, inputs)))
     scalar = sum((x * torch.linspace(-1, 1, x.numel(), dtype=x.dtype).view_as(x)).sum() for x in outputs)
     scalar.backward()
     computed = {f"output.{i}": x for i, x in enumerate(outputs)}
@@ -250,7 +251,7 @@ def inputs_of(reference: Reference, recipe: Recipe, iteration: int) -> Inputs:
     names = [str(i) for i in range(len(labels))]
     inputs = Inputs.of(Batch(labels, batch["image"].double(), instances, names), recipe)
     segmap = inputs.segmap.double()
-    return replace(inputs, segmap=segmap, contexts=Contexts(segmap, inputs.contexts.levels))
+    return replace(inputs, segmap=segmap, painted=ContextLabels(segmap, inputs.painted.levels))
 
 
 def compute_training(reference: Reference) -> Iterator[Computed]:

@@ -14,11 +14,12 @@ from test_parity import FILES, NO_FILES, weights
 from ways import MAP, WAYS, exact_painter, symbols
 
 from spadework import nvlabs
+from spadework.fast.cpu import Painter
 from spadework.nn.generator import Generator
-from spadework.nn.painter import Painter
+from spadework.nn.labels import Labels
+from spadework.nn.pixels import to_bytes
 from spadework.nvlabs.files import find
 from spadework.nvlabs.presets import preset
-from spadework.tensors import semantics, to_bytes
 
 FOLDER = Path(os.environ.get("SPADEWORK_FIXTURES", "none")) / "test_command"
 PICTURES = sorted((FOLDER / "expected").glob("*.png"))
@@ -75,7 +76,7 @@ def segmap_of(name: str, folder: Path, side: int) -> torch.Tensor:
         for kind in ("val_label", "val_inst")
     )
     labels, things = torch.from_numpy(ids)[None], torch.from_numpy(instances)[None]
-    return semantics(labels, preset("coco").semantics, things, torch.float64)
+    return Labels.of(labels, preset("coco").semantics, things, torch.float64).segmap
 
 
 @pytest.mark.parametrize("name", [path.name for path in PICTURES] or [pytest.param("none", marks=NO_FILES)])
@@ -90,5 +91,5 @@ def test_the_test_commands_network_paints_the_published_picture(name: str, coco_
 def test_the_test_commands_network_is_painted_exactly(coco_sample: Path) -> None:
     network, segmap = published_net(64), segmap_of(PICTURES[0].name, coco_sample, 64)
     with torch.inference_mode():
-        dense = network(segmap)
+        dense = network(Labels(segmap))
     torch.testing.assert_close(exact_painter(network)(symbols(segmap)), dense, rtol=EXACT, atol=EXACT)

@@ -5,16 +5,16 @@ Both stand behind the engine: it paints with the painter, which looks contexts u
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import torch
 from published import Computed, Reference, compute_network
 from torch import Tensor, nn
 
 from spadework import nvlabs
-from spadework.checkpoint import fold_spectral_norm
-from spadework.contexts import Contexts, Level, codes_of, nearest, symbols_of
-from spadework.nn import painter
+from spadework.fast import cpu
+from spadework.fast.contexts import Level, codes_of, nearest, symbols_of
+from spadework.fast.labels import ContextLabels
+from spadework.model import fold_spectral_norm
 from spadework.nn.generator import Generator
 from spadework.nn.spade import SPADE
 
@@ -28,25 +28,28 @@ def symbols(segmap: Tensor) -> Tensor:
     return symbols_of(segmap[:, :-1].argmax(1), segmap.shape[1], segmap[:, -1] > 0)
 
 
-def contexts(segmap: Tensor, grids: list[tuple[int, int]], kernel: int) -> Contexts:
+def contexts(segmap: Tensor, grids: list[tuple[int, int]], kernel: int) -> ContextLabels:
     """Contexts of every grid, however many are distinct."""
     codes, known = codes_of(segmap.shape[1], edges=True), symbols(segmap)
-    return Contexts(segmap, {grid: Level.of(nearest(known, grid), codes, kernel) for grid in grids})
+    return ContextLabels(segmap, {grid: Level.of(nearest(known, grid), codes, kernel) for grid in grids})
 
 
 def with_contexts(reference: Reference) -> Iterator[Computed]:
     """As `compute_network`, the label map as contexts; these have no gradient."""
     place = MAP[reference.family]
 
-    def feed(network: nn.Module, inputs: list[Tensor]) -> list[Any]:
+    def run(network: nn.Module, inputs: list[Tensor]) -> Tensor:
         kernel = next(part.kernel for part in network.modules() if isinstance(part, SPADE))
         if isinstance(network, Generator):
             grids = network.config.grids(network.config.size)
         else:
             grids = [(inputs[0].shape[2], inputs[0].shape[3])]
-        return [contexts(x, grids, kernel) if i == place else x for i, x in enumerate(inputs)]
+        labels = contexts(inputs[place], grids, kernel)
+        if isinstance(network, SPADE):
+            return labels.modulate([network], inputs[0], [1.0])[0]
+        return network(*(labels if i == place else x for i, x in enumerate(inputs)))
 
-    yield from compute_network(reference, feed)
+    yield from compute_network(reference, run)
 
 
 def painted(reference: Reference, most_distinct: float) -> Iterator[Computed]:
@@ -54,24 +57,24 @@ def painted(reference: Reference, most_distinct: float) -> Iterator[Computed]:
     network = nvlabs.build("generator", reference.header, reference.under("state.")).double()
     segmap, *style = (reference.tensors[f"input.{i}"] for i in range(len(reference.under("input."))))
     styles = style[0].double().split(1) if style else [None] * len(segmap)
-    before, painter.MOST_DISTINCT = painter.MOST_DISTINCT, most_distinct
+    before, cpu.MOST_DISTINCT = cpu.MOST_DISTINCT, most_distinct
     try:
         paint = exact_painter(network)
         pictures = [paint(x, z) for x, z in zip(symbols(segmap).split(1), styles, strict=True)]
     finally:
-        painter.MOST_DISTINCT = before
+        cpu.MOST_DISTINCT = before
     yield {"output.0": torch.cat(pictures)}
 
 
-def exact_painter(network: nn.Module) -> painter.Painter:
+def exact_painter(network: nn.Module) -> cpu.Painter:
     """A painter of a float64 generator whose maps have instance edges."""
     assert isinstance(network, Generator)
-    return painter.Painter(fold_spectral_norm(network), edges=True, dtype=torch.float64)
+    return cpu.Painter(fold_spectral_norm(network), edges=True, dtype=torch.float64)
 
 
 WAYS = {
     "contexts": with_contexts,
-    "painter": partial(painted, most_distinct=painter.MOST_DISTINCT),
+    "painter": partial(painted, most_distinct=cpu.MOST_DISTINCT),
     "painter, all tables": partial(painted, most_distinct=1.0),
     "painter, no tables": partial(painted, most_distinct=0.0),
 }

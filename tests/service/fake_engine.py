@@ -7,9 +7,9 @@ import numpy as np
 from tiny_model import card
 
 from spadework.engine import Engine, Style
-from spadework.labelmap import LabelMap
 from spadework.lights import Lights
 from spadework.picture import Picture
+from spadework.sketch.labelmap import LabelMap
 
 
 class FakeEngine(Engine):

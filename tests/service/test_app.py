@@ -17,13 +17,13 @@ from PIL import Image
 from tiny_model import write
 
 from spadework.engine import MODELS, Engine
-from spadework.labelmap import LabelMap
-from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.app import create_app
 from spadework.service.limits import Limits
 from spadework.service.moods import TRIED
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 from spadework.studio import SKETCHES, create_studio
 
 HERE = "http://127.0.0.1:7420"

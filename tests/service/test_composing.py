@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spadework.palette import Palette
 from spadework.service.schemas import SeedQuery
+from spadework.sketch.palette import Palette
 from spadework.studio import composed
 from spadework.studio.composing import SCENES, compose
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from spadework.engine import Engine
-from spadework.examples import sketches
-from spadework.labelmap import LabelMap
 from spadework.service.moods import MOODS, NEAR_BLACK, SHOWN, Look, Search, bright_enough, named
 from spadework.service.styles import Styles
+from spadework.sketch.examples import sketches
+from spadework.sketch.labelmap import LabelMap
 
 
 def test_looks_are_measured() -> None:

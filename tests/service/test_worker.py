@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from spadework.enlarger import TILE, Enlarger
+from spadework.enlarger.enlarger import TILE, Enlarger
 from spadework.service.worker import Busy, Stale, Worker, apart
 
 

@@ -9,7 +9,7 @@ from small import BACKBONE, PHOTOS, run, small
 
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
-from spadework.training.objectives import Inputs
+from spadework.training.inputs import Inputs
 from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState, new_state
 from spadework.training.steps import step_discriminator, step_generator

@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from small import BACKBONE, PHOTOS, differing, needs_backbone, small, snapshot
 from tiny_model import card, networks
 
-from spadework.checkpoint import Checkpoint
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
-from spadework.enlarger import Enlarger
+from spadework.enlarger.enlarger import Enlarger
+from spadework.model import Checkpoint
 from spadework.modelfile import kind_in
+from spadework.nn.labels import Labels
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.enlarging import (
     export_enlarger,
@@ -23,7 +24,7 @@ from spadework.training.enlarging import (
     small_pictures,
     train_enlarger,
 )
-from spadework.training.objectives import maps_of
+from spadework.training.inputs import maps_of
 from spadework.training.recipes import named
 from spadework.training.state import TrainState, new_state
 
@@ -88,7 +89,7 @@ def test_half_of_the_small_pictures_are_paintings() -> None:
     assert nets.encoder is not None
     with torch.inference_mode():
         z = nets.encoder(batch.image[:2])[0]
-        expected = nets.generator(segmap[:2, :, ::2, ::2].contiguous(), z)
+        expected = nets.generator(Labels(segmap[:2, :, ::2, ::2].contiguous()), z)
     assert torch.allclose(small[:2], expected, atol=1e-5)
 
 

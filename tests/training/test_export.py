@@ -9,10 +9,10 @@ import torch
 from small import PHOTOS, run, small
 from torch import Tensor, nn
 
-from spadework.checkpoint import fold_spectral_norm, load_checkpoint
+from spadework.model import fold_spectral_norm, load_checkpoint
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
-from spadework.tensors import semantics
+from spadework.nn.labels import Labels
 from spadework.training import export
 from spadework.training.export import export_model, measure_statistics, whiten_styles
 from spadework.training.loop import run_batches
@@ -55,15 +55,15 @@ def batches_of_the_run(recipe: Recipe = RECIPE) -> list[tuple[Tensor, Tensor]]:
     stream = run_batches(recipe, PHOTOS, 0)
     made = [next(stream) for _ in range(IMAGES // recipe.batch_size)]
     stream.close()
-    return [(semantics(batch.labels, recipe.semantics), batch.image) for batch in made]
+    return [(Labels.of(batch.labels, recipe.semantics), batch.image) for batch in made]
 
 
 def test_export_sees_the_batches_of_the_run():
-    for ours, (segmap, image) in zip(
+    for ours, (labels, image) in zip(
         export._pairs(RECIPE, PHOTOS, IMAGES), batches_of_the_run(), strict=True
     ):
         assert torch.equal(ours.image, image)
-        assert torch.equal(semantics(ours.labels, RECIPE.semantics), segmap)
+        assert torch.equal(Labels.of(ours.labels, RECIPE.semantics).segmap, labels.segmap)
 
 
 def test_statistics_are_plain_means_over_batches(nets: tuple[Generator, StyleEncoder]):
@@ -81,8 +81,8 @@ def test_statistics_are_plain_means_over_batches(nets: tuple[Generator, StyleEnc
                 )
     torch.manual_seed(4)  # for the noise
     with torch.no_grad():
-        for segmap, image in batches_of_the_run():
-            twins[0](segmap, twins[1](image)[0])
+        for labels, image in batches_of_the_run():
+            twins[0](labels, twins[1](image)[0])
 
     momenta = {
         norm: norm.momentum for net in nets for norm in net.modules() if isinstance(norm, nn.BatchNorm2d)
@@ -109,15 +109,15 @@ def test_whitening_keeps_every_photos_picture(nets: tuple[Generator, StyleEncode
     generator, encoder = nets
     twins = copy.deepcopy(nets)
     whiten_styles(generator, encoder, RECIPE, PHOTOS)
-    segmap, image = batches_of_the_run()[0]
+    labels, image = batches_of_the_run()[0]
     noise = generator.draw_noise(len(image), RECIPE.size)
     with torch.no_grad():
         before, after = twins[1](image)[0], encoder(image)[0]
         assert (before - after).abs().mean() > 0.3  # the styles are others
         torch.testing.assert_close(
-            generator(segmap, after, noise), twins[0](segmap, before, noise), atol=1e-4, rtol=0
+            generator(labels, after, noise), twins[0](labels, before, noise), atol=1e-4, rtol=0
         )
-        assert (generator(segmap, before, noise) - twins[0](segmap, before, noise)).abs().mean() > 1e-3
+        assert (generator(labels, before, noise) - twins[0](labels, before, noise)).abs().mean() > 1e-3
 
 
 def test_whitened_styles_are_standard_normal_together(nets: tuple[Generator, StyleEncoder]):
@@ -176,15 +176,15 @@ def test_the_file_paints_what_the_averaged_networks_paint(
     loaded = load_checkpoint(tmp_path / "model.safetensors")
     assert loaded.card == card
     assert loaded.encoder is not None
-    segmap, image = batches_of_the_run()[1]
+    labels, image = batches_of_the_run()[1]
     noise = loaded.generator.draw_noise(len(image), RECIPE.size)
     with torch.no_grad():
         style = loaded.encoder(image)[0]
         torch.testing.assert_close(style, expected[1](image)[0], atol=1e-5, rtol=1e-5)
-        ours = loaded.generator(segmap, style, noise)
-        torch.testing.assert_close(ours, expected[0](segmap, style, noise), atol=1e-5, rtol=0)
-        assert (ours - nets[0](segmap, nets[1](image)[0], noise)).abs().mean() < 0.003  # half precision
-        assert (ours - trained.generator.eval()(segmap, style, noise)).abs().max() > 0.03
+        ours = loaded.generator(labels, style, noise)
+        torch.testing.assert_close(ours, expected[0](labels, style, noise), atol=1e-5, rtol=0)
+        assert (ours - nets[0](labels, nets[1](image)[0], noise)).abs().mean() < 0.003  # half precision
+        assert (ours - trained.generator.eval()(labels, style, noise)).abs().max() > 0.03
         trained.painter.train()
 
 
@@ -196,11 +196,13 @@ def test_the_file_remembers_the_styles_and_layouts_of_training_photos(trained: T
     assert card.prior == loaded.prior.config
     assert card.prior is not None
     assert card.prior.references == len(PHOTOS) // RECIPE.batch_size * RECIPE.batch_size
-    segmap, image = batches_of_the_run()[1]
+    labels, image = batches_of_the_run()[1]
     rows = slice(RECIPE.batch_size, 2 * RECIPE.batch_size)
     with torch.no_grad():
         torch.testing.assert_close(loaded.prior.styles[rows], loaded.encoder(image)[0], atol=0.02, rtol=0.01)
-    torch.testing.assert_close(loaded.prior.layouts[rows], loaded.prior.layout(segmap), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        loaded.prior.layouts[rows], loaded.prior.layout(labels.segmap), atol=1e-3, rtol=0
+    )
 
 
 def test_the_card_says_where_the_model_comes_from(trained: TrainState, tmp_path: Path):
@@ -227,5 +229,5 @@ def test_other_recipes_export_too(changes: tuple[str, ...], tmp_path: Path):
     export_model(state, recipe, PHOTOS, tmp_path / "model.safetensors")
     loaded = load_checkpoint(tmp_path / "model.safetensors")
     assert (loaded.encoder is None) == (recipe.z_dim is None)
-    segmap = batches_of_the_run(recipe)[0][0]
-    assert loaded.generator(segmap).shape == (4, 3, 32, 32)
+    labels = batches_of_the_run(recipe)[0][0]
+    assert loaded.generator(labels).shape == (4, 3, 32, 32)

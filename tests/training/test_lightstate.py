@@ -10,8 +10,8 @@ from small import BACKBONE, needs_backbone, run, small
 
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
+from spadework.training.inputs import Inputs
 from spadework.training.lightstate import read_light, write_light
-from spadework.training.objectives import Inputs
 from spadework.training.painter_recipe import Recipe
 from spadework.training.recipes import named
 from spadework.training.starting import begin_from, demand_fit, read_start

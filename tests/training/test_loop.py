@@ -12,14 +12,14 @@ import torch
 from small import PHOTOS, differing, run, small, snapshot
 from torch import Tensor
 
+from spadework.data.geometry import Geometry
 from spadework.data.loader import collate
 from spadework.data.sample import Batch
 from spadework.data.toy import ToyLandscapes
-from spadework.data.transforms import Geometry
-from spadework.memory import keep_freed_memory
-from spadework.palette import Palette
+from spadework.fast.memory import keep_freed_memory
+from spadework.nn.labels import Labels
 from spadework.picture import Picture
-from spadework.tensors import semantics
+from spadework.sketch.palette import Palette
 from spadework.training import loop
 from spadework.training.loop import Progress, TrainingDiverged, train
 from spadework.training.objectives import PatchObjective
@@ -48,17 +48,17 @@ def test_a_toy_run_beats_the_mean_colour(tmp_path: Path):
     state = train(recipe, ToyLandscapes(128, recipe.size, seed=1), tmp_path)
     unseen = ToyLandscapes(24, recipe.size, seed=2)
     batch = collate(list(unseen))
-    segmap = semantics(batch.labels, recipe.semantics)
+    segmap = Labels.of(batch.labels, recipe.semantics).segmap
     generator, encoder = state.average["generator"], state.average["encoder"]
     style = encoder(batch.image)[0]
 
     def distance(picture: Tensor) -> float:
         return float((picture - batch.image).abs().mean() / 2)
 
-    ours = distance(generator(segmap, style))
+    ours = distance(generator(Labels(segmap), style))
     assert ours < 0.9 * distance(batch.image.mean((2, 3), keepdim=True))
-    assert 1.1 * ours < distance(generator(segmap, style.roll(1, 0)))  # another photo's style
-    assert 1.1 * ours < distance(generator(segmap.roll(1, 0), style))  # another photo's labels
+    assert 1.1 * ours < distance(generator(Labels(segmap), style.roll(1, 0)))  # another photo's style
+    assert 1.1 * ours < distance(generator(Labels(segmap.roll(1, 0)), style))  # another photo's labels
 
 
 def test_a_listener_hears_every_step(tmp_path: Path):

@@ -4,11 +4,11 @@ import pytest
 import torch
 from small import BACKBONE, needs_backbone, small
 
-from spadework import losses
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
-from spadework.training import steps
-from spadework.training.objectives import Inputs, Seen, local_means, painting_losses, quiet
+from spadework.training import losses, steps
+from spadework.training.inputs import Inputs, Seen
+from spadework.training.objectives import local_means, painting_losses, quiet
 from spadework.training.painter_recipe import Recipe
 from spadework.training.state import new_state
 from spadework.training.views import WHOLE
@@ -38,7 +38,7 @@ def test_staged_without_views_is_whole() -> None:
     before = torch.get_rng_state()
     plain, staged = Inputs.of(BATCH, recipe), Inputs.staged(BATCH, recipe)
     assert (staged.view, staged.swapped, staged.twins) == (WHOLE, 0, 0)
-    assert torch.equal(staged.contexts.segmap, plain.contexts.segmap)
+    assert torch.equal(staged.painted.segmap, plain.painted.segmap)
     assert torch.equal(torch.get_rng_state(), before)
     seen = Seen.of(staged, BATCH.image, recipe)
     assert seen.segmap is staged.segmap
@@ -49,7 +49,7 @@ def test_twins_are_one_photo_and_one_map() -> None:
     torch.manual_seed(1)
     inputs = Inputs.staged(BATCH, recipe)
     assert (inputs.swapped, inputs.twins) == (2, 1)
-    for values in (inputs.image, inputs.segmap, inputs.contexts.segmap, inputs.channels):
+    for values in (inputs.image, inputs.segmap, inputs.painted.segmap, inputs.channels):
         assert torch.equal(values[0], values[1])
         assert not torch.equal(values[0], values[2])
 

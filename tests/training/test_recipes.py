@@ -14,7 +14,7 @@ from small import small
 from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
-from spadework.palette import Palette
+from spadework.sketch.palette import Palette
 from spadework.training.painter_recipe import Recipe
 from spadework.training.recipes import RECIPES, changed, named, toy
 from spadework.training.rundir import RunDir

@@ -13,10 +13,10 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from spadework.cli import app
+from spadework.data.geometry import Geometry
 from spadework.data.loader import collate
 from spadework.data.sample import Batch, Sample
-from spadework.data.transforms import Geometry
-from spadework.segmenter import Segmenter
+from spadework.segmenter.segmenter import Segmenter
 from spadework.training import segmenting
 from spadework.training.journal import TrainingDiverged
 from spadework.training.recipes import named

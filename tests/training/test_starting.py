@@ -7,7 +7,8 @@ import torch
 from small import PHOTOS, differing, run, small, snapshot
 from torch import nn
 
-from spadework.checkpoint import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.nn.labels import Labels
 from spadework.training import export
 from spadework.training.export import export_model
 from spadework.training.loop import set_learning_rates
@@ -53,8 +54,8 @@ def test_it_paints_and_encodes_as_the_model_does(model: Checkpoint, state: Train
     z, noise = torch.randn(2, 4), model.generator.draw_noise(2, (32, 32))
     for painter in (state.painter, state.average):
         painter.eval()
-        picture = painter["generator"](segmap, z, noise)
-        torch.testing.assert_close(picture, model.generator(segmap, z, noise), rtol=1e-3, atol=1e-3)
+        picture = painter["generator"](Labels(segmap), z, noise)
+        torch.testing.assert_close(picture, model.generator(Labels(segmap), z, noise), rtol=1e-3, atol=1e-3)
         assert model.encoder is not None
         for ours, its in zip(painter["encoder"](image), model.encoder(image), strict=True):
             torch.testing.assert_close(ours, its, rtol=1e-4, atol=1e-5)

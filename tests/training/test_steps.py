@@ -12,8 +12,8 @@ from torch import nn
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
 from spadework.nn.spectral import spectral_norm
+from spadework.training.inputs import Inputs
 from spadework.training.loop import set_learning_rates
-from spadework.training.objectives import Inputs
 from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState, new_state, update_average
 from spadework.training.steps import step_discriminator, step_generator

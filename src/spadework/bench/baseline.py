@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..nn.generator import Generator
-from .shapes import Shape
-from .subject import seconds
+from spadework.bench.shapes import Shape
+from spadework.bench.subject import seconds
+from spadework.nn.generator import Generator
 
 
 def gigaflops(repeats: int = 5) -> float:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from . import maps, peak
-from .maps import Map
-from .shapes import SHAPES
-from .subject import VERSIONS, Subject, seconds
+from spadework.bench import maps, peak
+from spadework.bench.maps import Map
+from spadework.bench.shapes import SHAPES
+from spadework.bench.subject import VERSIONS, Subject, seconds
 
 
 class EngineCase(BaseModel):

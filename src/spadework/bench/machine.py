@@ -7,8 +7,8 @@ import sys
 
 import torch
 
-from .. import __version__
-from .maps import data_folder
+from spadework import __version__
+from spadework.bench.maps import data_folder
 
 
 def machine() -> dict[str, str | int | float]:

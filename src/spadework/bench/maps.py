@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .. import examples
-from ..tensors import SemanticsConfig
+from spadework.nn.labels import SemanticsConfig
+from spadework.sketch import examples
 
 Map = tuple[Tensor, Tensor | None]
 """Ids (1, H, W) uint8 and instance ids (1, H, W), where there are any."""

@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel
 
-from ..nn.generator import GeneratorConfig
-from ..tensors import SemanticsConfig
+from spadework.nn.generator import GeneratorConfig
+from spadework.nn.labels import SemanticsConfig
 
 SQUARE, WIDE = (256, 256), (256, 512)
 

@@ -8,14 +8,14 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..checkpoint import fold_spectral_norm, load_checkpoint
-from ..contexts import symbols_of
-from ..engine import model_file
-from ..nn.generator import Generator
-from ..nn.painter import Painter
-from ..tensors import channel_of_ids, instance_edges, semantics
-from .maps import Map
-from .shapes import Shape
+from spadework.bench.maps import Map
+from spadework.bench.shapes import Shape
+from spadework.engine import model_file
+from spadework.fast.cpu import Painter
+from spadework.fast.labels import label_symbols
+from spadework.model import fold_spectral_norm, load_checkpoint
+from spadework.nn.generator import Generator
+from spadework.nn.labels import Labels
 
 VERSIONS = ("published", "dense", "engine")
 
@@ -69,24 +69,21 @@ class Subject:
     def plain(self, one: Map, seed: int = 0) -> Tensor:
         """The better of eager and compiled, from ids, as a program that has a map would call it."""
         with torch.inference_mode():
-            segmap = semantics(one[0], self.shape.semantics, one[1])
+            labels = Labels.of(one[0], self.shape.semantics, one[1])
             # asked for None, as the truth value of a compiled network is an error
             network = self.dense if self.compiled is None else self.compiled
-            return network(segmap, *self.inputs(one, seed))
+            return network(labels, *self.inputs(one, seed))
 
     def original(self, one: Map, seed: int = 0) -> Tensor:
         """The published version, from ids."""
         assert self.published is not None
         with torch.inference_mode():
-            segmap = semantics(one[0], self.shape.semantics, one[1]).contiguous()
-            return self.published(segmap, *self.inputs(one, seed))
+            labels = Labels(Labels.of(one[0], self.shape.semantics, one[1]).segmap.contiguous())
+            return self.published(labels, *self.inputs(one, seed))
 
     def paint(self, one: Map, seed: int = 0) -> Tensor:
         """The painter, from ids."""
-        config = self.shape.semantics
-        edges = instance_edges(one[0] if one[1] is None else one[1]) if config.edges else None
-        symbols = symbols_of(channel_of_ids(one[0], config), config.semantic_nc, edges)
-        return self.painter(symbols, *self.inputs(one, seed))
+        return self.painter(label_symbols(one[0], self.shape.semantics, one[1]), *self.inputs(one, seed))
 
     def try_compiled(self, one: Map) -> str:
         """Compiles dense with its weights frozen, and keeps that if it is faster; says which, and why."""

@@ -8,18 +8,18 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from ..contexts import Contexts
-from ..data.sample import Batch
-from ..memory import keep_freed_memory
-from ..nn.generator import Generator
-from ..tensors import channel_of_ids, instance_edges, semantics
-from ..training.objectives import Inputs
-from ..training.recipes import RECIPES
-from ..training.state import new_state
-from ..training.steps import step_discriminator, step_generator
-from . import maps, peak
-from .shapes import SHAPES, Shape
-from .subject import seconds
+from spadework.bench import maps, peak
+from spadework.bench.shapes import SHAPES, Shape
+from spadework.bench.subject import seconds
+from spadework.data.sample import Batch
+from spadework.fast.labels import context_labels
+from spadework.fast.memory import keep_freed_memory
+from spadework.nn.generator import Generator
+from spadework.nn.labels import Labels
+from spadework.training.inputs import Inputs
+from spadework.training.recipes import RECIPES
+from spadework.training.state import new_state
+from spadework.training.steps import step_discriminator, step_generator
 
 Work = Callable[[], Generator]
 """One step; the generator has its gradients afterwards."""
@@ -104,13 +104,11 @@ def generator_work(
     net = Generator(shape.generator).to(memory_format=layout)  # type: ignore[call-overload]
     size = shape.generator.size
     labels, instances = _batch(shape, size, plan.batch)
-    segmap = semantics(labels, shape.semantics, instances).contiguous(memory_format=layout)
-    given: Tensor | Contexts = segmap
     if contexts:
-        channels, grids = channel_of_ids(labels, shape.semantics), shape.generator.grids(size)
-        edges = instance_edges(instances) if shape.semantics.edges else None
-        config = shape.generator
-        given = Contexts.of(segmap, channels, grids, edges, config.kernel, config.label_padding)
+        given = context_labels(labels, shape.semantics, shape.generator, instances)
+    else:
+        given = Labels.of(labels, shape.semantics, instances)
+    given.segmap = given.segmap.contiguous(memory_format=layout)
     z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
     noise = net.draw_noise(plan.batch, size) if shape.generator.noise else None
 

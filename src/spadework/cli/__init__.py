@@ -8,19 +8,9 @@ from typing import Annotated
 import typer
 
 from spadework import __version__
-from spadework.cli.benching import bench
-from spadework.cli.checking import data
+from spadework.cli import bench, data, evaluate, export, import_, label, paint, palettes, studio, test, train
 from spadework.cli.doors import Doors, Settings
-from spadework.cli.evaluating import compare, evaluate
-from spadework.cli.exporting import export
-from spadework.cli.importing import import_
-from spadework.cli.labelling import label
-from spadework.cli.painting import paint
-from spadework.cli.palettes import palettes
-from spadework.cli.studio import studio
 from spadework.cli.telling import tell
-from spadework.cli.testing import test
-from spadework.cli.training import train
 
 app = typer.Typer(
     cls=Doors,
@@ -30,18 +20,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(paint)
-app.command()(studio)
-app.command(cls=Settings)(train)
-app.command()(evaluate)
-app.command()(compare)
-app.command()(test)
-app.command("import")(import_)
-app.command()(export)
-app.command()(label)
-app.add_typer(data)
-app.command()(palettes)
-app.command()(bench)
+app.command()(paint.paint)
+app.command()(studio.studio)
+app.command(cls=Settings)(train.train)
+app.command()(evaluate.evaluate)
+app.command()(evaluate.compare)
+app.command()(test.test)
+app.command("import")(import_.import_)
+app.command()(export.export)
+app.command()(label.label)
+app.add_typer(data.data)
+app.command()(palettes.palettes)
+app.command()(bench.bench)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,7 +8,7 @@ from rich.text import Text
 from spadework.cli.telling import show_table, swatch, tell
 
 if TYPE_CHECKING:
-    from spadework.palette import Palette
+    from spadework.sketch.palette import Palette
 
 STRIP = 40
 """So many colours of a palette are shown in the list of palettes."""
@@ -18,7 +18,7 @@ def palettes(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A palette, or a .json file.")] = None,
 ) -> None:
     """List the palettes, or the classes of one: ids, colours and names."""
-    from spadework.palette import Palette
+    from spadework.sketch.palette import Palette
 
     if name is None:
         rows = [_summary(Palette.load(known)) for known in Palette.names()]

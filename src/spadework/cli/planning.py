@@ -59,8 +59,8 @@ def _tuning(
     name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], starts: Sequence[str]
 ) -> Plan:
     """A new run that begins with the weights of models, light states or discriminators."""
-    from spadework.checkpoint import Checkpoint
     from spadework.engine import model_file
+    from spadework.model import Checkpoint
     from spadework.training.enlarger_recipe import EnlargerRecipe
     from spadework.training.segmenter_recipe import SegmenterRecipe
     from spadework.training.starting import begin_from, demand_fit, read_start
@@ -88,7 +88,7 @@ def _with_judge(given: "Sequence[Start]", name: str) -> "Callable[[TrainState], 
     """What gives an enlarger's run the discriminator of painters' trainings."""
     from dataclasses import replace
 
-    from spadework.checkpoint import Checkpoint
+    from spadework.model import Checkpoint
     from spadework.training.lightstate import fill_from
 
     judges = [start for start in given if not isinstance(start, Checkpoint)]
@@ -112,7 +112,7 @@ def plan_of_flags(
     changes: Sequence[str],
     resume: bool,
 ) -> Plan:
-    from spadework.training.published import begin_with, from_weights, pairs_of
+    from spadework.nvlabs.training import begin_with, from_weights, pairs_of
 
     if name is not None or data is not None:
         raise ValueError("--dataset_mode takes the place of RECIPE and --data: leave them out")
@@ -145,7 +145,7 @@ def _published_weights(folder: Path, which: str) -> "Published":
 
 
 def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str]) -> "Recipe":
-    from spadework.training.published import recipe_of
+    from spadework.nvlabs.training import recipe_of
     from spadework.training.recipes import changed
 
     if run.state.exists():
@@ -188,7 +188,7 @@ def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Se
     """Training pairs and held-out pairs, decoded and checked whole before the first step."""
     from spadework.data.folder import PairedFolder
     from spadework.data.toy import ToyLandscapes
-    from spadework.palette import Palette
+    from spadework.sketch.palette import Palette
 
     if data is None and recipe.name == "toy":
         return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from spadework.cli.judging import shipped_reader
 from spadework.cli.loading import Device, Model, Precision, Threads, load
+from spadework.cli.segmenters import shipped_reader
 from spadework.cli.telling import tell
 
 

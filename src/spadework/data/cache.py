@@ -19,10 +19,10 @@ from PIL import Image
 
 from spadework.data.listing import Blob, Pair
 from spadework.decoding import size_of
-from spadework.exact import data_ids
-from spadework.palette import Palette
 from spadework.picture import open_photo
-from spadework.raster import read_raster
+from spadework.sketch.exact import data_ids
+from spadework.sketch.palette import Palette
+from spadework.sketch.raster import read_raster
 
 FORMAT = 3
 SHOWN = 20

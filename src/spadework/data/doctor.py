@@ -6,21 +6,19 @@ import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from spadework.blends import SMOOTHED, smoothed
 from spadework.data.cache import decode_pair, present_ids
-from spadework.data.layouts import entries
-from spadework.data.listing import Blob, Pair, list_pairs
+from spadework.data.listing import Pair, list_pairs
 from spadework.decoding import size_of
-from spadework.exact import SHIFTED, shifted
-from spadework.nvlabs.presets import preset
-from spadework.palette import Palette
+from spadework.sketch.blends import SMOOTHED, smoothed
+from spadework.sketch.exact import SHIFTED, shifted
+from spadework.sketch.palette import Palette
 
 SHOWN = 10
 NEAR = 6
@@ -46,17 +44,28 @@ class Diagnosis(BaseModel):
     warnings: list[str] = Field(description="worth a look")
 
 
+class Layout(Protocol):
+    """Another order of files than images/ and labels/."""
+
+    def splits(self, root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequence[Pair]]:
+        """The pairs of each split; what is wrong goes into ``faults``, what is odd into ``notes``."""
+        ...
+
+    def beyond(self, present: Sequence[int]) -> list[str]:
+        """Faults of the ids that occur."""
+        ...
+
+
 def diagnose(
-    root: Path, palette: Palette | None = None, samples: int = 500, mode: str | None = None
+    root: Path, palette: Palette | None = None, samples: int = 500, layout: Layout | None = None
 ) -> Diagnosis:
     """Looks at every split of a folder of images/ and labels/; at most ``samples`` pairs each are decoded.
 
-    ``mode`` names the published layout that the folder has instead; then its own ids count.
+    ``layout`` is the one that the folder has instead; then its own ids count.
     """
     faults: list[str] = []
     warnings: list[str] = []
-    find = _splits if mode is None else partial(_published_splits, mode=mode)
-    splits = find(root, faults=faults, notes=warnings)
+    splits = (_splits if layout is None else layout.splits)(root, faults, warnings)
     pixels, sizes, hashes = np.zeros(256, np.int64), Counter(), defaultdict(list)
     began, seen = time.perf_counter(), 0
     for split, pairs in splits.items():
@@ -72,7 +81,7 @@ def diagnose(
             warnings += _odd_map(pairs[index].name, labels)
             hashes[split].append((pairs[index].name, *_hashes(image)))
     spent = max(time.perf_counter() - began, 1e-9)
-    faults += _beyond(pixels, palette) if mode is None else _without_channel(pixels, mode)
+    faults += _beyond(pixels, palette) if layout is None else layout.beyond(present_ids_of(pixels))
     warnings += _twins(hashes)
     present = [i for i in present_ids_of(pixels) if i != 255]
     return Diagnosis(
@@ -99,30 +108,6 @@ def _splits(root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequen
     except ValueError as error:
         if "no split 'val'" not in str(error):
             faults.append(str(error))
-    return splits
-
-
-def _published_splits(
-    root: Path, mode: str, faults: list[str], notes: list[str]
-) -> dict[str, Sequence[Pair]]:
-    """train and val, where there are label maps; every map needs its photo to train on."""
-    splits: dict[str, Sequence[Pair]] = {}
-    absent = []
-    for phase in ("train", "val"):
-        try:
-            found = entries(mode, root, phase)
-        except ValueError as error:
-            absent.append(str(error))
-            continue
-        notes += found.notes
-        if found[0].photo is None:
-            faults.append(f"the label maps of {phase} have no photos: training needs them")
-        splits[phase] = [
-            Pair(entry.name, Blob.of(entry.photo, root), Blob.of(entry.labels, root))
-            for entry in found
-            if entry.photo is not None
-        ]
-    faults += absent if not splits else [line for line in absent if "no label maps" not in line]
     return splits
 
 
@@ -190,19 +175,6 @@ def _beyond(pixels: np.ndarray, palette: Palette | None) -> list[str]:
     hint = f"; {SHIFTED}" if shifted(np.flatnonzero(pixels), palette) else ""
     told = ", ".join(map(str, beyond[:SHOWN]))
     return [f"ids {told} are not in palette {palette.name}: allowed are {palette.describe_ids()}{hint}"]
-
-
-def _without_channel(pixels: np.ndarray, mode: str) -> list[str]:
-    semantics = preset(mode).semantics
-    legal = {*range(semantics.label_nc), *([255] if semantics.unknown else [])}
-    beyond = [i for i in present_ids_of(pixels) if i not in legal]
-    if not beyond:
-        return []
-    told, unknown = ", ".join(map(str, beyond[:SHOWN])), " and 255" if semantics.unknown else ""
-    return [
-        f"ids {told} have no channel: {mode} has 0..{semantics.label_nc - 1}{unknown}: train with a larger "
-        "--label_nc, or with --contain_dontcare_label if 255 means unknown"
-    ]
 
 
 def _shares(pixels: np.ndarray, palette: Palette | None) -> dict[str, float]:

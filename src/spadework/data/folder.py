@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spadework.blends import SMOOTHED, smoothed
 from spadework.data.cache import PixelCache, build_cache, cache_key, decode_pair, present_ids
 from spadework.data.listing import list_pairs
 from spadework.data.sample import Sample
-from spadework.palette import Palette
+from spadework.sketch.blends import SMOOTHED, smoothed
+from spadework.sketch.palette import Palette
 
 
 def cache_root() -> Path:

@@ -12,9 +12,9 @@ from itertools import count
 import numpy as np
 import torch
 
+from spadework.data.geometry import Geometry
 from spadework.data.sample import Batch, Sample, collate
 from spadework.data.sketching import sketch
-from spadework.data.transforms import Geometry
 
 _ORDER, _STYLE, _SAMPLE = 0, 1, 2  # what a random stream is for
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..engine import Engine
-from ..files import atomic_write
-from ..labelmap import LabelMap
-from ..palette import Palette
-from .measures import Table
-from .texture import cells, local_deviation, luminance
+from spadework.engine import Engine
+from spadework.evaluation.measures import Table
+from spadework.evaluation.texture import cells, local_deviation, luminance
+from spadework.files import atomic_write
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
 
 Pixels = NDArray[np.uint8]
 

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..checkpoint import Checkpoint
-from ..contexts import Contexts
-from ..engine import Engine
-from ..labelmap import LabelMap
-from ..tensors import channel_of_ids, instance_edges, semantics
+from spadework.engine import Engine
+from spadework.fast.labels import context_labels
+from spadework.model import Checkpoint
+from spadework.sketch.labelmap import LabelMap
 
 MAPS = 8
 """So many maps make the batch."""
@@ -36,27 +35,17 @@ def statistics_gap(checkpoint: Checkpoint, engine: Engine, maps: Sequence[LabelM
     norms = [module for module in generator.modules() if isinstance(module, NORMS)]
     if not norms:
         return None
-    contexts = _contexts(torch.from_numpy(np.stack([sketch.ids for sketch in maps])), checkpoint)
+    ids, card = torch.from_numpy(np.stack([sketch.ids for sketch in maps])), checkpoint.card
+    labels = context_labels(ids, card.semantics, card.generator)
     z = None
     if generator.config.z_dim is not None:
         z = torch.from_numpy(np.stack([engine.sample_style(0, sketch).z for sketch in maps]))
     rng = torch.Generator().manual_seed(0)
     noise = generator.draw_noise(len(maps), maps[0].size, rng) if generator.config.noise else None
-    stored = generator(contexts, z, noise)
+    stored = generator(labels, z, noise)
     for norm in norms:
         norm.train()
-    return float((generator(contexts, z, noise) - stored).abs().mean() / 2)
-
-
-def _contexts(labels: Tensor, checkpoint: Checkpoint) -> Contexts:
-    """What the generator takes of ids (B, H, W)."""
-    config, generator = checkpoint.card.semantics, checkpoint.card.generator
-    sizes = generator.grids((labels.shape[1], labels.shape[2]))
-    edges = instance_edges(labels) if config.edges else None
-    channels = channel_of_ids(labels, config)
-    return Contexts.of(
-        semantics(labels, config), channels, sizes, edges, generator.kernel, generator.label_padding
-    )
+    return float((generator(labels, z, noise) - stored).abs().mean() / 2)
 
 
 def warning(gap: float | None) -> str | None:

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..files import atomic_write
-from ..labelmap import LabelMap
-from .canvases import SHOWN, Canvas, write_sheet
-from .measures import MEASURES
-from .observing import Shown
-from .report import Report
+from spadework.evaluation.canvases import SHOWN, Canvas, write_sheet
+from spadework.evaluation.measures import MEASURES
+from spadework.evaluation.observing import Shown
+from spadework.evaluation.report import Report
+from spadework.files import atomic_write
+from spadework.sketch.labelmap import LabelMap
 
 PAGE = Path(__file__).with_suffix(".html")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import Rows, frechet_distance, kernel_distance
-from .segmentation import accuracy, mean_iou
-from .texture import BANDS, PERIODS, phases, quotient, structure
+from spadework.evaluation.metrics import Rows, frechet_distance, kernel_distance
+from spadework.evaluation.texture import BANDS, PERIODS, phases, quotient, structure
+from spadework.segmenter.scores import accuracy, mean_iou
 
 Table = Mapping[str, NDArray]
 """What was observed: by key an array with a row per map (N, ...), or per mood of the canvases (S, K).

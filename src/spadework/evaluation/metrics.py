@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..nn.features import EfficientNetLite
-from ..nn.inception import InceptionV3
+from spadework.frozen.efficientnet import EfficientNetLite
+from spadework.frozen.inception import InceptionV3
 
 Rows = NDArray[np.float64]
 """Features, one row per picture: (N, F)."""

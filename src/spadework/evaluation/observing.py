@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..candidates import Reader, obedience, ordered
-from ..data.sample import Sample
-from ..engine import Engine
-from ..labelmap import LabelMap
-from . import texture
-from .measures import Table
-from .metrics import (
+from spadework.candidates import Reader, obedience, ordered
+from spadework.data.sample import Sample
+from spadework.engine import Engine
+from spadework.evaluation import texture
+from spadework.evaluation.measures import Table
+from spadework.evaluation.metrics import (
     InceptionFeatures,
     Lite0Features,
     diversity,
@@ -21,7 +20,8 @@ from .metrics import (
     perceptual_distance,
     style_followed,
 )
-from .segmentation import confusion
+from spadework.segmenter.scores import confusion
+from spadework.sketch.labelmap import LabelMap
 
 Pixels = NDArray[np.uint8]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..data.sample import Sample
-from ..segmenter import Segmenter
-from .segmentation import accuracy, class_ious, confusion, mean_iou
+from spadework.data.sample import Sample
+from spadework.segmenter.scores import accuracy, class_ious, confusion, mean_iou
+from spadework.segmenter.segmenter import Segmenter
 
 
 def measure_segmenter(segmenter: Segmenter, pairs: Iterable[Sample]) -> dict[str, float | str]:

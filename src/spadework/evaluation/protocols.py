@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..data.sample import Sample
-from ..data.transforms import Geometry
-from ..palette import near_misses
+from spadework.data.geometry import Geometry
+from spadework.data.sample import Sample
+from spadework.sketch.palette import near_misses
 
 SHAPES = {
     "center": "the largest box of the model's aspect in the middle, short side by Lanczos, box by bicubic",

@@ -8,21 +8,21 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from .. import __version__
-from ..checkpoint import Checkpoint
-from ..data.sample import Sample
-from ..engine import Engine
-from ..labelmap import LabelMap
-from ..palette import Palette
-from ..training.export import machine
-from . import consistency
-from .canvases import MOODS, Canvas, canvas_table, frequent, paint_canvas
-from .measures import MEASURES, Measure, Table, take
-from .metrics import RESAMPLES, bootstrap_error
-from .observing import Instruments, Observer, Shown
-from .protocols import SHAPES, Protocol
-from .segmentation import class_ious
-from .texture import quotient, structure
+from spadework import __version__
+from spadework.data.sample import Sample
+from spadework.engine import Engine
+from spadework.evaluation import consistency
+from spadework.evaluation.canvases import MOODS, Canvas, canvas_table, frequent, paint_canvas
+from spadework.evaluation.measures import MEASURES, Measure, Table, take
+from spadework.evaluation.metrics import RESAMPLES, bootstrap_error
+from spadework.evaluation.observing import Instruments, Observer, Shown
+from spadework.evaluation.protocols import SHAPES, Protocol
+from spadework.evaluation.texture import quotient, structure
+from spadework.model import Checkpoint
+from spadework.segmenter.scores import class_ious
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.palette import Palette
+from spadework.training.export import machine
 
 
 class _Frozen(BaseModel):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from ..palette import Palette
+from spadework.sketch.palette import Palette
 
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float64]

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from ..tensors import pooled
-from .spectral import spectral_norm
+from spadework.nn.pixels import pooled
+from spadework.nn.spectral import spectral_norm
 
 
 class PatchConfig(BaseModel):

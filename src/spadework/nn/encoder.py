@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from .spectral import spectral_norm
+from spadework.nn.spectral import spectral_norm
 
 
 class StyleEncoderConfig(BaseModel):

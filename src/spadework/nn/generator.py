@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
-from ..contexts import Contexts
-from .spade import Norm, Padding, SPADEResBlock, upsample
+from spadework.nn.labels import Labels
+from spadework.nn.spade import Norm, Padding, SPADEResBlock, upsample
 
 # name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more", "most" of the paper's code)
 PLANS: dict[int, dict[str, bool]] = {
@@ -155,13 +155,12 @@ class Generator(nn.Module):
         first = [] if self.config.z_dim is None else [self.fc]
         return [*first, *self.styles.values()]  # type: ignore[list-item]
 
-    def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
+    def start(self, labels: Labels, z: Tensor | None) -> Tensor:
         """The first features (B, C, h, w), from the style or else from the map."""
-        size = self.config.start_size((segmap.shape[2], segmap.shape[3]))
+        size = self.config.start_size(labels.size)
         if z is not None:
             return style_features(self.config, self.fc, z, size)
-        dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
-        return self.fc(F.interpolate(dense, size=size, mode="nearest"))
+        return self.fc(labels.resized(size))
 
     def draw_noise(
         self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None
@@ -174,23 +173,21 @@ class Generator(nn.Module):
         ]
         return [field.to(device) for field in fields]
 
-    def forward(
-        self, segmap: Tensor | Contexts, z: Tensor | None = None, noise: list[Tensor] | None = None
-    ) -> Tensor:
-        """Label map (B, K, H, W), style (B, Z)[, a noise field per block] -> picture (B, 3, H, W) in [-1, 1].
+    def forward(self, labels: Labels, z: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
+        """Label maps, style (B, Z)[, a noise field per block] -> picture (B, 3, H, W) in [-1, 1].
 
         Without ``z`` or ``noise`` they are drawn at random where the config has them.
         """
         if noise is None and self.config.noise:
-            noise = self.draw_noise(len(segmap), (segmap.shape[2], segmap.shape[3]))
+            noise = self.draw_noise(len(labels), labels.size)
         if z is None and self.config.z_dim is not None:
             weight = self.fc.weight
-            z = torch.randn(len(segmap), self.config.z_dim, device=weight.device, dtype=weight.dtype)
-        x = self.start(segmap, z if self.config.z_dim is not None else None)
+            z = torch.randn(len(labels), self.config.z_dim, device=weight.device, dtype=weight.dtype)
+        x = self.start(labels, z if self.config.z_dim is not None else None)
         for i, (name, doubling) in enumerate(self.config.doublings.items()):
             if name in self.styles:
                 scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
                 x = torch.addcmul(shift, x, 1 + scale)
             x = upsample(x, doubling == "bilinear") if doubling else x
-            x = self.blocks[name](x, segmap, noise[i] if noise else None)
+            x = self.blocks[name](x, labels, noise[i] if noise else None)
         return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

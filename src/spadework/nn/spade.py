@@ -3,17 +3,14 @@
 Shapes: B batch, K semantic channels, C features, (H, W) the layer's grid.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contexts import Contexts, Level
-from .fused import modulate
-from .packed import product
-from .spectral import spectral_norm
+from spadework.nn.labels import Labels
+from spadework.nn.spectral import spectral_norm
 
 Norm = Literal["batch", "instance", "syncbatch"]
 
@@ -62,46 +59,14 @@ class SPADE(nn.Module):
         # speak from the first step. PyTorch's own start whispers, and pictures ignore the map for long.
         nn.init.normal_(self.mlp_shared[0].weight, std=2**0.5 / kernel)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor, segmap: Tensor | Contexts) -> Tensor:
+    def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
         """(B, C, H, W) and a label map (B, K, any, any), resized by nearest neighbour -> (B, C, H, W)."""
-        if isinstance(segmap, Contexts):
-            return spades([self], x, segmap, [1.0])[0]
         segmap = F.interpolate(segmap, size=x.shape[2:], mode="nearest")
         if self.padding == "replicate":
             segmap = F.pad(segmap, [2 * (self.kernel // 2)] * 4, mode="replicate")
         hidden = self.mlp_shared(segmap)
         gamma, beta = self.mlp_gamma(hidden), self.mlp_beta(hidden)
         return self.param_free_norm(x) * (1 + gamma) + beta
-
-    def table(self, level: Level) -> tuple[Tensor, Tensor]:
-        """1 + gamma and beta of every label context: rows (N, 2C), and biases (2C,) to add to each."""
-        shared: nn.Conv2d = self.mlp_shared[0]  # type: ignore[assignment]
-        hidden = level.hidden(shared.weight, shared.bias)  # type: ignore[arg-type]
-        weight = torch.cat([self.mlp_gamma.weight, self.mlp_beta.weight])  # (2C, h, k, k)
-        products = product(hidden, weight.permute(2, 3, 0, 1).flatten(0, 2))
-        biases = torch.cat([1 + self.mlp_gamma.bias, self.mlp_beta.bias])  # type: ignore[operator,list-item]
-        return level.sum_taps(products), biases
-
-
-def spades(
-    norms: Sequence[SPADE], x: Tensor, segmap: Tensor | Contexts, slopes: Sequence[float]
-) -> list[Tensor]:
-    """Every norm's SPADE of the same x, then leaky ReLU of its slope (1: none): (B, C, H, W) each.
-
-    On label contexts in one go, see ``fused``.
-    """
-    level = None
-    if isinstance(segmap, Contexts):
-        level = segmap.levels.get((x.shape[2], x.shape[3]))
-        segmap = segmap.segmap
-    if level is None:
-        outs = [norm(x, segmap) for norm in norms]
-        return [y if slope == 1 else F.leaky_relu(y, slope) for y, slope in zip(outs, slopes, strict=True)]
-    tables, plain = [norm.table(level) for norm in norms], [norm.param_free_norm for norm in norms]
-    if all(type(norm) is nn.BatchNorm2d and norm.training for norm in plain):
-        return modulate(x, level, tables, slopes, plain)
-    each = zip(plain, tables, slopes, strict=True)
-    return [modulate(norm(x), level, [table], [slope])[0] for norm, table, slope in each]
 
 
 class _AddNoise(torch.autograd.Function):
@@ -154,14 +119,14 @@ class SPADEResBlock(nn.Module):
             self.norm_s = SPADE(in_channels, *labels)
         self.noise_strength = nn.Parameter(torch.zeros(in_channels, 1, 1)) if noise else None
 
-    def forward(self, x: Tensor, segmap: Tensor | Contexts, noise: Tensor | None = None) -> Tensor:
-        """(B, C_in, H, W), (B, K, any, any)[, noise (B, 1, H, W)] -> (B, C_out, H, W)."""
+    def forward(self, x: Tensor, labels: Labels, noise: Tensor | None = None) -> Tensor:
+        """(B, C_in, H, W), label maps of any size[, noise (B, 1, H, W)] -> (B, C_out, H, W)."""
         if self.noise_strength is not None and noise is not None:
             x = _AddNoise.apply(x, self.noise_strength, noise)
         if self.learned_shortcut:
-            x, beside = spades([self.norm_0, self.norm_s], x, segmap, [0.2, 1.0])
+            x, beside = labels.modulate([self.norm_0, self.norm_s], x, [0.2, 1.0])
             beside = self.conv_s(beside)
         else:
-            beside, (x,) = x, spades([self.norm_0], x, segmap, [0.2])
-        (x,) = spades([self.norm_1], self.conv_0(x), segmap, [0.2])
+            beside, (x,) = x, labels.modulate([self.norm_0], x, [0.2])
+        (x,) = labels.modulate([self.norm_1], self.conv_0(x), [0.2])
         return beside + self.conv_1(x)

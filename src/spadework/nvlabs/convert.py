@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint import Checkpoint, ModelCard, Network, fold_spectral_norm
-from ..modelfile import TrainingRecord
-from ..nn.encoder import StyleEncoder
-from ..nn.generator import Generator
-from .files import Published
-from .networks import (
+from spadework.model import Checkpoint, ModelCard, Network, fold_spectral_norm
+from spadework.modelfile import TrainingRecord
+from spadework.nn.encoder import StyleEncoder
+from spadework.nn.generator import Generator
+from spadework.nvlabs.files import Published
+from spadework.nvlabs.networks import (
     NUM_UPS,
     EncoderOptions,
     GeneratorOptions,
@@ -20,7 +20,7 @@ from .networks import (
     norm_of,
     parse_norm,
 )
-from .presets import Preset
+from spadework.nvlabs.presets import Preset
 
 TERMS = "published SPADE weights: CC BY-NC-SA 4.0, non-commercial; unless their owner says otherwise"
 

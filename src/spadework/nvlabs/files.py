@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import torch
 from torch import Tensor
 
-from ..content import kind_of
-from ..files import read_bytes, text_of
+from spadework.content import kind_of
+from spadework.files import read_bytes, text_of
 
 MOST_BYTES = 4 << 30
 """No member of an archive may be larger; the largest published network has 0.4 GB."""

@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ..contexts import Contexts
-from ..nn.discriminator import MultiscaleDiscriminator, PatchConfig
-from ..nn.encoder import StyleEncoder, StyleEncoderConfig
-from ..nn.generator import Generator, GeneratorConfig
-from ..nn.spade import SPADE, Norm, SPADEResBlock
-from ..palette import near_misses
+from spadework.nn.discriminator import MultiscaleDiscriminator, PatchConfig
+from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
+from spadework.nn.generator import Generator, GeneratorConfig
+from spadework.nn.labels import Labels
+from spadework.nn.spade import SPADE, Norm, SPADEResBlock
+from spadework.sketch.palette import near_misses
 
 NUM_UPS = {"normal": 5, "more": 6, "most": 7}
 
@@ -55,15 +54,32 @@ def _is_spectral(option: str, text: str) -> bool:
 class PublishedGenerator(Generator):
     """Paints at the trained size, to which the first grid belongs, whatever the size of the map."""
 
-    def start(self, segmap: Tensor | Contexts, z: Tensor | None) -> Tensor:
+    def forward(
+        self, labels: Labels | Tensor, z: Tensor | None = None, noise: list[Tensor] | None = None
+    ) -> Tensor:
+        """As Generator; takes a segmap (B, K, H, W) too."""
+        return super().forward(_labels(labels), z, noise)
+
+    def start(self, labels: Labels, z: Tensor | None) -> Tensor:
         """The first features (B, C, h, w) on the trained grid."""
         size = self.config.start_size(self.config.size)
         if self.config.z_dim is None:
-            dense = segmap.segmap if isinstance(segmap, Contexts) else segmap
-            return self.fc(F.interpolate(dense, size=size, mode="nearest"))
+            return self.fc(labels.resized(size))
         weight = self.fc.weight
-        z = torch.randn(len(segmap), self.config.z_dim).to(weight) if z is None else z
+        z = torch.randn(len(labels), self.config.z_dim).to(weight) if z is None else z
         return self.fc(z).view(len(z), -1, *size)
+
+
+class PublishedBlock(SPADEResBlock):
+    """Takes a segmap (B, K, any, any) too."""
+
+    def forward(self, x: Tensor, labels: Labels | Tensor, noise: Tensor | None = None) -> Tensor:
+        """As SPADEResBlock."""
+        return super().forward(x, _labels(labels), noise)
+
+
+def _labels(given: Labels | Tensor) -> Labels:
+    return given if isinstance(given, Labels) else Labels(given)
 
 
 class PublishedDiscriminator(MultiscaleDiscriminator):
@@ -110,7 +126,7 @@ class ResBlockOptions(_Options):
 
     def network(self) -> tuple[nn.Module, bool]:
         norm = parse_norm(self.norm_G)
-        block = SPADEResBlock(self.fin, self.fout, self.semantic_nc, kernel=norm.kernel, norm=norm.norm)
+        block = PublishedBlock(self.fin, self.fout, self.semantic_nc, kernel=norm.kernel, norm=norm.norm)
         return block, norm.spectral
 
 

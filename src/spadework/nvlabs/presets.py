@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..palette import Category, Palette, near_misses
-from ..tensors import SemanticsConfig
+from spadework.nn.labels import SemanticsConfig
+from spadework.sketch.palette import Category, Palette, near_misses
 
 Mode = Literal[
     "resize_and_crop",

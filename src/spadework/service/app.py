@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from spadework.engine import Engine
-from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.faults import told_fault
 from spadework.service.limits import Guard, Limits, Refusal
@@ -38,6 +37,7 @@ from spadework.service.schemas import (
 )
 from spadework.service.styles import Styles, style_from, varied
 from spadework.service.worker import Busy, Stale, Worker
+from spadework.sketch.palette import Palette
 
 STALE = 204
 """The status of a request that a newer one has replaced: nothing went wrong, there is nothing to show."""

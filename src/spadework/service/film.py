@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.engine import Engine, Style
-from spadework.labelmap import LabelMap
 from spadework.service.limits import Refusal
 from spadework.service.moods import small_picture
+from spadework.sketch.labelmap import LabelMap
 
 MOST = 100
 """A film has at most so many pictures."""

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import Engine, Style, painting_size
-from spadework.labelmap import LabelMap
 from spadework.lights import Lights
 from spadework.picture import Picture
 from spadework.service.schemas import FoundMoods, NamedMood
 from spadework.service.styles import Styles
+from spadework.sketch.labelmap import LabelMap
 
 TRIED = 24
 """So many seeds are painted, small, to find the moods among them."""

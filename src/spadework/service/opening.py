@@ -5,14 +5,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework import opening
 from spadework.decoding import size_of
 from spadework.engine import LONGEST, Engine
-from spadework.labelmap import MIN_SIDE, LabelMap
-from spadework.opening import Opened, Policy
-from spadework.palette import Palette
 from spadework.picture import Picture
 from spadework.service.limits import Refusal
+from spadework.sketch import opening
+from spadework.sketch.labelmap import MIN_SIDE, LabelMap
+from spadework.sketch.opening import Opened, Policy
+from spadework.sketch.palette import Palette
 
 MOST_OF_A_PHOTO = 1 << 26
 """So many pixels has a photograph at most: 67 million, where the cameras of phones have 50."""

@@ -11,13 +11,10 @@ from fastapi import FastAPI, Query, Request, Response
 from numpy.typing import NDArray
 from PIL import Image
 
-from spadework import psd
 from spadework.candidates import obedience
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.engine import Engine, Style
-from spadework.labelmap import LabelMap
 from spadework.lights import Lights
-from spadework.openraster import MIMETYPE as ORA
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.film import Film, sketches_of
@@ -27,6 +24,9 @@ from spadework.service.opening import Segmenter
 from spadework.service.schemas import LayersQuery, PaintQuery, PictureQuery, SketchSize
 from spadework.service.styles import Styles
 from spadework.service.worker import Stale, Worker
+from spadework.sketch import psd
+from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.openraster import MIMETYPE as ORA
 
 FAST = 1
 """The zlib level of pictures on their way to a page: a few per cent larger, several times faster."""

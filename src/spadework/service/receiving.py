@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.decoding import UNREADABLE
-from spadework.exact import PHOTO_COLORS
-from spadework.opening import Opened
-from spadework.openraster import Drawn, Group, Rgba, groups_of, is_openraster, labels_of
-from spadework.palette import Palette
 from spadework.project import project_in
 from spadework.service.limits import Refusal
 from spadework.service.opening import demand_pixels, open_map
 from spadework.service.schemas import OpenedFile, OpenedMap, Problem, told
+from spadework.sketch.exact import PHOTO_COLORS
+from spadework.sketch.opening import Opened
+from spadework.sketch.openraster import Drawn, Group, Rgba, groups_of, is_openraster, labels_of
+from spadework.sketch.palette import Palette
 
 FEW_COLORS = 64
 """A picture of no more colours is no photograph."""

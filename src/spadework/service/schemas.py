@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spadework import __version__
 from spadework.engine import MAX_SEED, Engine, Style
-from spadework.labelmap import MAX_SIDE, MIN_SIDE
-from spadework.openraster import Drawn
-from spadework.palette import Palette
-from spadework.psd import can_write
-from spadework.translation import synonyms_of
+from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
+from spadework.sketch.openraster import Drawn
+from spadework.sketch.palette import Palette
+from spadework.sketch.psd import can_write
+from spadework.sketch.translate import synonyms_of
 
 if TYPE_CHECKING:
-    from spadework.service.opening import Opened
+    from spadework.sketch.opening import Opened
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 NOTHING = 254

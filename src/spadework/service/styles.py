@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import MAX_SEED, Engine, Style
-from spadework.labelmap import LabelMap
 from spadework.lights import Lights
 from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
+from spadework.sketch.labelmap import LabelMap
 
 
 class Styles:

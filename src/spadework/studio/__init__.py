@@ -9,16 +9,16 @@ from fastapi import FastAPI, Query
 from starlette.staticfiles import StaticFiles
 
 from spadework.engine import Engine
-from spadework.palette import Palette
 from spadework.service.app import create_app
 from spadework.service.limits import Limits
 from spadework.service.opening import Segmenter
 from spadework.service.schemas import Example, SeedQuery, Start
+from spadework.sketch.examples import SKETCHES
+from spadework.sketch.palette import Palette
+from spadework.sketch.translate import Translation
 from spadework.studio.composing import PALETTE, SCENES, compose
-from spadework.translation import Translation
 
 PAGE = Path(__file__).parent / "page"
-SKETCHES = Path(__file__).parent / "sketches"
 
 
 def create_studio(

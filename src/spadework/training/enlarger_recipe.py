@@ -4,11 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..nn.enlarger import EnlargerConfig
-from ..tensors import SemanticsConfig
-from .painter_recipe import Beta, Count, Share, Weight
-from .settings import RunSettings
-from .views import ViewConfig
+from spadework.enlarger.network import EnlargerConfig
+from spadework.nn.labels import SemanticsConfig
+from spadework.training.painter_recipe import Beta, Count, Share, Weight
+from spadework.training.settings import RunSettings
+from spadework.training.views import ViewConfig
 
 
 class EnlargerRecipe(RunSettings):

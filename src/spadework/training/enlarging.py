@@ -13,27 +13,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checkpoint import Checkpoint
-from ..contexts import Contexts
-from ..data.sample import Batch, Sample
-from ..enlarger import Enlarger, EnlargerCard
-from ..nn.enlarger import EnlargerNet
-from ..picture import Picture
-from ..tensors import to_bytes
-from .card import Card
-from .clock import Clock
-from .enlarger_recipe import EnlargerRecipe
-from .export import palette_of, record_of
-from .journal import Journal, Listener
-from .loop import Step, photos, run_batches, set_learning_rates, take_steps
-from .objectives import BackboneObjective, Inputs, Losses, Painting, maps_of, painting_losses
-from .painter_recipe import Recipe
-from .recipes import landscape
-from .rundir import RunDir
-from .samples import montage
-from .state import TrainState, state_of
-from .steps import precision, step_discriminator
-from .views import draw_view
+from spadework.data.sample import Batch, Sample
+from spadework.enlarger.enlarger import Enlarger, EnlargerCard
+from spadework.enlarger.network import EnlargerNet
+from spadework.fast.labels import ContextLabels
+from spadework.model import Checkpoint
+from spadework.nn.labels import Labels
+from spadework.nn.pixels import to_bytes
+from spadework.picture import Picture
+from spadework.training.card import Card
+from spadework.training.clock import Clock
+from spadework.training.enlarger_recipe import EnlargerRecipe
+from spadework.training.export import palette_of, record_of
+from spadework.training.inputs import Inputs, maps_of
+from spadework.training.journal import Journal, Listener
+from spadework.training.loop import Step, photos, run_batches, set_learning_rates, take_steps
+from spadework.training.objectives import (
+    BackboneObjective,
+    Losses,
+    Painting,
+    painting_losses,
+)
+from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import landscape
+from spadework.training.rundir import RunDir
+from spadework.training.samples import montage
+from spadework.training.state import TrainState, state_of
+from spadework.training.steps import precision, step_discriminator
+from spadework.training.views import draw_view
 
 JUDGED = (
     *("palette", "label_nc", "unknown", "size", "batch_size", "precision", "lr", "betas"),
@@ -125,7 +132,7 @@ def step_enlarger(state: TrainState, recipe: EnlargerRecipe, painter: Checkpoint
     judge, count = judge_of(recipe), int(len(batch) * recipe.painted_share)
     channels, segmap = maps_of(batch, judge)
     view, _ = draw_view(recipe.view, channels, recipe.label_nc)
-    inputs = Inputs(channels, segmap, batch.image, Contexts(segmap, {}), view)
+    inputs = Inputs(channels, segmap, batch.image, ContextLabels(segmap, {}), view)
     small = small_pictures(painter, judge, batch.image, segmap, count)
     state.optimizer_g.zero_grad(set_to_none=True)
     state.objective.discriminator.requires_grad_(False)
@@ -164,7 +171,7 @@ def small_pictures(
         return small
     with precision(judge, photos):
         z = None if painter.encoder is None else painter.encoder(photos[:painted])[0].float()
-        paintings = painter.generator(segmap[:painted, :, ::2, ::2].contiguous(), z)
+        paintings = painter.generator(Labels(segmap[:painted, :, ::2, ::2].contiguous()), z)
     return torch.cat([paintings.float(), small[painted:]])
 
 

@@ -13,22 +13,22 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..checkpoint import ModelCard, fold_spectral_norm, save_checkpoint
-from ..data.loader import ahead
-from ..data.sample import Sample
-from ..modelfile import TrainingRecord, fill, packed, unpacked
-from ..nn.encoder import StyleEncoder
-from ..nn.generator import Generator
-from ..nn.prior import StylePrior, StylePriorConfig
-from ..palette import Category, Palette
-from ..tensors import semantics
-from .journal import State
-from .loop import plan_of
-from .objectives import Inputs
-from .painter_recipe import Recipe
-from .settings import RunSettings
-from .state import TrainState
-from .steps import precision
+from spadework.data.loader import ahead
+from spadework.data.sample import Sample
+from spadework.model import ModelCard, fold_spectral_norm, save_checkpoint
+from spadework.modelfile import TrainingRecord, fill, packed, unpacked
+from spadework.nn.encoder import StyleEncoder
+from spadework.nn.generator import Generator
+from spadework.nn.labels import Labels
+from spadework.nn.prior import StylePrior, StylePriorConfig
+from spadework.sketch.palette import Category, Palette
+from spadework.training.inputs import Inputs
+from spadework.training.journal import State
+from spadework.training.loop import plan_of
+from spadework.training.painter_recipe import Recipe
+from spadework.training.settings import RunSettings
+from spadework.training.state import TrainState
+from spadework.training.steps import precision
 
 FAITHFUL = 45.0
 """Decibels: by so much pictures may differ that are painted with weights in bytes."""
@@ -86,7 +86,7 @@ def bytes_suffice(
     half, whole = (_rounded(generator, dtype) for dtype in (torch.float16, torch.int8))
     recipe, errors = recipe.model_copy(update={"precision": "float32"}), []  # as pictures are painted
     for batch in _pairs(recipe, data, CHECKED, _device(generator)):
-        maps, z = Inputs.of(batch, recipe).contexts, None if encoder is None else encoder(batch.image)[0]
+        maps, z = Inputs.of(batch, recipe).painted, None if encoder is None else encoder(batch.image)[0]
         noise = generator.draw_noise(len(batch), recipe.size) if recipe.noise else None
         apart = (whole(maps, z, noise) - half(maps, z, noise)) / 2
         errors.append(apart.square().flatten(1).mean(1))
@@ -154,7 +154,7 @@ def measure_statistics(
         inputs = Inputs.of(batch, recipe)
         with precision(recipe, inputs.image):
             z = encoder(inputs.image)[0].float() if encoder is not None else None
-            generator(inputs.contexts, z)
+            generator(inputs.painted, z)
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
         norm.eval()
@@ -194,6 +194,6 @@ def remember_styles(encoder: StyleEncoder, recipe: Recipe, data: Sequence[Sample
     prior = StylePrior(config)
     for i, batch in enumerate(_pairs(recipe, data, references, _device(encoder))):
         kept = slice(0, config.references - i * recipe.batch_size)
-        segmap = semantics(batch.labels[kept], recipe.semantics)
+        segmap = Labels.of(batch.labels[kept], recipe.semantics).segmap
         prior.remember(segmap, encoder(batch.image[kept])[0], i * recipe.batch_size)
     return prior

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ..data.sample import Batch
-from .card import Card
-from .rundir import RunDir
+from spadework.data.sample import Batch
+from spadework.training.card import Card
+from spadework.training.rundir import RunDir
 
 
 @dataclass(frozen=True)

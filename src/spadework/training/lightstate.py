@@ -16,11 +16,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from .. import __version__
-from ..files import atomic_write, read_bytes
-from .painter_recipe import Recipe
-from .recipes import checked
-from .state import TrainState
+from spadework import __version__
+from spadework.files import atomic_write, read_bytes
+from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import checked
+from spadework.training.state import TrainState
 
 HEADER = "light"
 PARTS = ("average", "discriminator", "features")

@@ -7,19 +7,20 @@ from typing import Any
 
 import torch
 
-from ..data.loader import BatchPlan, ahead
-from ..data.resident import ResidentPairs
-from ..data.sample import Batch, Sample
-from .card import Card
-from .clock import Clock
-from .enlarger_recipe import EnlargerRecipe
-from .journal import Journal, Listener, Progress, TrainingDiverged, passed
-from .objectives import Inputs, Losses
-from .painter_recipe import Recipe
-from .rundir import RunDir
-from .samples import sample_grid
-from .state import TrainState, new_state, update_average
-from .steps import step_discriminator, step_generator
+from spadework.data.loader import BatchPlan, ahead
+from spadework.data.resident import ResidentPairs
+from spadework.data.sample import Batch, Sample
+from spadework.training.card import Card
+from spadework.training.clock import Clock
+from spadework.training.enlarger_recipe import EnlargerRecipe
+from spadework.training.inputs import Inputs
+from spadework.training.journal import Journal, Listener, Progress, TrainingDiverged, passed
+from spadework.training.objectives import Losses
+from spadework.training.painter_recipe import Recipe
+from spadework.training.rundir import RunDir
+from spadework.training.samples import sample_grid
+from spadework.training.state import TrainState, new_state, update_average
+from spadework.training.steps import step_discriminator, step_generator
 
 __all__ = ["Progress", "TrainingDiverged", "run_batches", "train"]
 
@@ -149,7 +150,7 @@ def photos(
 
 def _table_grids(parts: Sequence[Inputs]) -> list[int]:
     """Heights of the grids on which label contexts stood for the dense map, in any part of the batch."""
-    return sorted({height for inputs in parts for height, _ in inputs.contexts.levels})
+    return sorted({height for inputs in parts for height, _ in inputs.painted.levels})
 
 
 def _split(batch: Batch, parts: int) -> list[Batch]:

@@ -11,85 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import losses
-from ..contexts import Contexts
-from ..data.sample import Batch
-from ..nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
-from ..nn.features import VGG19, EfficientNetLite, NormalizedFeatures
-from ..tensors import channel_of_ids, instance_edges, one_hot, semantics
-from .painter_recipe import STRIDES, Recipe
-from .views import WHOLE, View, alike, draw_view
+from spadework.frozen.efficientnet import VGG19, EfficientNetLite, NormalizedFeatures
+from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
+from spadework.nn.labels import instance_edges
+from spadework.training import losses
+from spadework.training.inputs import Inputs, Seen
+from spadework.training.painter_recipe import STRIDES, Recipe
 
 Losses = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """A batch as the networks see it: channels (B, H, W) int64, segmap (B, K, H, W), image (B, 3, H, W).
-
-    ``contexts`` are of the maps that are painted; they stand for a segmap in the generator, wherever that is
-    faster. Photos and paintings are judged through ``view``. The first ``swapped`` maps are painted in other
-    photos' styles, and the first ``twins`` of them are the same maps and styles as the next so many.
-    """
-
-    channels: Tensor
-    segmap: Tensor
-    image: Tensor
-    contexts: Contexts
-    view: View = WHOLE
-    swapped: int = 0
-    twins: int = 0
-
-    @classmethod
-    def of(cls, batch: Batch, recipe: Recipe) -> "Inputs":
-        """Every map whole, in its own photo's style."""
-        channels, segmap = maps_of(batch, recipe)
-        return cls(channels, segmap, batch.image, _contexts(channels, segmap, recipe))
-
-    @classmethod
-    def staged(cls, batch: Batch, recipe: Recipe) -> "Inputs":
-        """As it is trained: a random view, floods, other photos' styles, twins; whole where none is asked."""
-        swapped = int(len(batch) * recipe.swap_share)
-        twins = swapped // 2 if recipe.lambda_seek else 0
-        channels, segmap = maps_of(batch, recipe)
-        channels, segmap, image = (alike(x, twins) for x in (channels, segmap, batch.image))
-        view, painted = draw_view(recipe.view, channels, recipe.label_nc, twins)
-        map_ = segmap if painted is channels else one_hot(painted, recipe.semantics, None, segmap.dtype)
-        return cls(channels, segmap, image, _contexts(painted, map_, recipe), view, swapped, twins)
-
-
-def maps_of(batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
-    """Channel numbers (B, H, W), and the segmap (B, K, H, W) in the precision that training runs in."""
-    segmap = semantics(batch.labels, recipe.semantics, batch.instances, getattr(torch, recipe.precision))
-    return channel_of_ids(batch.labels, recipe.semantics), segmap
-
-
-def _contexts(channels: Tensor, segmap: Tensor, recipe: Recipe) -> Contexts:
-    if not recipe.contexts or channels.device.type != "cpu":  # a GPU convolves faster than it looks up
-        return Contexts(segmap, {})
-    edges = segmap[:, -1] > 0 if recipe.edges else None
-    grids = recipe.generator.grids((channels.shape[1], channels.shape[2]))
-    return Contexts.of(segmap, channels, grids, edges, recipe.kernel, recipe.label_padding)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A batch as it is judged: channels (B, h, w), segmap (B, K, h, w), photo and painting (B, 3, h, w)."""
-
-    channels: Tensor
-    segmap: Tensor
-    image: Tensor
-    painting: Tensor
-
-    @classmethod
-    def of(cls, inputs: Inputs, painting: Tensor, recipe: Recipe) -> "Seen":
-        """Photos and paintings (B, 3, H, W) through the batch's view."""
-        view = inputs.view
-        if view is WHOLE:
-            return cls(inputs.channels, inputs.segmap, inputs.image, painting)
-        channels = view.channels(inputs.channels, recipe.label_nc)
-        segmap = one_hot(channels, recipe.semantics, None, inputs.segmap.dtype)
-        return cls(channels, segmap, view.image(inputs.image), view.image(painting))
 
 
 @dataclass(frozen=True)
@@ -266,7 +195,7 @@ class BackboneObjective:
     def _apart(inputs: Inputs, fake: Tensor, coarse: Tensor) -> Tensor:
         """The mode-seeking term of the twins."""
         first, second = slice(inputs.twins), slice(inputs.twins, 2 * inputs.twins)
-        places = losses.place(fake[first], fake[second], inputs.contexts.segmap[first])
+        places = losses.place(fake[first], fake[second], inputs.painted.segmap[first])
         return losses.seek(places, coarse[first], coarse[second])
 
     def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:

@@ -7,13 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..nn.discriminator import BackboneConfig, PatchConfig
-from ..nn.encoder import StyleEncoderConfig
-from ..nn.generator import GeneratorConfig
-from ..nn.spade import Norm, Padding
-from ..tensors import SemanticsConfig
-from .settings import RunSettings
-from .views import ViewConfig
+from spadework.nn.discriminator import BackboneConfig, PatchConfig
+from spadework.nn.encoder import StyleEncoderConfig
+from spadework.nn.generator import GeneratorConfig
+from spadework.nn.labels import SemanticsConfig
+from spadework.nn.spade import Norm, Padding
+from spadework.training.settings import RunSettings
+from spadework.training.views import ViewConfig
 
 Count = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]

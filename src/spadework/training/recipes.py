@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from .enlarger_recipe import EnlargerRecipe
-from .painter_recipe import Recipe
-from .segmenter_recipe import SegmenterRecipe
+from spadework.training.enlarger_recipe import EnlargerRecipe
+from spadework.training.painter_recipe import Recipe
+from spadework.training.segmenter_recipe import SegmenterRecipe
 
 AnyRecipe = Recipe | SegmenterRecipe | EnlargerRecipe
 Known = TypeVar("Known", bound=AnyRecipe)

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..files import atomic_write, remedy_for
-from .recipes import AnyRecipe, checked, kind_of
-from .settings import RunSettings
-from .statefile import survivor
+from spadework.files import atomic_write, remedy_for
+from spadework.training.recipes import AnyRecipe, checked, kind_of
+from spadework.training.settings import RunSettings
+from spadework.training.statefile import survivor
 
 
 class RunDir:

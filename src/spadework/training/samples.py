@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ..data.loader import collate
-from ..data.sample import Sample
-from ..data.transforms import Geometry
-from ..nn.generator import Generator
-from ..palette import Palette
-from ..picture import Picture
-from ..tensors import semantics, to_bytes
-from .painter_recipe import Recipe
-from .state import TrainState
+from spadework.data.geometry import Geometry
+from spadework.data.loader import collate
+from spadework.data.sample import Sample
+from spadework.nn.generator import Generator
+from spadework.nn.labels import Labels
+from spadework.nn.pixels import to_bytes
+from spadework.picture import Picture
+from spadework.sketch.palette import Palette
+from spadework.training.painter_recipe import Recipe
+from spadework.training.state import TrainState
 
 
 def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) -> Picture:
@@ -24,13 +25,13 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
     columns = [np.stack([_sketch(recipe, s.labels) for s in crops])]
     rng = torch.Generator().manual_seed(0)
     generator: Generator = state.average["generator"]  # type: ignore[assignment]
-    segmap = semantics(batch.labels, recipe.semantics, batch.instances)
+    labels = Labels.of(batch.labels, recipe.semantics, batch.instances)
     noise = generator.draw_noise(len(crops), recipe.size, rng) if recipe.noise else None
     styles = [None]
     if recipe.z_dim is not None:
         random = torch.randn(len(crops), recipe.z_dim, generator=rng).to(device)
         styles = [random, state.average["encoder"](batch.image)[0]]
-    columns += [to_bytes(generator(segmap, z, noise)) for z in styles]
+    columns += [to_bytes(generator(labels, z, noise)) for z in styles]
     columns.append(np.stack([s.image for s in crops]))
     return Picture(montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..nn.segmenter import TRUNKS, Group, SegmenterConfig
-from ..segmenter import SHORT
-from .settings import RunSettings
+from spadework.segmenter.network import TRUNKS, Group, SegmenterConfig
+from spadework.segmenter.segmenter import SHORT
+from spadework.training.settings import RunSettings
 
 
 class SegmenterRecipe(RunSettings):

@@ -12,16 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.loader import batches
-from ..data.sample import Batch, Sample
-from ..nn.segmenter import FeatureGaussian, SegmenterNet
-from ..segmenter import Segmenter, SegmenterCard
-from .export import palette_of, record_of
-from .journal import Journal, Listener, passed
-from .rundir import RunDir
-from .segmenter_recipe import SegmenterRecipe
-from .state import update_average
-from .statefile import read_state, write_state
+from spadework.data.loader import batches
+from spadework.data.sample import Batch, Sample
+from spadework.segmenter.network import FeatureGaussian, SegmenterNet
+from spadework.segmenter.segmenter import Segmenter, SegmenterCard
+from spadework.training.export import palette_of, record_of
+from spadework.training.journal import Journal, Listener, passed
+from spadework.training.rundir import RunDir
+from spadework.training.segmenter_recipe import SegmenterRecipe
+from spadework.training.state import update_average
+from spadework.training.statefile import read_state, write_state
 
 IGNORED = 255
 """The id of pixels without a class; they teach nothing."""

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..palette import Palette
+from spadework.sketch.palette import Palette
 
 
 class RunSettings(BaseModel):

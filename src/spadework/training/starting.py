@@ -5,11 +5,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..checkpoint import Checkpoint, load_checkpoint
-from ..modelfile import is_model
-from .lightstate import LightState, fill_from, read_light
-from .painter_recipe import Recipe
-from .state import TrainState
+from spadework.model import Checkpoint, load_checkpoint
+from spadework.modelfile import is_model
+from spadework.training.lightstate import LightState, fill_from, read_light
+from spadework.training.painter_recipe import Recipe
+from spadework.training.state import TrainState
 
 FOLDED, LEARNED = "weight", "parametrizations.weight"
 """Where a layer with spectral norm keeps its weight in a model, and in training."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..nn.encoder import StyleEncoder
-from ..nn.generator import Generator
-from .objectives import OBJECTIVES, Objective
-from .painter_recipe import Recipe
-from .statefile import read_state, write_state
+from spadework.nn.encoder import StyleEncoder
+from spadework.nn.generator import Generator
+from spadework.training.objectives import OBJECTIVES, Objective
+from spadework.training.painter_recipe import Recipe
+from spadework.training.statefile import read_state, write_state
 
 
 @dataclass

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..files import remedy_for
+from spadework.files import remedy_for
 
 
 def write_state(

@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import losses
-from ..nn.encoder import reparameterize
-from .objectives import Inputs, Losses, Painting, painting_losses
-from .painter_recipe import Recipe
-from .state import TrainState
-from .views import alike
+from spadework.nn.encoder import reparameterize
+from spadework.training import losses
+from spadework.training.inputs import Inputs
+from spadework.training.objectives import Losses, Painting, painting_losses
+from spadework.training.painter_recipe import Recipe
+from spadework.training.state import TrainState
+from spadework.training.views import alike
 
 
 def precision(recipe: Recipe, image: Tensor) -> torch.autocast:
@@ -29,11 +30,11 @@ def paint(state: TrainState, recipe: Recipe, inputs: Inputs, parts: int = 1) -> 
     Returns paintings (B, 3, H, W) and the weighted terms of the style; one part of ``parts`` of a batch.
     """
     if state.encoder is None:
-        return state.generator(inputs.contexts), {}
+        return state.generator(inputs.painted), {}
     mu, logvar = (t.float() for t in state.encoder(inputs.image))
     z = reparameterize(mu, logvar)
     others = _others(mu.detach(), inputs)
-    fake = state.generator(inputs.contexts, torch.cat([others, z[len(others) :]]))
+    fake = state.generator(inputs.painted, torch.cat([others, z[len(others) :]]))
     # summed over a batch as published, where all else is a mean: a sum over the parts too
     terms = {"kl": recipe.lambda_kl * parts * losses.kl(mu, logvar)}
     if recipe.lambda_style and len(others):

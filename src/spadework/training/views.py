@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from ..data.sample import moved
+from spadework.data.sample import moved
 
 BLOCK = 16
 """Windows for floods begin at multiples of so many pixels."""

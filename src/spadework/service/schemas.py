@@ -12,7 +12,7 @@ from spadework.engine import MAX_SEED, Engine, Style
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 from spadework.sketch.openraster import Drawn
 from spadework.sketch.palette import Palette
-from spadework.sketch.psd import can_write
+from spadework.sketch.psd import has_tools
 from spadework.sketch.translate import synonyms_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class ModelInfo(Wire):
             styles=card.generator.z_dim is not None,
             photo_styles=card.encoder is not None,
             photo_labels=photo_labels,
-            psd=can_write(),
+            psd=has_tools(),
             palette=palette.name,
             classes=tuple(classes),
         )

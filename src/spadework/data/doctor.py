@@ -29,7 +29,7 @@ BLOCK = 1024
 
 
 class Diagnosis(BaseModel):
-    """What was found. ``faults`` make a training fail or learn nothing; ``warnings`` deserve a look."""
+    """What was found. `faults` make a training fail or learn nothing; `warnings` deserve a look."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,7 +48,7 @@ class Layout(Protocol):
     """Another order of files than images/ and labels/."""
 
     def splits(self, root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequence[Pair]]:
-        """The pairs of each split; what is wrong goes into ``faults``, what is odd into ``notes``."""
+        """The pairs of each split; what is wrong goes into `faults`, what is odd into `notes`."""
         ...
 
     def beyond(self, present: Sequence[int]) -> list[str]:
@@ -59,9 +59,9 @@ class Layout(Protocol):
 def diagnose(
     root: Path, palette: Palette | None = None, samples: int = 500, layout: Layout | None = None
 ) -> Diagnosis:
-    """Looks at every split of a folder of images/ and labels/; at most ``samples`` pairs each are decoded.
+    """Looks at every split of a folder of images/ and labels/; at most `samples` pairs each are decoded.
 
-    ``layout`` is the one that the folder has instead; then its own ids count.
+    `layout` is the one that the folder has instead; then its own ids count.
     """
     faults: list[str] = []
     warnings: list[str] = []

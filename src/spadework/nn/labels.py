@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class SemanticsConfig(BaseModel):
-    """How ids become channels: ``label_nc`` classes, then one for unknown, then one for instance edges."""
+    """How ids become channels: `label_nc` classes, then one for unknown, then one for instance edges."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,7 +63,7 @@ class Labels:
 
 
 def channel_of_ids(labels: Tensor, config: SemanticsConfig) -> Tensor:
-    """Ids (B, H, W) -> channel numbers (B, H, W) int64; 255 becomes ``label_nc`` if unknown has a channel.
+    """Ids (B, H, W) -> channel numbers (B, H, W) int64; 255 becomes `label_nc` if unknown has a channel.
 
     Raises ValueError for ids that the model does not know, unless they lie on a GPU: that would wait for it.
     """

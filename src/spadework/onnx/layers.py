@@ -60,7 +60,7 @@ class Layers:
         return self.graph.add("Conv", x, *weights, pads=[margin] * 4)
 
     def _continued(self, x: str, margin: int) -> str:
-        """(B, C, h, w) with ``margin`` more pixels on every side, each as the nearest one."""
+        """(B, C, h, w) with `margin` more pixels on every side, each as the nearest one."""
         return self.graph.add("Pad", x, self.graph.integers(*[0, 0, margin, margin] * 2), mode="edge")
 
     def _leaky(self, x: str) -> str:

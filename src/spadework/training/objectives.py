@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spadework.frozen.efficientnet import VGG19, EfficientNetLite, NormalizedFeatures
+from spadework.frozen.efficientnet import EfficientNetLite, NormalizedFeatures
+from spadework.frozen.vgg import VGG19
 from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
 from spadework.nn.labels import instance_edges
 from spadework.training import losses

@@ -41,6 +41,12 @@ def test_a_blue_picture_is_no_sunset() -> None:
     assert "sunset" in named([*blue, Look(90, 20, 40, 60)])
 
 
+def test_what_is_dark_has_no_name_of_the_day() -> None:
+    dark = Look(60, 10, 40, 60)
+    assert {"soft day", "golden hour"}.isdisjoint(named([dark] * 9 + [Look(62, 40, 40, 60)] * 2))
+    assert "golden hour" in named([MIDDLE] * 9 + [Look(102, 29, 40, 60)])
+
+
 def test_near_black_is_no_beginning() -> None:
     assert bright_enough([Look(NEAR_BLACK, 0, 0, 0), MIDDLE]) == 0
     assert bright_enough([Look(NEAR_BLACK - 1, 0, 0, 0), Look(180, 0, 0, 0), MIDDLE]) == 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel
 
-from .studio import Server, launched, opened
+from spadework.bench.studio import Server, launched, opened
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -23,6 +23,9 @@ SHORT = 64
 NEAR_BLACK = 45.0
 """No picture darker than this, in grey levels of 255, is shown to somebody who has not asked for it."""
 
+DAY = 70.0
+"""In grey levels: what is darker is not called by a name of the day."""
+
 BRIGHTNESS = np.array([0.299, 0.587, 0.114])
 
 
@@ -78,7 +81,7 @@ MOODS = (
     ),
     Mood(
         "golden hour",
-        lambda d, look: d.warmth > 8 and look.warmth > 0 and d.light > -15,
+        lambda d, look: d.warmth > 8 and look.warmth > 0 and d.light > -15 and look.light > DAY,
         lambda d: d.warmth + d.light / 2,
     ),
     Mood(
@@ -101,7 +104,11 @@ MOODS = (
         lambda d, look: d.light < -8 and d.color < 0 and look.warmth < 15,
         lambda d: -d.color - abs(d.light + 20) / 2,
     ),
-    Mood("soft day", lambda d, look: True, lambda d: -abs(d.light) - abs(d.warmth) - abs(d.contrast)),
+    Mood(
+        "soft day",
+        lambda d, look: look.light > DAY,
+        lambda d: -abs(d.light) - abs(d.warmth) - abs(d.contrast),
+    ),
 )
 """The rarest first, which choose first."""
 

@@ -17,8 +17,11 @@ from spadework.sketch.labelmap import LabelMap
 TRIED = 24
 """So many seeds are painted, small, to find the moods among them."""
 
-SHORT = 64
-"""The short side, in pixels, of the pictures that are measured, and shown."""
+SHORT = 128
+"""The short side, in pixels, of the pictures that are measured, and shown.
+
+Half of that is too far from what the network was trained at: its light is another than that of the whole.
+"""
 
 NEAR_BLACK = 45.0
 """No picture darker than this, in grey levels of 255, is shown to somebody who has not asked for it."""
@@ -101,7 +104,7 @@ MOODS = (
     ),
     Mood(
         "storm",
-        lambda d, look: d.light < -8 and d.color < 0 and look.warmth < 15,
+        lambda d, look: d.light < -15 and d.color < 0 and look.warmth < 15,
         lambda d: -d.color - abs(d.light + 20) / 2,
     ),
     Mood(

@@ -9,7 +9,7 @@ import { Variations } from "./variations.js";
 /** @typedef {import("./sheet.js").Sheet} Sheet */
 /** @typedef {import("./style.js").Mood} Mood */
 
-const THUMB = 64;
+const THUMB = 128;
 
 export class Shelf {
   /** @param {Sheet} sheet @param {Style} style @param {{photo_styles: boolean, size: number[]}} model */

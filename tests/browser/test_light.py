@@ -106,13 +106,12 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     assert noon["seed"] == 5
     studio.page.click("#lock")
     assert dice.get_attribute("title") == "Another place in the same light (D)"
-    dice.click()
+    with studio.page.expect_request("**/api/moods?*") as faces:  # of the new place
+        dice.click()
     studio.settle()
     rolled = studio.js("studio.style.query()")
     assert rolled["seed"] != 5
     assert rolled["style"] == noon["style"]
-    with studio.page.expect_request("**/api/moods?*") as faces:  # of the new place
-        pass
     assert f"seed={rolled['seed']}&" in faces.value.url
     studio.page.click("#lock")
     dice.click()

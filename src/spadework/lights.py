@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from spadework.files import Fault
 from spadework.sketch.labelmap import centres
 
 
@@ -27,8 +28,9 @@ class Style:
     def blend(self, other: "Style", t: float) -> "Style":
         """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""
         if self.z.shape != other.z.shape:
-            raise ValueError(
-                f"styles of {self.z.size} and {other.z.size} values do not blend: use one model's"
+            raise Fault(
+                f"styles of {self.z.size} and {other.z.size} values do not blend",
+                "use one model's",
             )
         if not 0 <= t <= 1:
             raise ValueError(f"blend position {t} is outside 0..1")
@@ -52,8 +54,9 @@ class Lights:
         if self.numbers.dtype != np.uint8 or self.numbers.ndim != 2:
             raise ValueError(f"lights are (H, W) uint8, these are {self.numbers.shape} {self.numbers.dtype}")
         if self.numbers.max(initial=0) > len(self.styles):
-            raise ValueError(
-                f"there is light {self.numbers.max()} of {len(self.styles)}: give a style for it"
+            raise Fault(
+                f"there is light {self.numbers.max()} of {len(self.styles)}",
+                "give a style for it",
             )
 
     def resize(self, size: tuple[int, int]) -> Self:

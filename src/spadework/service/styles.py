@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import MAX_SEED, Engine, Style
+from spadework.files import Fault
 from spadework.lights import Lights
 from spadework.project import style_id
 from spadework.service.limits import Refusal
@@ -87,5 +88,5 @@ def varied(engine: Engine, sketch: LabelMap, first: int, count: int) -> dict[int
 def style_from(values: StyleValues, engine: Engine) -> Style:
     """The style of a page's values. Raises ValueError if they do not fit the model."""
     if len(values.z) != engine.card.generator.z_dim:
-        raise ValueError(f"the style {values.origin} belongs to another model: drop its photo again")
+        raise Fault(f"the style {values.origin} belongs to another model", "drop its photo again")
     return Style(np.array(values.z, np.float32), values.origin)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from spadework.files import Fault
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.openraster import (
@@ -38,7 +39,7 @@ def write(sketch: LabelMap, photograph: Picture, drawn: "list[Drawn]") -> bytes:
     ValueError where psd-tools is missing.
     """
     if not has_tools():
-        raise ValueError("psd-tools is not installed, which writes PSD: pip install 'spadework[psd]'")
+        raise Fault("psd-tools is not installed, which writes PSD", "pip install 'spadework[psd]'")
     from psd_tools import PSDImage  # pyright: ignore[reportMissingImports]
 
     file = PSDImage.new("RGBA", (sketch.size[1], sketch.size[0]))  # else alpha would be a mask
@@ -83,16 +84,16 @@ def groups_of(data: bytes) -> list[tuple[Group, Rgba]]:
 def _opened(data: bytes) -> Any:
     """The file, whose layers are of a size that fits into memory."""
     if not has_tools():
-        raise ValueError("psd-tools is not installed, which reads PSD: pip install 'spadework[psd]'")
+        raise Fault("psd-tools is not installed, which reads PSD", "pip install 'spadework[psd]'")
     from psd_tools import PSDImage  # pyright: ignore[reportMissingImports]
 
     try:
         file = PSDImage.open(io.BytesIO(data))
         pixels = sum(layer.width * layer.height for layer in file.descendants() if not layer.is_group())
     except Exception as error:  # whatever psd-tools stumbles over
-        raise ValueError("the Photoshop file cannot be read: save it again, or export it as PNG") from error
+        raise Fault("the Photoshop file cannot be read", "save it again, or export it as PNG") from error
     if 4 * max(pixels, file.width * file.height) > MOST_BYTES:
-        raise ValueError(f"the Photoshop file holds more than {MOST_BYTES >> 20} MiB: merge some layers")
+        raise Fault(f"the Photoshop file holds more than {MOST_BYTES >> 20} MiB", "merge some layers")
     return file
 
 
@@ -112,5 +113,5 @@ def _pixels(layer: Any) -> Rgba | None:
     try:
         image = layer.topil()
     except Exception as error:  # whatever psd-tools stumbles over
-        raise ValueError(f"layer {layer.name} of the Photoshop file cannot be read: rasterise it") from error
+        raise Fault(f"layer {layer.name} of the Photoshop file cannot be read", "rasterise it") from error
     return None if image is None else np.asarray(image.convert("RGBA"))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import Studio
+from driving import PATIENCE, Studio
 from playwright.sync_api import Route, expect
 
 from spadework.engine import Engine
@@ -204,7 +204,7 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     """A light that is near black gives way to the one that the server names, unless it was chosen."""
 
     def other(route: Route) -> None:
-        answer = route.fetch()
+        answer = route.fetch(timeout=1000 * PATIENCE)
         route.fulfill(response=answer, json={**answer.json(), "light": 17})
 
     def look_again() -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from spadework import __version__
 from spadework.enlarger.enlarger import ENLARGERS, Enlarger
+from spadework.files import Fault
 from spadework.model import Checkpoint, ModelCard, load_checkpoint
 from spadework.modelfile import shipped_file
 from spadework.nn.generator import GeneratorConfig
@@ -69,9 +70,7 @@ class Style:
     def blend(self, other: "Style", t: float) -> "Style":
         """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""
         if self.z.shape != other.z.shape:
-            raise ValueError(
-                f"styles of {self.z.size} and {other.z.size} values do not blend: use one model's"
-            )
+            raise Fault(f"styles of {self.z.size} and {other.z.size} values do not blend", "use one model's")
         if not 0 <= t <= 1:
             raise ValueError(f"blend position {t} is outside 0..1")
         z = ((1 - t) * self.z + t * other.z).astype(np.float32)
@@ -93,12 +92,13 @@ def painting_size(
         height, width = (_rounded(side * scale, step) for side in sketch)
         return height, width
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise ValueError(f"size {_text(size)} (width x height): give {MIN_SIDE} to {MAX_SIDE} pixels a side")
+        raise Fault(f"size {_text(size)} (width x height)", f"give {MIN_SIDE} to {MAX_SIDE} pixels a side")
     height, width = (_rounded(side, step) for side in size)
     if height * width > MOST_PIXELS:
-        raise ValueError(
+        raise Fault(
             f"size {_text(size)} (width x height) has {height * width:,} pixels, at most {MOST_PIXELS:,} are "
-            "painted: give a smaller size and enlarge the picture"
+            "painted",
+            "give a smaller size and enlarge the picture",
         )
     return height, width
 
@@ -155,9 +155,10 @@ class Engine:
         self.card: ModelCard = checkpoint.card
         self.enlarger = enlarger
         if enlarger is not None and enlarger.card.palette.classes != self.palette.classes:
-            raise ValueError(
+            raise Fault(
                 f"enlarger {enlarger.card.name} knows palette {enlarger.card.palette.name}, model "
-                f"{self.card.name} paints {self.palette.name}: give one for {self.palette.name}, or none"
+                f"{self.card.name} paints {self.palette.name}",
+                f"give one for {self.palette.name}, or none",
             )
 
     @classmethod
@@ -209,7 +210,7 @@ class Engine:
         """
         z_dim = self.card.generator.z_dim
         if z_dim is None:
-            raise ValueError(f"model {self.card.name} was trained without styles: paint without one")
+            raise Fault(f"model {self.card.name} was trained without styles", "paint without one")
         if ids is None or self._prior is None:
             return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
         segmap = Labels.of(_batch(self._label_map(ids).ids), self.card.semantics).segmap
@@ -221,9 +222,7 @@ class Engine:
         Raises ValueError without an encoder.
         """
         if self._encoder is None:
-            raise ValueError(
-                f"model {self.card.name} cannot read a style from a photo: choose a seed instead"
-            )
+            raise Fault(f"model {self.card.name} cannot read a style from a photo", "choose a seed instead")
         picture = photo if isinstance(photo, Picture) else Picture(photo)
         own = self._own_style(picture)
         if own is not None:
@@ -378,9 +377,10 @@ class Engine:
         if not isinstance(ids, LabelMap):
             return LabelMap(_bytes(np.asarray(ids), self.palette), self.palette)
         if ids.palette.classes != self.palette.classes:
-            raise ValueError(
+            raise Fault(
                 f"the sketch has palette {ids.palette.name}, model {self.card.name} paints "
-                f"{self.palette.name}: read it with the engine's palette"
+                f"{self.palette.name}",
+                "read it with the engine's palette",
             )
         return ids
 
@@ -389,9 +389,9 @@ class Engine:
             wanted = (
                 f"styles of {self.card.generator.z_dim} values" if self.card.generator.z_dim else "no styles"
             )
-            raise ValueError(
-                f"style {style.origin} has {style.z.size} values, model {self.card.name} takes {wanted}: "
-                "make it with this engine's sample_style or style_of"
+            raise Fault(
+                f"style {style.origin} has {style.z.size} values, model {self.card.name} takes {wanted}",
+                "make it with this engine's sample_style or style_of",
             )
         return style
 
@@ -521,12 +521,12 @@ def _enlarger_for(palette: Palette) -> str | None:
 def device_of(name: str | None) -> str:
     """The device of a name in DEVICES; None and "auto" take the best there is. Raises ValueError."""
     if name not in (None, *DEVICES):
-        raise ValueError(f"no device {name!r}: choose one of {', '.join(DEVICES)}")
+        raise Fault(f"no device {name!r}", f"choose one of {', '.join(DEVICES)}")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name in (None, "auto"):
         return next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
-        raise ValueError(f"device {name} is not there: choose auto or cpu")
+        raise Fault(f"device {name} is not there", "choose auto or cpu")
     return name
 
 
@@ -542,7 +542,7 @@ def noise_of(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> list[
 def precision_of(name: str, device: str) -> torch.dtype:
     """The precision of a name in PRECISIONS; "auto" takes what paints faster. Raises ValueError."""
     if name not in ("auto", *PRECISIONS):
-        raise ValueError(f"no precision {name!r}: choose one of auto, {', '.join(PRECISIONS)}")
+        raise Fault(f"no precision {name!r}", f"choose one of auto, {', '.join(PRECISIONS)}")
     if name != "auto":
         return PRECISIONS[name]
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name in torch 2.13
@@ -551,15 +551,15 @@ def precision_of(name: str, device: str) -> torch.dtype:
 
 def _random(seed: int, stream: int = 0) -> torch.Generator:
     if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed {seed} is outside 0..{MAX_SEED}: choose a number in between")
+        raise Fault(f"seed {seed} is outside 0..{MAX_SEED}", "choose a number in between")
     return torch.Generator().manual_seed(int(seed) ^ stream)
 
 
 def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
     if upscale < 1 or max(size) * upscale > MAX_SIDE:
-        raise ValueError(
-            f"upscale {upscale} of a sketch of {_text(size)}: give 1 to {MAX_SIDE // max(size)}, so that the "
-            f"picture has at most {MAX_SIDE} pixels a side"
+        raise Fault(
+            f"upscale {upscale} of a sketch of {_text(size)}",
+            f"give 1 to {MAX_SIDE // max(size)}, so that the picture has at most {MAX_SIDE} pixels a side",
         )
     return size[0] * upscale, size[1] * upscale
 
@@ -567,11 +567,9 @@ def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
 def _demand_size(size: tuple[int, int], upscale: int) -> tuple[int, int]:
     """The size, if a picture can have it and nothing else is asked for."""
     if upscale != 1:
-        raise ValueError(
-            f"size {_text(size)} and upscale {upscale} each say how large the picture is: give one"
-        )
+        raise Fault(f"size {_text(size)} and upscale {upscale} each say how large the picture is", "give one")
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise ValueError(f"size {_text(size)} (width x height): give {MIN_SIDE} to {MAX_SIDE} pixels a side")
+        raise Fault(f"size {_text(size)} (width x height)", f"give {MIN_SIDE} to {MAX_SIDE} pixels a side")
     return size
 
 
@@ -591,7 +589,8 @@ def _bytes(ids: NDArray[Any], palette: Palette) -> NDArray[np.uint8]:
         return ids  # LabelMap explains what is wrong with other types
     foreign = ids[(ids < 0) | (ids > 255)]
     if foreign.size:
-        raise ValueError(
-            f"id {foreign[0]} is not in palette {palette.name}: allowed are {palette.describe_ids()}"
+        raise Fault(
+            f"id {foreign[0]} is not in palette {palette.name}",
+            f"allowed are {palette.describe_ids()}",
         )
     return ids.astype(np.uint8)

@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spadework.decoding import UNREADABLE
+from spadework.files import Fault
 from spadework.picture import PREFIX, Picture
 from spadework.sketch import openraster, psd
 from spadework.sketch.labelmap import LabelMap
@@ -98,14 +99,14 @@ class Project:
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise ValueError(f"{name} is damaged (it is no JSON): open another copy of it") from error
+            raise Fault(f"{name} is damaged (it is no JSON)", "open another copy of it") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise ValueError(f"{name} is no studio project: give a file that the studio saved")
+            raise Fault(f"{name} is no studio project", "give a file that the studio saved")
         try:
             return cls(data, _Parts.model_validate(data))
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise ValueError(f"{name} is damaged (at {where}): open another copy of it") from error
+            raise Fault(f"{name} is damaged (at {where})", "open another copy of it") from error
 
     @classmethod
     def of(cls, sketch: LabelMap, picture: Picture) -> Self:
@@ -129,14 +130,14 @@ class Project:
         """What the strokes come to. Raises ValueError for another palette and for damaged ids."""
         parts = self.parts
         if parts.palette != palette.name:
-            raise ValueError(
-                f"the project was drawn for palette {parts.palette}, this model paints {palette.name}: "
-                "choose the model that it was drawn with"
+            raise Fault(
+                f"the project was drawn for palette {parts.palette}, this model paints {palette.name}",
+                "choose the model that it was drawn with",
             )
         if parts.ids is None and parts.strokes:
-            raise ValueError(
-                "the project is of an older studio, which alone can draw its strokes: open it in the "
-                "studio and save it again"
+            raise Fault(
+                "the project is of an older studio, which alone can draw its strokes",
+                "open it in the studio and save it again",
             )
         runs = parts.base.ids if parts.ids is None else parts.ids
         return LabelMap(_unpacked(runs, (parts.base.height, parts.base.width)), palette)
@@ -212,7 +213,7 @@ def _style(mood: Mood, engine: "Engine", sketch: LabelMap) -> "Style":
     if mood.z is None:
         return engine.sample_style(mood.seed or 0, sketch)
     if len(mood.z) != engine.card.generator.z_dim:
-        raise ValueError(f"the style {mood.origin} belongs to another model: choose the model it came from")
+        raise Fault(f"the style {mood.origin} belongs to another model", "choose the model it came from")
     return Style(np.array(mood.z, np.float32), mood.origin)
 
 
@@ -238,4 +239,4 @@ def _unpacked(runs: str, size: tuple[int, int]) -> NDArray[np.uint8]:
             return np.repeat(pairs[:, 0].astype(np.uint8), pairs[:, 1]).reshape(size)
     except ValueError:
         pass
-    raise ValueError("the project is damaged (its ids do not fill the sheet): open another copy of it")
+    raise Fault("the project is damaged (its ids do not fill the sheet)", "open another copy of it")

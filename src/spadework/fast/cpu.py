@@ -260,17 +260,17 @@ class Painter:
         grids, styles = config.grids(config.size), dict(generator.styles.items())
         self.blocks = [
             PaintedBlock(
-                generator.blocks[name],  # type: ignore[arg-type]
+                generator.blocks[block.name],  # type: ignore[arg-type]
                 self.codes,
-                doubling,
-                styles.get(name),
+                block.doubling,
+                styles.get(block.name),
                 grid,
                 self._scratch,
                 dtype,
                 cache_bytes // len(grids),
                 config.padding,
             )
-            for (name, doubling), grid in zip(config.doublings.items(), grids, strict=True)
+            for block, grid in zip(config.blocks, grids, strict=True)
         ]
         image = generator.conv_img
         self.conv_img = packed_conv(image.weight.to(dtype), image.bias, config.size, config.padding)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from spadework.engine import Engine, noise_of
-from spadework.files import atomic_write
+from spadework.files import Fault, atomic_write
 from spadework.model import Checkpoint
 from spadework.nn.generator import GeneratorConfig
 from spadework.nn.labels import Labels, instance_edges
@@ -57,15 +57,16 @@ def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike[str], seed: int 
 def demand_onnx_name(path: str | os.PathLike[str]) -> None:
     """ValueError unless the name ends in .onnx."""
     if not str(path).endswith(".onnx"):
-        raise ValueError(f"cannot write {path}: give the file the ending .onnx")
+        raise Fault(f"cannot write {path}", "give the file the ending .onnx")
 
 
 def demand_close(path: str | os.PathLike[str], difference: float) -> None:
     """ValueError where pictures differ by more than TOLERANCE."""
     if not difference <= TOLERANCE:
-        raise ValueError(
+        raise Fault(
             f"{path} is not written: onnxruntime's pictures differ by {difference:.1e} from PyTorch's, "
-            f"allowed are {TOLERANCE:.0e}: try another version of onnxruntime, and tell us about it"
+            f"allowed are {TOLERANCE:.0e}",
+            "try another version of onnxruntime, and tell us about it",
         )
 
 

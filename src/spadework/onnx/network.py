@@ -33,7 +33,7 @@ class GeneratorGraph(Layers):
     def picture(self) -> str:
         """(B, 3, H, W) in [-1, 1]."""
         add, step, x = self.graph.add, self.step, self._start()
-        for i, (name, doubling) in enumerate(self.generator.config.doublings.items()):
+        for i, (name, *_, doubling) in enumerate(self.generator.config.blocks):
             if doubling:
                 how = NEAREST if doubling == "nearest" else LINEAR
                 x, step = add("Resize", x, "", self.graph.constant([1, 1, 2, 2]), **how), step // 2
@@ -47,7 +47,7 @@ class GeneratorGraph(Layers):
         add, config, fc = self.graph.add, self.generator.config, self.generator.fc
         if self.z is None:
             return self._conv(self._segmap(self.step), fc)
-        features, channels = self._linear(self.z, fc.weight, fc.bias), config.out_channels[0]  # type: ignore[arg-type]
+        features, channels = self._linear(self.z, fc.weight, fc.bias), config.blocks[0].in_channels  # type: ignore[arg-type]
         grid = add("Shape", self._every(self.labels, self.step), start=1)
         if config.start == "point":
             shape = add("Concat", self.graph.integers(1, 1), grid, axis=0)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spadework import __version__
 from spadework.engine import MAX_SEED, Engine, Style
+from spadework.files import Fault
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 from spadework.sketch.openraster import Drawn
 from spadework.sketch.palette import Palette
@@ -40,9 +41,10 @@ class Problem(Wire):
 
 
 def told(error: ValueError) -> tuple[str, str]:
-    """Sentence and remedy of an error for people, whose message ends in ": remedy"."""
-    sentence, _, remedy = str(error).rpartition(": ")
-    return (sentence, remedy) if sentence else (remedy, "Try another one.")
+    """Sentence and remedy of an error for people."""
+    if isinstance(error, Fault):
+        return error.sentence, error.remedy
+    return str(error), "Try another one."
 
 
 class ClassInfo(Wire):

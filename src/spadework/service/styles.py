@@ -6,6 +6,7 @@ from collections import OrderedDict
 import numpy as np
 
 from spadework.engine import MAX_SEED, Engine, Style
+from spadework.files import Fault
 from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
@@ -77,5 +78,5 @@ def varied(engine: Engine, sketch: LabelMap, first: int, count: int) -> dict[int
 def style_from(values: StyleValues, engine: Engine) -> Style:
     """The style of a page's values. Raises ValueError if they do not fit the model."""
     if len(values.z) != engine.card.generator.z_dim:
-        raise ValueError(f"the style {values.origin} belongs to another model: drop its photo again")
+        raise Fault(f"the style {values.origin} belongs to another model", "drop its photo again")
     return Style(np.array(values.z, np.float32), values.origin)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePath
 
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 from spadework.sketch import repair as reading
 from spadework.sketch.blends import SMOOTHED
 from spadework.sketch.exact import colored, shipped
@@ -62,7 +62,7 @@ def open_map(
         sketch = LabelMap.of_raster(raster, target)
         doubts = (f"unsure: {SMOOTHED}",) if reading.greys_smoothed(raster, sketch.ids) else ()
         return Opened(sketch, target.name, (*raster.notes, *doubts))
-    except ValueError as error:
+    except Fault as error:
         fault = error
     own = _repaired(raster, target)
     if own and own.edges_only:
@@ -70,7 +70,7 @@ def open_map(
     if source is None and (found := _of_another_palette(raster, target)):
         return found
     if policy is Policy.EDGES:
-        raise ValueError(f"{fault}{_hint(own, name, target)}") from fault
+        raise Fault(fault.sentence, f"{fault.remedy}{_hint(own, name, target)}") from fault
     best = _best(raster, own, source)
     pixels = raster.rgb()
     if source is None and best.map.palette != target and (pixels == pixels[..., :1]).all():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.decoding import UNREADABLE
+from spadework.files import Fault
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 
@@ -183,7 +184,7 @@ def _size(root: ElementTree.Element) -> tuple[int, int]:
     """(H, W) of the sheet."""
     width, height = (_whole(root.get(side)) for side in "wh")
     if not (0 < width <= 8192 and 0 < height <= 8192):
-        raise ValueError(f"the file has a sheet of {width}x{height} pixels: give 4 to 8192 a side")
+        raise Fault(f"the file has a sheet of {width}x{height} pixels", "give 4 to 8192 a side")
     return height, width
 
 
@@ -227,9 +228,9 @@ def _opened(data: bytes) -> zipfile.ZipFile:
     try:
         file = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile as error:
-        raise ValueError("the OpenRaster file is damaged: save it again") from error
+        raise Fault("the OpenRaster file is damaged", "save it again") from error
     if sum(info.file_size for info in file.infolist()) > MOST_BYTES:
-        raise ValueError(f"the OpenRaster file holds more than {MOST_BYTES >> 20} MiB: merge some layers")
+        raise Fault(f"the OpenRaster file holds more than {MOST_BYTES >> 20} MiB", "merge some layers")
     return file
 
 
@@ -237,31 +238,31 @@ def _member(file: zipfile.ZipFile, name: str) -> bytes:
     try:
         return file.read(name)
     except (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"the OpenRaster file lacks {name or 'a layer'}: save it again") from error
+        raise Fault(f"the OpenRaster file lacks {name or 'a layer'}", "save it again") from error
 
 
 def _parsed(xml: bytes) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
-        raise ValueError("the OpenRaster file has a damaged stack.xml: save it again") from error
+        raise Fault("the OpenRaster file has a damaged stack.xml", "save it again") from error
 
 
 def _whole(text: str | None) -> int:
     try:
         return round(float(text or ""))
     except (ValueError, OverflowError) as error:
-        raise ValueError("the OpenRaster file has a damaged stack.xml: save it again") from error
+        raise Fault("the OpenRaster file has a damaged stack.xml", "save it again") from error
 
 
 def _pixels(data: bytes) -> Rgba:
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MOST_BYTES // 4:
-                raise ValueError("a layer of the OpenRaster file is too large: make it smaller")
+                raise Fault("a layer of the OpenRaster file is too large", "make it smaller")
             return np.asarray(image.convert("RGBA"))
     except UNREADABLE as error:
-        raise ValueError("a layer of the OpenRaster file cannot be read: save it again") from error
+        raise Fault("a layer of the OpenRaster file cannot be read", "save it again") from error
 
 
 def _opaque(pixels: NDArray[np.uint8]) -> Rgba:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 from PIL import Image
 
+from spadework.files import Fault
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.openraster import Drawn, Group, parts_of
@@ -24,7 +25,7 @@ def write(sketch: LabelMap, photograph: Picture, drawn: "list[Drawn]") -> bytes:
     ValueError where psd-tools is missing.
     """
     if not can_write():
-        raise ValueError("psd-tools is not installed, which writes PSD: pip install 'spadework[psd]'")
+        raise Fault("psd-tools is not installed, which writes PSD", "pip install 'spadework[psd]'")
     from psd_tools import PSDImage  # pyright: ignore[reportMissingImports]
 
     file = PSDImage.new("RGBA", (sketch.size[1], sketch.size[0]))  # else alpha would be a mask

@@ -192,9 +192,9 @@ class Engine:
         Raises ValueError for an engine that was not made by `load`.
         """
         if self._source is None:
-            raise ValueError(
-                f"engine of {self.card.name} came from no file, so it cannot be pickled: save_checkpoint it, "
-                "then Engine.load that file"
+            raise Fault(
+                f"engine of {self.card.name} came from no file, so it cannot be pickled",
+                "save_checkpoint it, then Engine.load that file",
             )
         return _reopened, (type(self), self._source, self.card, self._style)
 
@@ -288,9 +288,9 @@ class Engine:
         """
         styles = [None] * len(sketches) if styles is None else styles
         if not len(sketches) == len(seeds) == len(styles):
-            raise ValueError(
-                f"{len(sketches)} sketches came with {len(seeds)} seeds and {len(styles)} styles: give one "
-                "each for every sketch"
+            raise Fault(
+                f"{len(sketches)} sketches came with {len(seeds)} seeds and {len(styles)} styles",
+                "give one each for every sketch",
             )
         each = zip(sketches, seeds, styles, strict=True)
         orders = [self._order(ids, seed, style, size, upscale) for ids, seed, style in each]
@@ -456,8 +456,8 @@ def _reopened(kind: type[Engine], source: tuple[Any, ...], card: ModelCard, styl
     """An engine from its pickle. Raises ValueError where another model lies now at the path."""
     engine = kind.load(*source)
     if engine.card != card:
-        raise ValueError(
-            f"{source[0]} holds another model than when the engine was pickled: load and pickle it again"
+        raise Fault(
+            f"{source[0]} holds another model than when the engine was pickled", "load and pickle it again"
         )
     engine.set_style(style)
     return engine

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 
 ENDING = ".png"
 
@@ -38,11 +38,11 @@ def items_in(sources: Sequence[str | os.PathLike[str]]) -> list[Item]:
     for source in map(Path, sources):
         found = _of(source)
         if not found:
-            raise ValueError(f"{source} has no PNG: give label maps, folders or tars of them")
+            raise Fault(f"{source} has no PNG", "give label maps, folders or tars of them")
         for item in found:
             if item.name in items:
                 both = f"{items[item.name].file} and {item.file}"
-                raise ValueError(f"two maps are called {item.name} ({both}): rename one, or paint them apart")
+                raise Fault(f"two maps are called {item.name} ({both})", "rename one, or paint them apart")
             items[item.name] = item
     return [items[name] for name in sorted(items)]
 
@@ -61,9 +61,7 @@ def _in_tar(source: Path) -> list[Item]:
         with tarfile.open(source, "r:") as tar:
             members = [member for member in tar if member.isfile()]
     except (OSError, tarfile.TarError) as error:
-        raise ValueError(
-            f"{source} is no uncompressed tar ({error}): write it without compression"
-        ) from error
+        raise Fault(f"{source} is no uncompressed tar ({error})", "write it without compression") from error
     pngs = [member for member in members if member.name.lower().endswith(ENDING)]
     return [Item(_safe(member.name, source), str(source), member.offset_data, member.size) for member in pngs]
 
@@ -71,5 +69,5 @@ def _in_tar(source: Path) -> list[Item]:
 def _safe(name: str, source: Path) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"{source} has a member {name} that would be painted outside the folder: rename it")
+        raise Fault(f"{source} has a member {name} that would be painted outside the folder", "rename it")
     return path.with_suffix("").as_posix()

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from spadework.files import atomic_write, read_bytes
+from spadework.files import Fault, atomic_write, read_bytes
 
 NAME = "manifest.jsonl"
 
@@ -76,10 +76,10 @@ def _read(path: Path, settings: Settings) -> list[Row]:
     try:
         before = Settings.model_validate_json(first)
     except ValidationError as error:
-        raise ValueError(f"{path} is no manifest of a batch: choose another -o") from error
+        raise Fault(f"{path} is no manifest of a batch", "choose another -o") from error
     if before != settings:
-        raise ValueError(
-            f"{path} is of a batch with other settings ({_difference(before, settings)}): choose another -o"
+        raise Fault(
+            f"{path} is of a batch with other settings ({_difference(before, settings)})", "choose another -o"
         )
     return [row for line in lines if (row := _row(line)) is not None]
 

@@ -15,7 +15,7 @@ import torch
 from spadework.bulk.items import Item
 from spadework.bulk.manifest import Row
 from spadework.engine import TOGETHER, Engine
-from spadework.files import atomic_write, read_bytes
+from spadework.files import Fault, atomic_write, read_bytes
 from spadework.sketch.opening import Opened, Policy, open_map
 
 
@@ -70,9 +70,7 @@ def paint_all(plan: Plan, tasks: Sequence[Task], processes: int) -> Iterator[lis
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         except BrokenProcessPool as error:
-            raise ValueError(
-                "a painting process was killed: type the same command again, it goes on"
-            ) from error
+            raise Fault("a painting process was killed", "type the same command again, it goes on") from error
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -9,6 +9,7 @@ import typer
 from spadework.cli.loading import Device, Enlarging, Model, Precision
 from spadework.cli.paint import size_of
 from spadework.cli.telling import INTERRUPTED, bar, complain, tell
+from spadework.files import Fault
 
 
 def batch(
@@ -40,7 +41,7 @@ def batch(
 
     grid, count = size_of(size), processes or os.cpu_count() or 1
     if seeds < 1 or count < 1:
-        raise ValueError(f"--seeds {seeds}, --processes {count}: give 1 or more")
+        raise Fault(f"--seeds {seeds}, --processes {count}", "give 1 or more")
     items = items_in(maps)
     from spadework.bulk.painting import Plan, Task, digest, paint_all
     from spadework.engine import device_of, model_file

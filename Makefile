@@ -58,6 +58,7 @@ soak: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	@$(BIN)/python tests/test_docs.py
+	@$(BIN)/python tests/licences.py
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis

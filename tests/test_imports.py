@@ -20,7 +20,18 @@ MODULES = {
 
 THINGS = ["files", "content", "decoding", "picture", "sketch", "lights"]
 NETWORKS = ["nn", "fast", "frozen", "modelfile", "model", "segmenter", "enlarger"]
-JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "nvlabs", "onnx", "bench"]
+JOURNEYS = [
+    "data",
+    "training",
+    "engine",
+    "project",
+    "candidates",
+    "bulk",
+    "evaluation",
+    "nvlabs",
+    "onnx",
+    "bench",
+]
 DOORS = ["service", "studio", "api", "client", "cli", "__main__"]
 ROOMS = [*THINGS, *NETWORKS, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""

@@ -9,6 +9,7 @@ from PIL import Image
 
 from spadework.api.wire import Form, PaintRequest, StyleNumbers, bytes_of
 from spadework.engine import Engine, Style
+from spadework.files import Fault
 from spadework.model import ModelCard
 from spadework.picture import Picture
 from spadework.service.limits import Refusal
@@ -93,8 +94,8 @@ def _sketch(request: PaintRequest, palette: Palette, most: int) -> LabelMap:
 def _style(numbers: StyleNumbers, card: ModelCard) -> Style:
     if len(numbers.z) != card.generator.z_dim:
         wanted = f"{card.generator.z_dim} values" if card.generator.z_dim else "none"
-        raise ValueError(
-            f"the style has {len(numbers.z)} values, model {card.name} takes {wanted}: read it again"
+        raise Fault(
+            f"the style has {len(numbers.z)} values, model {card.name} takes {wanted}", "read it again"
         )
     return Style(np.array(numbers.z, np.float32), numbers.origin)
 

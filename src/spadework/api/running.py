@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import uvicorn
 from fastapi import FastAPI
 
+from spadework.files import Fault
 from spadework.service.limits import LOOPBACK
 
 CONNECTIONS = 1024
@@ -18,7 +19,7 @@ CONNECTIONS = 1024
 def demand_keys(host: str, keys: Sequence[str]) -> None:
     """Raises ValueError for an API that strangers could reach without a key."""
     if host not in LOOPBACK and not keys:
-        raise ValueError(f"strangers can reach {host}: give --keys FILE, or stay on --host 127.0.0.1")
+        raise Fault(f"strangers can reach {host}", "give --keys FILE, or stay on --host 127.0.0.1")
 
 
 def run(app: FastAPI, listener: socket.socket) -> None:

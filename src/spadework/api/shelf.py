@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from spadework.engine import Engine, model_file
 from spadework.fast.cpu import CACHE_BYTES
+from spadework.files import Fault
 from spadework.model import ModelCard
 from spadework.modelfile import read_model
 from spadework.service.limits import Refusal
@@ -35,16 +36,16 @@ class Shelf:
     ) -> None:
         """`memory`: bytes for all engines. Raises ValueError if a model is none, or takes more than that."""
         if not models:
-            raise ValueError("no model came: name one with --model")
+            raise Fault("no model came", "name one with --model")
         self._paths, self._memory, self._load = dict(models), memory, load
         read = {name: memory_of(path) for name, path in models.items()}
         self.cards = {name: card for name, (card, _) in read.items()}
         self._needs = {name: needed for name, (_, needed) in read.items()}
         for name, needed in self._needs.items():
             if needed > memory:
-                raise ValueError(
-                    f"model {name} takes {needed / 2**30:.1f} GiB, for all there are {memory / 2**30:.1f}: "
-                    "give a larger --memory"
+                raise Fault(
+                    f"model {name} takes {needed / 2**30:.1f} GiB, for all there are {memory / 2**30:.1f}",
+                    "give a larger --memory",
                 )
         self.first = next(iter(models))
         self._engines: OrderedDict[str, Engine] = OrderedDict()

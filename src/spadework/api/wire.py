@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from spadework.files import Fault
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 
 MAX_SEED = 2**32 - 1
@@ -45,9 +46,9 @@ class Runs(Wire):
     def _whole(self) -> Self:
         total = sum(count for _, count in self.runs)
         if total != self.width * self.height:
-            raise ValueError(
-                f"runs have {total:,} pixels, {self.width}x{self.height} are {self.width * self.height:,}: "
-                "make both agree"
+            raise Fault(
+                f"runs have {total:,} pixels, {self.width}x{self.height} are {self.width * self.height:,}",
+                "make both agree",
             )
         return self
 
@@ -124,13 +125,13 @@ class PaintRequest(OfModel):
         given = [name for name in ("ids_png", "runs", "color_map") if getattr(self, name) is not None]
         if len(given) != 1:
             came = " and ".join(given) or "no sketch"
-            raise ValueError(f"{came} came: give one of ids_png, runs, color_map")
+            raise Fault(f"{came} came", "give one of ids_png, runs, color_map")
         if self.palette is not None and self.color_map is None:
-            raise ValueError("a palette came without a color_map: leave it out")
+            raise Fault("a palette came without a color_map", "leave it out")
         if self.style is not None and self.mood is not None:
-            raise ValueError("style and mood each say what the light is: give one")
+            raise Fault("style and mood each say what the light is", "give one")
         if (self.width is None) != (self.height is None):
-            raise ValueError("one of width and height came: give both, or none")
+            raise Fault("one of width and height came", "give both, or none")
         return self
 
 
@@ -190,4 +191,4 @@ def bytes_of(text: str, name: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except (NotBase64, ValueError) as error:
-        raise ValueError(f"{name} is not base64: encode the bytes of a file") from error
+        raise Fault(f"{name} is not base64", "encode the bytes of a file") from error

@@ -9,6 +9,7 @@ import typer
 
 from spadework import __version__
 from spadework.cli import (
+    batch,
     bench,
     data,
     evaluate,
@@ -34,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(paint.paint)
+app.command()(batch.batch)
 app.command()(studio.studio)
 app.command()(serve.serve)
 app.command(cls=Settings)(train.train)

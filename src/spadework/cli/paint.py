@@ -74,7 +74,7 @@ def paint(
     seeded = re.fullmatch(r"seed:(\d{1,10})", style or "")
     photo = Path(style) if style and not seeded else None
     _demand_inputs_safe(jobs, photo)
-    grid = _size(size)
+    grid = size_of(size)
     from spadework.picture import Picture
 
     engine = load(model, device, precision, threads, enlarger)
@@ -167,7 +167,7 @@ def _demand_inputs_safe(jobs: Sequence[Job], style: Path | None) -> None:
             raise ValueError(f"{inputs[target.resolve()]} would be overwritten: choose another place with -o")
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def size_of(text: str | None) -> tuple[int, int] | None:
     """(H, W) of "512x256", which is width x height."""
     if text is None:
         return None

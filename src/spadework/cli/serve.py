@@ -9,7 +9,7 @@ import typer
 from spadework.cli.loading import Device, Precision, Threads, use_threads
 from spadework.cli.segmenters import shipped_reader
 from spadework.cli.telling import tell
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 
 KEYS = "SPADEWORK_API_KEYS"
 
@@ -72,7 +72,7 @@ def _models(given: list[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in given]
     models = {name: path or name for name, _, path in pairs}
     if len(models) < len(pairs):
-        raise ValueError("two models have one name: give NAME=PATH with another NAME")
+        raise Fault("two models have one name", "give NAME=PATH with another NAME")
     return models
 
 
@@ -82,5 +82,5 @@ def _keys(file: Path | None) -> list[str]:
         return [key.strip() for key in os.environ.get(KEYS, "").split(",") if key.strip()]
     keys = [line.strip() for line in read_bytes(file).decode("utf-8", "replace").splitlines() if line.strip()]
     if not keys:
-        raise ValueError(f"{file} has no keys: write one a line")
+        raise Fault(f"{file} has no keys", "write one a line")
     return keys

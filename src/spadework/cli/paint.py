@@ -17,7 +17,8 @@ from spadework.cli.telling import bar, complain, show_table, tell
 
 if TYPE_CHECKING:
     from spadework.candidates import Reader
-    from spadework.engine import Engine, Style
+    from spadework.engine import Engine
+    from spadework.lights import Style
     from spadework.picture import Picture
     from spadework.project import Project
     from spadework.sketch.labelmap import LabelMap

@@ -129,7 +129,7 @@ def train(
 
 def _joined(device: str) -> str:
     """The device to train on; under torchrun this process joins the others first."""
-    from spadework.engine import device_of
+    from spadework.executor import device_of
 
     if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
         return device_of(device)

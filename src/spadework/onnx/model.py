@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spadework.engine import Engine, noise_of
+from spadework.engine import Engine
+from spadework.executor import noise_of
 from spadework.files import Fault, atomic_write
 from spadework.model import Checkpoint
 from spadework.nn.generator import GeneratorConfig

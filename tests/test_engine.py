@@ -477,3 +477,27 @@ def test_a_style_is_its_own_and_cannot_be_edited(engine: Engine) -> None:
     assert not style.z.any()
     with pytest.raises(ValueError, match="read-only"):
         style.z[0] = 1
+
+
+# ---- without the room that makes it fast
+
+
+def test_painting_works_without_the_fast_room(tmp_path: Path) -> None:
+    """As if `fast/` had been deleted: whatever imports it fails."""
+    path, out = write(tmp_path / "tiny.safetensors"), tmp_path / "picture.png"
+    script = (
+        "import sys\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name.startswith('spadework.fast'): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Gone())\n"
+        "import numpy as np; from spadework import Engine\n"
+        "ids = np.arange(40 * 56).reshape(40, 56) // 300\n"
+        "Engine.load(sys.argv[1], 'cpu', fast=False).paint(ids, seed=5).save(sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path), str(out)], check=True)
+    ids = np.arange(40 * 56).reshape(40, 56) // 300
+    assert difference(Picture.read(out), Engine.load(path, "cpu").paint(ids, seed=5)) < 0.1
+    assert subprocess.run(
+        [sys.executable, "-c", script.replace(", fast=False", ""), str(path), str(out)]
+    ).returncode

@@ -116,6 +116,15 @@ def test_the_direction_test_sees_what_it_should(monkeypatch: pytest.MonkeyPatch,
     assert "spadework.cli" not in set(imports("spadework.nn.bad", lazy=False))
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_one_style_of_names_in_prose(path: Path) -> None:
+    """Code in prose stands in single backticks; `color` is spelt as the field does."""
+    text = path.read_text()
+    assert "``" not in text
+    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    assert not [name for name in names if "colour" in name]
+
+
 def test_no_room_for_everything_else() -> None:
     assert not [module for module in MODULES if {"utils", "util", "helpers", "misc"} & set(module.split("."))]
 

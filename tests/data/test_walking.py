@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from spadework.nvlabs.custom import entries
 
 from spadework.data.doctor import diagnose
 from spadework.data.folder import PairedFolder
 from spadework.data.listing import list_pairs
-from spadework.nvlabs.custom import entries
 
 
 def names(root: Path, split: str | None = None) -> list[str]:

@@ -51,7 +51,7 @@ def forced(
 
 
 def gradients(module: nn.Module, out: Tensor, *inputs: Tensor) -> list[Tensor]:
-    """Of a fixed random projection of ``out``, to every parameter and input."""
+    """Of a fixed random projection of `out`, to every parameter and input."""
     weight = torch.randn(out.shape, generator=torch.Generator().manual_seed(7), dtype=out.dtype)
     return list(torch.autograd.grad((out * weight).sum(), [*module.parameters(), *inputs]))
 
@@ -215,7 +215,7 @@ def test_numbering_is_exact_by_table_and_by_sorting(monkeypatch: pytest.MonkeyPa
 
 
 def level_of_sizes(*counts: int) -> Level:
-    """A level whose context number i has ``counts[i]`` pixels, in mixed order."""
+    """A level whose context number i has `counts[i]` pixels, in mixed order."""
     index = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     index = index[torch.randperm(len(index), generator=torch.Generator().manual_seed(0))]
     n, long = len(counts), torch.long

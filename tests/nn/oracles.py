@@ -38,7 +38,7 @@ def randomize(module: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def around(x: Array, pad: int, padding: str = "zeros") -> Array:
-    """(B, C, H, W) with ``pad`` more pixels on every side: zeros, or each as the nearest one."""
+    """(B, C, H, W) with `pad` more pixels on every side: zeros, or each as the nearest one."""
     mode = {"zeros": "constant", "replicate": "edge"}[padding]
     return np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode=mode)  # type: ignore[call-overload]
 
@@ -82,7 +82,7 @@ def leaky(x: Array) -> Array:
 
 
 def standardize(x: Array, axes: tuple[int, ...]) -> Array:
-    """Mean 0 and variance 1 over ``axes``: (0, 2, 3) batch norm in training, (2, 3) instance norm."""
+    """Mean 0 and variance 1 over `axes`: (0, 2, 3) batch norm in training, (2, 3) instance norm."""
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
 
 

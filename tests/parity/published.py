@@ -98,7 +98,7 @@ def read(path: Path) -> Reference:
 def differences(reference: Reference, compute: Way | None = None) -> dict[str, str]:
     """Name -> what differs, for all that the file expects and our code does not reproduce.
 
-    ``compute`` is the way through our code, by default the plain one. AssertionError or ValueError when the
+    `compute` is the way through our code, by default the plain one. AssertionError or ValueError when the
     file cannot be compared at all.
     """
     family, expected = reference.family, reference.expected
@@ -121,7 +121,7 @@ def tolerance(family: str, name: str) -> float:
 
 
 def compare(ours: Tensor, theirs: Tensor, within: float) -> str:
-    """What differs by more than ``within``, absolute plus relative, or "". A scalar may be a vector."""
+    """What differs by more than `within`, absolute plus relative, or "". A scalar may be a vector."""
     ours = ours.detach().double()
     ours = ours.reshape(theirs.shape) if theirs.numel() == ours.numel() == 1 else ours
     try:
@@ -146,7 +146,7 @@ def compute_network(
 ) -> Iterator[Computed]:
     """Outputs, and the gradients of sum over outputs of (output * linspace(-1, 1)).sum().
 
-    ``run`` gives the file's inputs to the network.
+    `run` gives the file's inputs to the network.
     """
     kind = reference.family
     network = nvlabs.build(kind, reference.header, reference.under("state.")).double()

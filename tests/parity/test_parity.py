@@ -1,6 +1,6 @@
 """Our networks, losses and training step against numbers of the published code, in float64.
 
-Run as ``SPADEWORK_FIXTURES=DIR pytest tests/parity``: one case per file found in DIR.
+Run as `SPADEWORK_FIXTURES=DIR pytest tests/parity`: one case per file found in DIR.
 """
 
 import os

@@ -19,7 +19,7 @@ from spadework.bench.subject import VERSIONS, Subject, seconds
 class EngineCase(BaseModel):
     """Medians over maps and repeats, in seconds; differences are from dense float32, in [-1, 1].
 
-    ``dense`` says which version of dense was the faster one; ``peak_mib`` is by version.
+    `dense` says which version of dense was the faster one; `peak_mib` is by version.
     """
 
     name: str
@@ -57,7 +57,7 @@ class EngineCase(BaseModel):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: ``before`` runs untimed and leaves the painter as the timed call finds it.
+    """What is measured: `before` runs untimed and leaves the painter as the timed call finds it.
 
     nothing: an empty cache; restyle: the same map in another style; repaint: the map before a 1 % stroke.
     """

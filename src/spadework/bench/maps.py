@@ -40,7 +40,7 @@ def scenes(size: tuple[int, int]) -> list[Map]:
 
 
 def relabelled(size: tuple[int, int], config: SemanticsConfig) -> list[Map]:
-    """The COCO maps, or all scenes, their regions in classes from all over those of ``config``."""
+    """The COCO maps, or all scenes, their regions in classes from all over those of `config`."""
     known = np.arange(config.label_nc, dtype=np.uint8)
     found = coco(size) or scenes(size)
     return [(torch.from_numpy(examples.spread(ids.numpy(), known)), instances) for ids, instances in found]

@@ -24,7 +24,7 @@ LANDSCAPE = GeneratorConfig(
 
 
 class Shape(BaseModel):
-    """A network to measure: how ids become channels, and the generator; ``model`` is a shipped one's name."""
+    """A network to measure: how ids become channels, and the generator; `model` is a shipped one's name."""
 
     name: str
     semantics: SemanticsConfig

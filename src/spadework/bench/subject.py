@@ -44,7 +44,7 @@ def weights(shape: Shape) -> tuple[Generator | None, Generator]:
 
 @dataclass
 class Subject:
-    """One network in its versions. ``compiled`` stands for dense where that turned out faster."""
+    """One network in its versions. `compiled` stands for dense where that turned out faster."""
 
     shape: Shape
     published: Generator | None
@@ -54,7 +54,7 @@ class Subject:
 
     @classmethod
     def of(cls, shape: Shape, dtype: torch.dtype) -> "Subject":
-        """The painter in ``dtype``, the others in float32."""
+        """The painter in `dtype`, the others in float32."""
         published, dense = weights(shape)
         return cls(shape, published, dense, Painter(dense, shape.semantics.edges, dtype))
 

@@ -62,7 +62,7 @@ class TrainCase(BaseModel):
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """Forward and backward of a shape's generator; of a ``recipe`` the whole step, both networks and Adam."""
+    """Forward and backward of a shape's generator; of a `recipe` the whole step, both networks and Adam."""
 
     name: str
     shape: str

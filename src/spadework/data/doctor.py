@@ -29,14 +29,14 @@ BLOCK = 1024
 
 
 class Diagnosis(BaseModel):
-    """What was found. ``faults`` make a training fail or learn nothing; ``warnings`` deserve a look."""
+    """What was found. `faults` make a training fail or learn nothing; `warnings` deserve a look."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     folder: str = Field(description="what was looked at")
     pairs: dict[str, int] = Field(description="pairs of photo and label map in each split")
     sizes: dict[str, int] = Field(description="width x height of the photos, the commonest first")
-    label_nc: int = Field(description="number of classes, from the largest id that is not 255")
+    label_nc: int = Field(description="number of classes, from the largest id that is not unknown")
     unknown: int | None = Field(description="the unknown id, if it occurs")
     shares: dict[str, float] = Field(description="share of the pixels of each id or class")
     images_per_s: float = Field(description="pairs that one thread decodes in a second")
@@ -48,7 +48,7 @@ class Layout(Protocol):
     """Another order of files than images/ and labels/."""
 
     def splits(self, root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequence[Pair]]:
-        """The pairs of each split; what is wrong goes into ``faults``, what is odd into ``notes``."""
+        """The pairs of each split; what is wrong goes into `faults`, what is odd into `notes`."""
         ...
 
     def beyond(self, present: Sequence[int]) -> list[str]:
@@ -59,9 +59,9 @@ class Layout(Protocol):
 def diagnose(
     root: Path, palette: Palette | None = None, samples: int = 500, layout: Layout | None = None
 ) -> Diagnosis:
-    """Looks at every split of a folder of images/ and labels/; at most ``samples`` pairs each are decoded.
+    """Looks at every split of a folder of images/ and labels/; at most `samples` pairs each are decoded.
 
-    ``layout`` is the one that the folder has instead; then its own ids count.
+    `layout` is the one that the folder has instead; then its own ids count.
     """
     faults: list[str] = []
     warnings: list[str] = []
@@ -83,13 +83,14 @@ def diagnose(
     spent = max(time.perf_counter() - began, 1e-9)
     faults += _beyond(pixels, palette) if layout is None else layout.beyond(present_ids_of(pixels))
     warnings += _twins(hashes)
-    present = [i for i in present_ids_of(pixels) if i != 255]
+    unknown = 255 if palette is None or palette.unknown is None else palette.unknown
+    present = [i for i in present_ids_of(pixels) if i != unknown]
     return Diagnosis(
         folder=str(root),
         pairs={split: len(pairs) for split, pairs in splits.items()},
         sizes=dict(sizes.most_common(SHOWN)),
         label_nc=max(present, default=-1) + 1,
-        unknown=255 if pixels[255] else None,
+        unknown=unknown if pixels[unknown] else None,
         shares=_shares(pixels, palette),
         images_per_s=round(seen / spent, 1),
         faults=_short(faults),

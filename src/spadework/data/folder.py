@@ -61,11 +61,6 @@ class PairedFolder(Sequence[Sample]):
         """(H, W) uint8 ids of one sample."""
         return self[index].labels
 
-    @property
-    def decoded(self) -> bool:
-        """Whether the pixels lie ready in the cache."""
-        return self._cache is not None
-
     def decode(
         self, threads: int | None = None, progress: Callable[[int, int], None] | None = None
     ) -> PairedFolder:
@@ -78,13 +73,6 @@ class PairedFolder(Sequence[Sample]):
             build_cache(self.cache_path, self.pairs, self.short_side, self.palette, threads, progress)
             self._cache = PixelCache.open(self.cache_path)
         return self
-
-    def histogram(self, samples: int = 500) -> dict[int, float]:
-        """Share of pixels of each label id over at most `samples` maps spread evenly over the set."""
-        counts = np.zeros(256, np.int64)
-        for index in np.unique(np.linspace(0, len(self) - 1, min(samples, len(self))).astype(int)):
-            counts += np.bincount(self.labels(int(index)).reshape(-1), minlength=256)
-        return {int(label): float(counts[label] / counts.sum()) for label in np.flatnonzero(counts)}
 
     def doubts(self, samples: int = 50) -> list[str]:
         """A sentence where some of at most `samples` maps, spread evenly, seem to be resized smoothly."""

@@ -34,7 +34,7 @@ class Blob:
 
     @classmethod
     def of(cls, path: Path, root: Path) -> Blob:
-        """A whole file below ``root``."""
+        """A whole file below `root`."""
         stat = path.stat()
         return cls(path, 0, stat.st_size, stat.st_mtime_ns, str(path.relative_to(root)))
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from spadework.data.loader import BatchPlan
-from spadework.data.sample import Batch, Sample, to_image
+from spadework.data.sample import Batch, Sample
 from spadework.data.sketching import sketch
+from spadework.nn.pixels import unit
 
 _SKETCH = 3  # what this random stream is for, beside those of the loader
 SHARE = 0.4
@@ -58,7 +59,7 @@ class ResidentPairs:
             photos.append(photo)
             labels.append(map_)
             names.append(self.names[index])
-        return Batch(torch.stack(labels), to_image(torch.stack(photos)), None, names)
+        return Batch(torch.stack(labels), unit(torch.stack(photos)), None, names)
 
     def batches(self, start: int = 0) -> Generator[Batch, None, None]:
         """From batch number `start` on, without end."""

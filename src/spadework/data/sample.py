@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from spadework.nn.pixels import unit
+
 # Shapes: B batch, H height, W width.
 
 
@@ -60,12 +62,7 @@ def collate(samples: Sequence[Sample], device: torch.device | str = "cpu") -> Ba
     pixels = moved(torch.from_numpy(np.stack([sample.image for sample in samples])), device)
     labels = moved(torch.from_numpy(np.stack([sample.labels for sample in samples])), device)
     instances = _stack_instances(samples)
-    return Batch(labels, to_image(pixels), None if instances is None else moved(instances, device), names)
-
-
-def to_image(pixels: torch.Tensor) -> torch.Tensor:
-    """Bytes (B, H, W, 3) -> float32 (B, 3, H, W) in [-1, 1], channels_last."""
-    return pixels.to(torch.float32).div_(127.5).sub_(1.0).permute(0, 3, 1, 2)
+    return Batch(labels, unit(pixels), None if instances is None else moved(instances, device), names)
 
 
 def moved(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:

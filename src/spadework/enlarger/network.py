@@ -78,7 +78,7 @@ class EnlargerNet(nn.Module):
     def forward(self, image: Tensor, segmap: Tensor, noise: list[Tensor] | None = None) -> Tensor:
         """Picture (B, 3, H, W), labels (B, K, 2H, 2W)[, noise] -> (B, 3, 2H, 2W) in [-1, 1].
 
-        Without ``noise`` it is drawn at random.
+        Without `noise` it is drawn at random.
         """
         size = image.shape[2], image.shape[3]
         if noise is None:

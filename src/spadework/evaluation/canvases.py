@@ -39,7 +39,7 @@ SIDE, GAP, HEAD, FONT = 160, 4, 40, 15
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """One class alone. ``again``: the moods' styles once more, with other seeds."""
+    """One class alone. `again`: the moods' styles once more, with other seeds."""
 
     name: str
     color: tuple[int, ...]  # of the palette, RGB

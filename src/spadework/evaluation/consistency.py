@@ -29,7 +29,7 @@ NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 def statistics_gap(checkpoint: Checkpoint, engine: Engine, maps: Sequence[LabelMap]) -> float | None:
     """Mean absolute difference, 0 to 1, of pictures by stored and by the batch's own statistics.
 
-    ``engine`` gives the styles of seed 0; maps are of the model's size. None for a model without batch norm.
+    `engine` gives the styles of seed 0; maps are of the model's size. None for a model without batch norm.
     """
     generator = copy.deepcopy(checkpoint.generator).cpu().eval()
     norms = [module for module in generator.modules() if isinstance(module, NORMS)]

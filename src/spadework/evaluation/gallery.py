@@ -45,9 +45,9 @@ class _Entry:
 
 
 class Gallery:
-    """Writes the pictures of every ``every``-th map that it is shown, and then the page.
+    """Writes the pictures of every `every`-th map that it is shown, and then the page.
 
-    ``photos``: whether the real photos are shown too; leave them out of pages that are published.
+    `photos`: whether the real photos are shown too; leave them out of pages that are published.
     """
 
     def __init__(self, folder: Path, every: int = 1, photos: bool = True) -> None:
@@ -81,7 +81,7 @@ class Gallery:
         return f"{which} of {self._seen} in the order of their names; seed 0. Nothing was selected."
 
     def write(self, report: Report, canvases: Sequence[Canvas] = ()) -> Path:
-        """The page, when all maps were added; with their sheet, if there are any ``canvases``."""
+        """The page, when all maps were added; with their sheet, if there are any `canvases`."""
         ranked = sorted(self._entries, key=_goodness)
         few = MARKED if len(ranked) >= 4 * MARKED else min(1, len(ranked) // 2)
         marks = {entry.name: "worst" for entry in ranked[:few]}

@@ -19,7 +19,7 @@ See `observing.Observer` and `canvases.canvas_table`.
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of a table. ``real``: the same measure of real photos, the mark for a model."""
+    """A figure of a table. `real`: the same measure of real photos, the mark for a model."""
 
     name: str
     means: str
@@ -46,7 +46,7 @@ Gain = Callable[[NDArray, NDArray, NDArray], float]
 def _distance(
     name: str, means: str, of: Distance, network: str, painted: str = "first", half: bool = False
 ) -> Measure:
-    """A distance of distributions. ``half``: of every second photo to the paintings of the other maps."""
+    """A distance of distributions. `half`: of every second photo to the paintings of the other maps."""
     photo, paint = f"{network}/photo", f"{network}/{painted}"
     return Measure(
         name,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spadework.frozen.efficientnet import EfficientNetLite
 from spadework.frozen.inception import InceptionV3
+from spadework.nn.pixels import to_unit
 
 Rows = NDArray[np.float64]
 """Features, one row per picture: (N, F)."""
@@ -36,8 +37,8 @@ class Lite0Features:
     @torch.no_grad()
     def __call__(self, images: NDArray[np.uint8]) -> tuple[Rows, list[Tensor]]:
         """(B, H, W, 3) -> pooled features (B, 1280), and unit features (B, C, h, w) at five scales."""
-        resized = torch.from_numpy(np.stack([self._resized(image) for image in images]))
-        stages = self.net(resized.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        resized = np.stack([self._resized(image) for image in images])
+        stages = self.net(to_unit(resized))
         pooled = self.net.head(stages[-1]).mean((2, 3)).double().numpy()
         return pooled, [F.normalize(stage, dim=1) for stage in stages]
 
@@ -109,10 +110,10 @@ def diversity(pictures: Sequence[Sequence[Tensor]]) -> float:
 
 
 def bootstrap_error(measure: Callable[[NDArray[np.intp]], float], count: int) -> float:
-    """The standard error of ``measure`` (of indices of pictures), over RESAMPLES draws of ``count`` of them.
+    """The standard error of `measure` (of indices of pictures), over RESAMPLES draws of `count` of them.
 
     Only the spread of the draws is used: a draw repeats pictures, which makes a distance of distributions
-    larger, so percentiles of the draws would lie beside the figure. A draw of which ``measure`` knows nothing
+    larger, so percentiles of the draws would lie beside the figure. A draw of which `measure` knows nothing
     (nan) does not count. Seed 0: it repeats.
     """
     rng = np.random.default_rng(0)

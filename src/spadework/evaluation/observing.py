@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Instruments:
-    """What measures. ``referee``: a second segmenter, for pictures that ``reader`` has ordered."""
+    """What measures. `referee`: a second segmenter, for pictures that `reader` has ordered."""
 
     lite0: Lite0Features = field(default_factory=Lite0Features)
     inception: InceptionFeatures | None = None
@@ -38,7 +38,7 @@ class Instruments:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One map and all that is to be seen of it. ``read``: what the segmenter finds in the first picture."""
+    """One map and all that is to be seen of it. `read`: what the segmenter finds in the first picture."""
 
     name: str
     sketch: LabelMap
@@ -49,7 +49,7 @@ class Shown:
 
 
 class Observer:
-    """``seeds`` pictures of every map, and of ``candidates`` pictures the one that the reader puts first.
+    """`seeds` pictures of every map, and of `candidates` pictures the one that the reader puts first.
 
     The keys of its table: "lite0/ROLE" and "inception/ROLE" (N, F), "lab/ROLE" (N, 3), "read/ROLE" and
     "referee/ROLE" (N, K, K + 1), "realism/ROLE", "to_photo", "to_other", "diversity" and "followed" (N,).
@@ -104,7 +104,7 @@ class Observer:
         return [painted[seed].pixels for seed in range(self.seeds)], roles
 
     def _features(self, roles: dict[str, Pixels], others: list[Pixels]) -> dict[str, NDArray]:
-        """Of the pictures with a role; ``others`` are those of further seeds."""
+        """Of the pictures with a role; `others` are those of further seeds."""
         names = list(roles)
         images = np.stack([*roles.values(), *others])
         pooled, stages = self.instruments.lite0(images)

@@ -148,7 +148,7 @@ def evaluate(
 
     Then every class that is in the maps is painted alone, at most `canvases.MOST` of them.
 
-    ``seeds`` overrides the protocol's. Raises ValueError for fewer than 4 pairs, for instruments that the
+    `seeds` overrides the protocol's. Raises ValueError for fewer than 4 pairs, for instruments that the
     protocol or the candidates need and that are missing, for a segmenter that judges its own choice, and as
     `Engine.paint` does.
     """

@@ -108,14 +108,14 @@ def phases(profile: Plane, period: int) -> Plane:
 def structure(apart: Plane, spread: Plane) -> Plane:
     """How independent two draws are: 0 for the same place, 1 for another one. Sums over axis 0.
 
-    ``apart``: the variance of the difference of their cells, ``spread``: the sum of the variances of both.
+    `apart`: the variance of the difference of their cells, `spread`: the sum of the variances of both.
     Two blank draws are the same place.
     """
     return np.sqrt(quotient(apart.sum(0), spread.sum(0), 0))
 
 
 def quotient(a: NDArray, b: NDArray, of_nothing: float = np.nan) -> NDArray:
-    """a / b, and ``of_nothing`` where b is 0."""
+    """a / b, and `of_nothing` where b is 0."""
     nothing = np.full(np.broadcast(a, b).shape, of_nothing, float)
     return np.divide(a, b, out=nothing, where=np.asarray(b) != 0)
 

@@ -88,7 +88,7 @@ class Digits:
 
     @classmethod
     def of(cls, rows: Tensor, margin: int = 0) -> "Digits":
-        """Of float32 (N, C), and of ``margin`` rows of zeros before and behind them.
+        """Of float32 (N, C), and of `margin` rows of zeros before and behind them.
 
         On a scale from the lowest value to the highest; what is not finite spreads.
         """
@@ -108,11 +108,11 @@ class Digits:
         return cls(torch.empty(3, rows, channels, dtype=torch.uint8), 256**2)
 
     def write_integers(self, top: int, rows: Tensor) -> None:
-        """From row ``top`` on: float32 (n, C) in 0 <= rows <= LARGEST, rounded to integers."""
+        """From row `top` on: float32 (n, C) in 0 <= rows <= LARGEST, rounded to integers."""
         _write(rows, self.planes[:, top : top + len(rows)])
 
     def gather(self, index: Tensor, margin: int = 0) -> "Digits":
-        """Rows by number (n, k) -> (n, k * C), and ``margin`` rows of zeros before and behind them."""
+        """Rows by number (n, k) -> (n, k * C), and `margin` rows of zeros before and behind them."""
         n, k = index.shape
         planes = self.planes.new_empty(3, n + 2 * margin, k * self.planes.shape[2])
         planes[:, :margin], planes[:, n + margin :] = ZERO, ZERO
@@ -127,7 +127,7 @@ def _parts(rows: Tensor) -> tuple[Tensor, ...]:
 
 
 def _write(rows: Tensor, planes: Tensor, scale: float = 1, below: int = 0) -> None:
-    """``round(rows * scale)`` in bytes into planes (3, N, C); the largest digits are -``below`` at least.
+    """`round(rows * scale)` in bytes into planes (3, N, C); the largest digits are -`below` at least.
 
     A float32 between 2^23 and 2^24 has its integer in its lower bits.
     """
@@ -166,7 +166,7 @@ class WeightDigits:
 
 
 class DigitConv:
-    """A convolution of float32, stride 1, same padding, its weights packed for grids like ``grid``."""
+    """A convolution of float32, stride 1, same padding, its weights packed for grids like `grid`."""
 
     def __init__(self, weight: WeightDigits, bias: Tensor | None, grid: tuple[int, int]):
         c_out, c_in, kernel, _ = weight.digits[0].shape
@@ -187,7 +187,7 @@ class DigitConv:
         return self.whole(Digits.of(rows, self.reach * grid[1]), grid)
 
     def whole(self, digits: Digits, grid: tuple[int, int]) -> Tensor:
-        """All pixels' digits on a grid of (h, w), see ``write`` -> (P, C_out)."""
+        """All pixels' digits on a grid of (h, w), see `write` -> (P, C_out)."""
         h, w = grid
         made, step = self.bias.new_empty(h * w, len(self.bias)), self.band(w)
         for top in range(0, h, step):
@@ -195,9 +195,9 @@ class DigitConv:
         return made
 
     def write(self, made: Tensor, digits: Digits, top: int, width: int) -> None:
-        """Writes rows of ``width`` pixels from row ``top`` on: (n, C_out), out of all rows' digits.
+        """Writes rows of `width` pixels from row `top` on: (n, C_out), out of all rows' digits.
 
-        These have ``reach`` rows of zeros before and behind them.
+        These have `reach` rows of zeros before and behind them.
         """
         under = slice(top * width, top * width + len(made) + 2 * self.reach * width)
         planes = digits.planes[:, under].unflatten(1, (-1, width)).permute(0, 3, 1, 2)
@@ -212,7 +212,7 @@ class DigitConv:
 class Ahead:
     """A convolution of pixels that are asked for from top to bottom, a stretch at a time.
 
-    A whole band is made at the first of its stretches. digits: of all pixels, see ``DigitConv.write``.
+    A whole band is made at the first of its stretches. digits: of all pixels, see `DigitConv.write`.
     """
 
     def __init__(self, conv: DigitConv, digits: Digits, grid: tuple[int, int]):
@@ -230,7 +230,7 @@ class Ahead:
 
 
 class DigitProduct:
-    """``rows @ weight.T + bias`` for float32 weights (C_out, C_in), best for ``many`` rows."""
+    """`rows @ weight.T + bias` for float32 weights (C_out, C_in), best for `many` rows."""
 
     def __init__(self, weight: WeightDigits, bias: Tensor, many: int):
         prepack = torch.ops.onednn.qlinear_prepack

@@ -31,7 +31,7 @@ _LOOKUP_LIMIT = 16  # numbers are found in a table of so many times the keys at 
 
 
 def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
-    """Keys below ``bound`` -> the same partition numbered 0, 1, ..., and how many numbers there are."""
+    """Keys below `bound` -> the same partition numbered 0, 1, ..., and how many numbers there are."""
     if bound > _LOOKUP_LIMIT * keys.numel():
         small = keys.int() if bound < 2**31 else keys  # these sort faster
         distinct, numbers = torch.unique(small, return_inverse=True)
@@ -45,7 +45,7 @@ def _renumber(keys: Tensor, bound: int) -> tuple[Tensor, int]:
 
 
 def _name_runs(names: Tensor, count: int, dim: int, side: int, step: int) -> tuple[Tensor, int]:
-    """Numbers runs of ``side`` along ``dim`` by each ``step``-th name: equal ones, and only they, agree."""
+    """Numbers runs of `side` along `dim` by each `step`-th name: equal ones, and only they, agree."""
     length = names.shape[dim] - side + 1
     keys, bound = names.narrow(dim, 0, length), count
     for shift in range(step, side, step):
@@ -56,23 +56,23 @@ def _name_runs(names: Tensor, count: int, dim: int, side: int, step: int) -> tup
 
 
 def _name_windows(names: Tensor, count: int, side: int, step: int = 1) -> tuple[Tensor, int]:
-    """Numbers the side x side windows of names (B, H, W) below ``count``: equal ones, and only they, agree.
+    """Numbers the side x side windows of names (B, H, W) below `count`: equal ones, and only they, agree.
 
-    By each ``step``-th name in both directions. Returns (B, H - side + 1, W - side + 1), and how many.
+    By each `step`-th name in both directions. Returns (B, H - side + 1, W - side + 1), and how many.
     """
     rows, count = _name_runs(names, count, 2, side, step)
     return _name_runs(rows, count, 1, side, step)
 
 
 def _where(names: Tensor, count: int) -> Tensor:
-    """For every name below ``count`` a place, counted row by row, that has it."""
+    """For every name below `count` a place, counted row by row, that has it."""
     flat = names.reshape(-1)
     places = torch.arange(len(flat), device=flat.device)
     return flat.new_empty(count).scatter_(0, flat, places)
 
 
 def _windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
-    """The side x side windows of (B, H, W) at places counted as ``_where`` does: (M, side * side)."""
+    """The side x side windows of (B, H, W) at places counted as `_where` does: (M, side * side)."""
     _, h, w = symbols.shape
     rows, columns = h - side + 1, w - side + 1
     corner = (where // (rows * columns) * h + where // columns % rows) * w + where % columns
@@ -82,7 +82,7 @@ def _windows_at(symbols: Tensor, where: Tensor, side: int) -> Tensor:
 
 
 def _continued(symbols: Tensor, radius: int) -> Tensor:
-    """(B, H, W) with ``radius`` more pixels on every side, each as the nearest one."""
+    """(B, H, W) with `radius` more pixels on every side, each as the nearest one."""
     rows, columns = (
         torch.arange(-radius, side + radius, device=symbols.device).clamp(0, side - 1)
         for side in symbols.shape[1:]
@@ -110,9 +110,9 @@ class Level:
 
     @classmethod
     def of(cls, symbols: Tensor, codes: Tensor, kernel: int, padding: str = "zeros") -> "Level":
-        """Symbols (B, H, W), numbers of the rows of ``codes`` -> their distinct neighbourhoods.
+        """Symbols (B, H, W), numbers of the rows of `codes` -> their distinct neighbourhoods.
 
-        ``padding``: beyond the border lies "outside", or with "replicate" what lies at it.
+        `padding`: beyond the border lies "outside", or with "replicate" what lies at it.
         """
         radius, outside = 2 * (kernel // 2), len(codes) - 1
         if padding == "replicate":

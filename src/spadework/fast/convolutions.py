@@ -53,7 +53,7 @@ class PackedConv:
 
 
 class PackedProduct:
-    """``rows @ weight.T + bias``, ``step`` rows at a time."""
+    """`rows @ weight.T + bias`, `step` rows at a time."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None, step: int):
         self.conv, self.step = PackedConv(weight[:, :, None, None], bias, (step, 1)), step
@@ -64,7 +64,7 @@ class PackedProduct:
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _few(self, rows: Tensor) -> Tensor:
-        """At most ``step`` rows."""
+        """At most `step` rows."""
         missing = self.step - len(rows)
         whole = F.pad(rows, (0, 0, 0, missing)) if missing else rows
         return self.conv(whole, (self.step, 1))[: len(rows)]
@@ -142,7 +142,7 @@ SMALL = 16 * 16
 
 
 class GrownConv:
-    """A 3x3 convolution of features that go on beyond the border: ``conv`` of a grid that was made larger."""
+    """A 3x3 convolution of features that go on beyond the border: `conv` of a grid that was made larger."""
 
     def __init__(self, conv: Convolution):
         self.conv = conv
@@ -158,7 +158,7 @@ class GrownConv:
 class ContinuedConv:
     """A 3x3 convolution of features that go on beyond the border, each pixel as the nearest one.
 
-    ``conv`` computes it with zeros there; what these leave out is added at the border.
+    `conv` computes it with zeros there; what these leave out is added at the border.
     """
 
     def __init__(self, conv: Convolution, weight: Tensor):
@@ -186,7 +186,7 @@ def _threes(line: Tensor) -> Tensor:
 def packed_conv(
     weight: Tensor, bias: Tensor | None, grid: tuple[int, int], padding: str = "zeros"
 ) -> Convolution:
-    """The fastest one for this grid and processor; ``padding`` "replicate": see ContinuedConv."""
+    """The fastest one for this grid and processor; `padding` "replicate": see ContinuedConv."""
     if padding == "zeros":
         return _fastest(weight, bias, grid)
     if grid[0] * grid[1] <= SMALL:
@@ -202,7 +202,7 @@ def _fastest(weight: Tensor, bias: Tensor | None, grid: tuple[int, int]) -> Conv
 
 
 def product(rows: Tensor, weight: Tensor) -> Tensor:
-    """``rows @ weight.T`` for training: (N, C_in), (C_out, C_in) -> (N, C_out), differentiable in both.
+    """`rows @ weight.T` for training: (N, C_in), (C_out, C_in) -> (N, C_out), differentiable in both.
 
     Without autocast it and its gradients are 1x1 convolutions, for the reason above; PyTorch's backward of a
     1x1 convolution takes five times as long as these two.
@@ -225,6 +225,6 @@ class _Product(torch.autograd.Function):
 
 
 def _pointwise(rows: Tensor, weight: Tensor) -> Tensor:
-    """``rows @ weight.T`` as a 1x1 convolution of a column of pixels."""
+    """`rows @ weight.T` as a 1x1 convolution of a column of pixels."""
     column = rows[None, :, None].permute(0, 3, 1, 2)  # (1, C_in, N, 1) in channels_last
     return F.conv2d(column, weight[:, :, None, None]).permute(0, 2, 3, 1)[0, :, 0]

@@ -1,7 +1,7 @@
 """A generator made ready to paint: the same network and the same pictures, several times faster on a CPU.
 
 In a painting nothing learns, so batch norm and spectral norm fold into weights; gamma and beta depend on the
-labels alone, so they are table rows (see ``tables``) that outlive the picture; and what remains at a pixel,
+labels alone, so they are table rows (see `tables`) that outlive the picture; and what remains at a pixel,
 one gather, scale, shift and leaky ReLU, runs over bands of rows that stay in cache.
 
 Shapes: C features, P = h*w pixels of a grid row by row; features are (P, C), the memory of channels_last.
@@ -43,7 +43,7 @@ SIZES = 2
 
 @dataclass
 class Band:
-    """Rows of pixels from ``top`` to ``bottom`` and the numbers of their pixels."""
+    """Rows of pixels from `top` to `bottom` and the numbers of their pixels."""
 
     top: int
     bottom: int
@@ -78,7 +78,7 @@ def _apply(x: Tensor, rows: Tensor, out: Tensor, leaky: bool) -> None:
 
 
 def _smoothly_doubled(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Features (p, C) of a grid of half of ``size`` -> (P, C)."""
+    """Features (p, C) of a grid of half of `size` -> (P, C)."""
     half = x.view(1, size[0] // 2, size[1] // 2, -1).permute(0, 3, 1, 2)
     return upsample(half, bilinear=True).permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
@@ -259,7 +259,7 @@ def can_paint(generator: Generator) -> bool:
 class Painter:
     """Paints one map at a time with the weights of a generator in eval mode, of which it keeps copies.
 
-    Not for several threads at once. ``edges``: the last channel is the instance edges' bit. In bfloat16 it
+    Not for several threads at once. `edges`: the last channel is the instance edges' bit. In bfloat16 it
     needs half the time; pictures differ by about a grey level. In float64 it equals the dense network.
     """
 

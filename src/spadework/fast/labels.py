@@ -38,7 +38,7 @@ class ContextLabels(Labels):
         kernel: int = 3,
         padding: str = "zeros",
     ) -> Self:
-        """Contexts of every grid in ``sizes`` (h, w) where they pay, see DEAREST and SMALLEST.
+        """Contexts of every grid in `sizes` (h, w) where they pay, see DEAREST and SMALLEST.
 
         segmap (B, K, H, W) and its ids as channel numbers (B, H, W)[, edge bits (B, H, W), the last channel].
         """

@@ -15,7 +15,7 @@ _PIECE = 512  # places that one partial sum of the backward runs over
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
-    """Places that each take the sum of ``per`` of ``count`` rows. index: (P * per,) numbers of the rows."""
+    """Places that each take the sum of `per` of `count` rows. index: (P * per,) numbers of the rows."""
 
     index: Tensor
     count: int
@@ -46,7 +46,7 @@ class Lookup:
         return order // self.per, lengths.cumsum(0) - lengths, long, owners
 
     def sum(self, values: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """(P, C) -> (count, C) in ``dtype`` or that of the values: the sum over the places of each row.
+        """(P, C) -> (count, C) in `dtype` or that of the values: the sum over the places of each row.
 
         Bags over sorted places are a forward kernel and much faster than scattering. Rows that many places
         take are summed in pieces, so that all threads share them and they add up precisely.

@@ -28,7 +28,7 @@ def keep_freed_memory() -> bool:
 
 
 def _ask_for_large_pages(libc: ctypes.CDLL, size: int) -> None:
-    """For the next ``size`` bytes of the heap, which take no memory until they are used."""
+    """For the next `size` bytes of the heap, which take no memory until they are used."""
     libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     libc.madvise.argtypes, libc.free.argtypes = (
         [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int],

@@ -32,7 +32,7 @@ def modulate(
     slopes: Sequence[float],
     norms: Sequence[BatchNorm] = (),
 ) -> list[Tensor]:
-    """``leaky_relu(x * scale + shift)`` with each norm's scale and shift by context: T times (B, C, H, W).
+    """`leaky_relu(x * scale + shift)` with each norm's scale and shift by context: T times (B, C, H, W).
 
     x: (B, C, H, W). tables: rows (N, 2C) and what is added to each of them (2C,), scales first. slopes: of
     what is below zero; 1 does nothing. norms: batch norms in training that x goes through before.
@@ -70,7 +70,7 @@ def _own_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 class _Modulate(torch.autograd.Function):
     """On pixels (P, C): mean and rate (C,) of batch norm or None, then rows (N, 2C) and base (2C,) by norm.
 
-    With batch norm x stands for ``(x - mean) * rate``. Its gradient is a line in x - mean on top of the
+    With batch norm x stands for `(x - mean) * rate`. Its gradient is a line in x - mean on top of the
     others': minus the mean gradient, minus x - mean times its mean product with the gradient (Ioffe & Szegedy
     2015, arXiv 1502.03167).
     """

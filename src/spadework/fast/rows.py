@@ -1,7 +1,7 @@
 """Tables of gamma and beta for painting: a row per label context, kept from picture to picture.
 
-Batch norm has fixed statistics in a painting, so it folds into the rows: ``norm(x) * (1 + gamma) + beta`` is
-``x * scale + shift``. Every row is computed in one order of summation, whatever rows are made with it, so a
+Batch norm has fixed statistics in a painting, so it folds into the rows: `norm(x) * (1 + gamma) + beta` is
+`x * scale + shift`. Every row is computed in one order of summation, whatever rows are made with it, so a
 picture does not depend on what was painted before.
 
 Shapes: S symbols and "outside", k kernel, h hidden width, C features, N contexts, M distinct k x k windows,
@@ -61,7 +61,7 @@ class FoldedSPADE:
     def fill(self, rows: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:
         """Writes rows (N, 2C): windows (M, k * k) and the numbers of those around each context (N, k * k).
 
-        ``few`` multiplies every context's own hidden rows, which is faster where windows hardly repeat.
+        `few` multiplies every context's own hidden rows, which is faster where windows hardly repeat.
         """
         hidden = self.hidden(windows)
         if few:
@@ -197,7 +197,7 @@ def _scale_and_shift(spade: SPADE) -> tuple[Tensor, Tensor]:
 
 
 class RowStore:
-    """Table rows by label context; beyond ``limit`` bytes the least recently used leave.
+    """Table rows by label context; beyond `limit` bytes the least recently used leave.
 
     What the picture being painted needs stays while it is painted, however much it is.
     """

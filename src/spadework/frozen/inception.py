@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from spadework.frozen.efficientnet import load_state
+from spadework.frozen.vgg import load_state
 
 Step = tuple[str, int, tuple[int, int]]
 """A convolution of a branch: its name, its width and its kernel (h, w)."""

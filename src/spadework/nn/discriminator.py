@@ -15,7 +15,7 @@ from spadework.nn.spectral import spectral_norm
 
 
 class PatchConfig(BaseModel):
-    """The paper's discriminator; ``in_channels`` is K + 3."""
+    """The paper's discriminator; `in_channels` is K + 3."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +68,7 @@ class MultiscaleDiscriminator(nn.Module):
 
 
 class BackboneConfig(BaseModel):
-    """A decoder over the features of a frozen classifier; ``widths`` are its lateral widths, finest first."""
+    """A decoder over the features of a frozen classifier; `widths` are its lateral widths, finest first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +79,7 @@ class BackboneConfig(BaseModel):
 
 
 class Judgement(NamedTuple):
-    """``logits`` (B, N+1, H, W) per pixel; ``scores``: one map per patch head, finest first."""
+    """`logits` (B, N+1, H, W) per pixel; `scores`: one map per patch head, finest first."""
 
     logits: Tensor
     scores: list[Tensor]

@@ -16,7 +16,7 @@ from spadework.nn.together import BatchNorm
 
 
 class StyleEncoderConfig(BaseModel):
-    """``size`` in pixels is what a picture is resized to; ``norm`` "instance" is the paper's.
+    """`size` in pixels is what a picture is resized to; `norm` "instance" is the paper's.
 
     "batch" keeps a picture's overall colour, which instance norm removes at every layer.
     """

@@ -29,7 +29,7 @@ Doubling = Literal["nearest", "bilinear"]
 
 
 class GeneratorConfig(BaseModel):
-    """Everything that shapes a generator. ``size`` is (H, W) in pixels at training; others may be painted."""
+    """Everything that shapes a generator. `size` is (H, W) in pixels at training; others may be painted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -87,7 +87,7 @@ class GeneratorConfig(BaseModel):
         return plan
 
     def start_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The grid of the first block for a picture of ``size`` (H, W); ValueError if it does not divide."""
+        """The grid of the first block for a picture of `size` (H, W); ValueError if it does not divide."""
         step = 2**self.num_ups
         if size[0] % step or size[1] % step or min(size) < step:
             fitting = [max(step, round(side / step) * step) for side in size]
@@ -98,7 +98,7 @@ class GeneratorConfig(BaseModel):
         return size[0] // step, size[1] // step
 
     def grids(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """The grid (h, w) of every block for a picture of ``size`` (H, W)."""
+        """The grid (h, w) of every block for a picture of `size` (H, W)."""
         h, w = self.start_size(size)
         grids = []
         for doubles in PLANS[self.num_ups].values():
@@ -108,7 +108,7 @@ class GeneratorConfig(BaseModel):
 
 
 def style_features(config: GeneratorConfig, fc: nn.Module, z: Tensor, size: tuple[int, int]) -> Tensor:
-    """Style (B, Z) -> the start grid (B, C, h, w), stretched to ``size`` from that of training."""
+    """Style (B, Z) -> the start grid (B, C, h, w), stretched to `size` from that of training."""
     if config.start == "point":
         return fc(z)[:, :, None, None].expand(-1, -1, *size)
     trained = config.start_size(config.size)
@@ -165,7 +165,7 @@ class Generator(nn.Module):
     def draw_noise(
         self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None
     ) -> list[Tensor]:
-        """Standard normal noise (B, 1, h, w) for every block; ``rng`` makes it repeatable on every device."""
+        """Standard normal noise (B, 1, h, w) for every block; `rng` makes it repeatable on every device."""
         device = self.conv_img.weight.device
         where = device if rng is None else rng.device
         fields = [
@@ -176,7 +176,7 @@ class Generator(nn.Module):
     def forward(self, labels: Labels, z: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
         """Label maps, style (B, Z)[, a noise field per block] -> picture (B, 3, H, W) in [-1, 1].
 
-        Without ``z`` or ``noise`` they are drawn at random where the config has them.
+        Without `z` or `noise` they are drawn at random where the config has them.
         """
         if noise is None and self.config.noise:
             noise = self.draw_noise(len(labels), labels.size)

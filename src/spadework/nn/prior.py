@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class StylePriorConfig(BaseModel):
-    """``references`` photos are remembered by style and layout; a seed draws ``drawn`` of them."""
+    """`references` photos are remembered by style and layout; a seed draws `drawn` of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,12 +44,12 @@ class StylePrior(nn.Module):
         return F.adaptive_avg_pool2d(segmap.float(), self.config.grid).flatten(1)
 
     def remember(self, segmap: Tensor, styles: Tensor, start: int) -> None:
-        """Keeps layouts of maps (B, K, H, W) and their photos' styles (B, Z) from reference ``start`` on."""
+        """Keeps layouts of maps (B, K, H, W) and their photos' styles (B, Z) from reference `start` on."""
         self.layouts[start : start + len(styles)] = self.layout(segmap)
         self.styles[start : start + len(styles)] = styles
 
     def draw(self, segmap: Tensor, rng: torch.Generator) -> Tensor:
-        """A style (Z,) for one map (1, K, H, W); ``rng``, a seed's, decides which references are drawn."""
+        """A style (Z,) for one map (1, K, H, W); `rng`, a seed's, decides which references are drawn."""
         drawn = torch.randperm(self.config.references, generator=rng)[: self.config.drawn]
         distance = (self.layouts[drawn] - self.layout(segmap)).abs().sum(1)
         return self.styles[drawn[distance.argmin()]]

@@ -26,18 +26,18 @@ NORMS = {
 
 
 def upsample(x: Tensor, bilinear: bool = False) -> Tensor:
-    """Doubling by the nearest neighbour, or ``bilinear`` between centers: (B, C, H, W) -> (B, C, 2H, 2W)."""
+    """Doubling by the nearest neighbour, or `bilinear` between centers: (B, C, H, W) -> (B, C, 2H, 2W)."""
     if bilinear:
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class SPADE(nn.Module):
-    """Spatially-adaptive normalisation: ``norm(x) * (1 + gamma(segmap)) + beta(segmap)``.
+    """Spatially-adaptive normalisation: `norm(x) * (1 + gamma(segmap)) + beta(segmap)`.
 
-    ``param_free_norm`` has no weights; gamma and beta are two convolutions of one hidden layer over the
+    `param_free_norm` has no weights; gamma and beta are two convolutions of one hidden layer over the
     label map, so they depend on the labels alone: at kernel 3 on a 5x5 neighbourhood of each pixel.
-    ``padding`` "replicate" lets the map go on beyond its border, where the published one is empty.
+    `padding` "replicate" lets the map go on beyond its border, where the published one is empty.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class _AddNoise(torch.autograd.Function):
 class SPADEResBlock(nn.Module):
     """Residual block whose norms are SPADE; the shortcut is learned when the width changes.
 
-    ``noise`` adds one random value per pixel, scaled by a learned strength per channel that starts at zero,
+    `noise` adds one random value per pixel, scaled by a learned strength per channel that starts at zero,
     before each pair of norms (as in StyleGAN, arXiv 1812.04948); the published block has none.
     """
 

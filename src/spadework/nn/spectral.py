@@ -78,6 +78,6 @@ def _order(weight: Tensor) -> list[int]:
 
 
 def spectral_norm(module: nn.Module) -> nn.Module:
-    """Gives a convolution's ``weight`` spectral norm; returns the module."""
+    """Gives a convolution's `weight` spectral norm; returns the module."""
     parametrize.register_parametrization(module, "weight", SpectralNorm(module.get_parameter("weight")))
     return module

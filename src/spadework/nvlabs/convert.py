@@ -28,7 +28,7 @@ TERMS = "published SPADE weights: CC BY-NC-SA 4.0, non-commercial; unless their 
 def generator_options(
     state: Mapping[str, Tensor], preset: Preset, stated: Mapping[str, Any]
 ) -> GeneratorOptions:
-    """The options of a generator, read off its weights; ``stated`` ones (flags, opt.txt) must agree.
+    """The options of a generator, read off its weights; `stated` ones (flags, opt.txt) must agree.
 
     The weights cannot tell 5 doublings from 6 without a style: then the stated ones count, else 5. Raises
     ValueError that says what both are.

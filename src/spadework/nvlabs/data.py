@@ -56,7 +56,7 @@ Key = Callable[[Path], str]
 def files_in(folder: Path, endings: Sequence[str], aloud: bool = True) -> Files:
     """Files below a folder whose names end so, sorted; none where there is no folder.
 
-    ``aloud``: others are noted, as they may have been meant.
+    `aloud`: others are noted, as they may have been meant.
     """
     aside, found = Aside(), []
     for path in walk(folder, aside):
@@ -70,7 +70,7 @@ def files_in(folder: Path, endings: Sequence[str], aloud: bool = True) -> Files:
 def pair_up(labels: Files, photos: Files, instances: Files, where: str, key: Key | None = None) -> Entries:
     """Entries of the label maps, in order. Photos and instance maps may be missing, all of them or none.
 
-    Partners have the same path below their folders, but for the ending, or the same ``key``. Raises
+    Partners have the same path below their folders, but for the ending, or the same `key`. Raises
     ValueError when there is no label map, when two files share a key, or when some have a partner and others
     lack it.
     """
@@ -115,7 +115,7 @@ def _names(labels: Mapping[str, Path]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Sizing:
-    """How a picture gets its size: ``mode`` is a published preprocess_mode, sizes are widths in pixels."""
+    """How a picture gets its size: `mode` is a published preprocess_mode, sizes are widths in pixels."""
 
     mode: str
     load_size: int
@@ -170,7 +170,7 @@ def read_ids(path: Path, palette: Palette | None = None) -> np.ndarray:
 
 
 def read_labels(entry: Entry, sizing: Sizer, palette: Palette | None = None) -> np.ndarray:
-    """(H, W) uint8 ids at their size. ``palette``: of colours, where the map has them in place of ids."""
+    """(H, W) uint8 ids at their size. `palette`: of colours, where the map has them in place of ids."""
     return np.array(sizing(Image.fromarray(read_ids(entry.labels, palette)), Image.Resampling.NEAREST))
 
 
@@ -190,9 +190,9 @@ def read_photo(entry: Entry, sizing: Sizer) -> np.ndarray | None:
 
 
 class Published(Sequence[Sample]):
-    """Entries as samples for training. ``edges`` False leaves instance maps alone.
+    """Entries as samples for training. `edges` False leaves instance maps alone.
 
-    ``size`` (H, W) is what every sample must have where no crop follows; ``palette`` says what colours in
+    `size` (H, W) is what every sample must have where no crop follows; `palette` says what colours in
     label maps mean. Raises ValueError for entries without a photo; reading raises it for unreadable files and
     other sizes.
     """
@@ -236,7 +236,7 @@ class Published(Sequence[Sample]):
         return Sample(labels, photo, instances, entry.name)
 
     def check_ids(self, allowed: set[int]) -> None:
-        """ValueError that names the first files with ids beyond ``allowed``."""
+        """ValueError that names the first files with ids beyond `allowed`."""
         bad: Mapping[str, list[int]] = {
             entry.labels.name: sorted(beyond)
             for entry in self.entries

@@ -152,7 +152,7 @@ def read_options(text: str) -> dict[str, str]:
 def find(path: str | os.PathLike[str], which: str = "latest", wanted: str = "") -> Published:
     """What lies at a .pth file, in a checkpoint folder, or in a .tar or .tar.gz of such folders.
 
-    ``wanted`` chooses among the folders of an archive. Raises ValueError, one line with the remedy.
+    `wanted` chooses among the folders of an archive. Raises ValueError, one line with the remedy.
     """
     path = Path(path)
     if path.is_dir():

@@ -86,7 +86,7 @@ def entries(
 ) -> Entries:
     """The entries of a data set in its published layout; phase "test" means the files of "val".
 
-    ``label_dir`` and the others are the folders of mode custom. Raises ValueError for what is missing.
+    `label_dir` and the others are the folders of mode custom. Raises ValueError for what is missing.
     """
     if mode == "custom":
         if label_dir is None:

@@ -35,7 +35,7 @@ class NormName(NamedTuple):
 
 
 def parse_norm(text: str) -> NormName:
-    """Reads ``spectralspadesyncbatch3x3`` and its like; ValueError shows the form."""
+    """Reads `spectralspadesyncbatch3x3` and its like; ValueError shows the form."""
     match = re.fullmatch(r"(spectral)?spade(syncbatch|batch|instance)([13579])x\3", text)
     if match is None:
         known = [f"spectralspade{norm}{k}x{k}" for norm in ("syncbatch", "batch", "instance") for k in (3, 5)]
@@ -86,7 +86,7 @@ class PublishedDiscriminator(MultiscaleDiscriminator):
     """Takes the pair also as one tensor (B, K + 3, H, W), the picture last."""
 
     def forward(self, segmap: Tensor, image: Tensor | None = None) -> list[list[Tensor]]:
-        """As MultiscaleDiscriminator; without ``image``, ``segmap`` is the pair."""
+        """As MultiscaleDiscriminator; without `image`, `segmap` is the pair."""
         if image is None:
             segmap, image = segmap[:, :-3], segmap[:, -3:]
         return super().forward(segmap, image)
@@ -131,7 +131,7 @@ class ResBlockOptions(_Options):
 
 
 class GeneratorOptions(_Options):
-    """The generator; ``crop_size`` is the width in pixels, ``aspect_ratio`` width / height."""
+    """The generator; `crop_size` is the width in pixels, `aspect_ratio` width / height."""
 
     semantic_nc: int
     crop_size: int
@@ -236,16 +236,16 @@ def kind_of(names: Iterable[str]) -> str:
 
 
 def our_name(kind: str, published: str) -> str:
-    """The name here of a published parameter or buffer of a network of ``kind``."""
+    """The name here of a published parameter or buffer of a network of `kind`."""
     for pattern, replacement in (*_RULES.get(kind, ()), *_SPECTRAL):
         published = re.sub(pattern, replacement, published)
     return published
 
 
 def build(kind: str, options: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
-    """The network of ``kind`` (see KINDS) with the published weights, in their dtype.
+    """The network of `kind` (see KINDS) with the published weights, in their dtype.
 
-    ``options`` are the published ones, flat or under a key ``options``; ``train`` chooses the mode. A norm
+    `options` are the published ones, flat or under a key `options`; `train` chooses the mode. A norm
     string that they do not give is read off the weights. ValueError for unknown kinds, for options that are
     missing, misspelt or not in spadework, and for weights that do not fit.
     """

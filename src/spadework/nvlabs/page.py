@@ -60,7 +60,7 @@ dialog.addEventListener("keydown", (event) => {
 
 
 def write_page(folder: Path, title: str, about: Sequence[str], rows: Sequence[Row]) -> Path:
-    """Writes index.html into ``folder``. ``about`` are sentences on the whole run.
+    """Writes index.html into `folder`. `about` are sentences on the whole run.
 
     A click on a picture shows it large; Escape or another click closes it, arrows turn the pages. Without
     scripts the picture opens by itself.

@@ -25,10 +25,10 @@ Ratio = Annotated[float, Field(gt=0)]
 
 
 class Preset(BaseModel):
-    """The defaults of a data set. ``crop_size`` is the width in pixels, ``aspect_ratio`` width / height.
+    """The defaults of a data set. `crop_size` is the width in pixels, `aspect_ratio` width / height.
 
-    ``palette`` names the classes of maps with just ``label_nc`` classes. ``raw_ids``: the code means to shift
-    the ids by one, drops the shifted copy, and so trains on ids 0 (unknown) to ``label_nc``.
+    `palette` names the classes of maps with just `label_nc` classes. `raw_ids`: the code means to shift
+    the ids by one, drops the shifted copy, and so trains on ids 0 (unknown) to `label_nc`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

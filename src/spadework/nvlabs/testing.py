@@ -22,7 +22,7 @@ from spadework.sketch.palette import Palette
 class Row:
     """One map of the page: its name, the classes on it, the pictures that were written below the folder.
 
-    ``psnr`` is the painting's to the photo, in dB, if there is a photo of its size.
+    `psnr` is the painting's to the photo, in dB, if there is a photo of its size.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class TestRun:
-    """An engine, the entries it paints and where the pictures go. ``styled``: the photo gives the style."""
+    """An engine, the entries it paints and where the pictures go. `styled`: the photo gives the style."""
 
     engine: Engine
     entries: Sequence[Entry]

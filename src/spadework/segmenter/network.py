@@ -37,7 +37,7 @@ STEM = 32
 
 
 class SegmenterConfig(BaseModel):
-    """``trunk`` starts at stride 2, ``width`` is that of the pyramid."""
+    """`trunk` starts at stride 2, `width` is that of the pyramid."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -93,7 +93,7 @@ class _Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Features at strides 4, 8, 16, ...; ``channels`` are their widths. Layers before stride 4 are fixed."""
+    """Features at strides 4, 8, 16, ...; `channels` are their widths. Layers before stride 4 are fixed."""
 
     def __init__(self, groups: tuple[Group, ...]):
         super().__init__()
@@ -148,7 +148,7 @@ def _fill(layer: Any, tensors: tuple[Tensor, Tensor]) -> None:
 
 
 class SegmenterNet(nn.Module):
-    """Photo -> scores. See ``SegmenterConfig``; parts may be used alone: ``trunk``, then ``decode``."""
+    """Photo -> scores. See `SegmenterConfig`; parts may be used alone: `trunk`, then `decode`."""
 
     def __init__(self, config: SegmenterConfig):
         super().__init__()
@@ -176,7 +176,7 @@ class SegmenterNet(nn.Module):
 class FeatureGaussian(nn.Module):
     """The normal distribution of photos' features, and how far from its middle others lie.
 
-    ``mean`` (F,); ``whitening`` (F, F) turns a feature's distance from it into standard normal values.
+    `mean` (F,); `whitening` (F, F) turns a feature's distance from it into standard normal values.
     """
 
     mean: Tensor

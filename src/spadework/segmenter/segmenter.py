@@ -16,6 +16,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from spadework.modelfile import Card, demand_fit, fill, packed, read_model, shipped_file, write_model
+from spadework.nn.pixels import to_unit
 from spadework.segmenter.network import FeatureGaussian, SegmenterConfig, SegmenterNet
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
 from spadework.sketch.palette import Palette
@@ -107,12 +108,6 @@ class Segmenter:
         return LabelMap(np.array(whole), self.palette)
 
     @torch.no_grad()
-    def probabilities(self, image: NDArray[np.uint8]) -> Tensor:
-        """How likely each class is at each pixel: (K, H, W) float32, summing to 1 over K."""
-        scores = F.interpolate(self._scores(image), size=image.shape[:2], mode="bilinear")
-        return scores.softmax(1)[0]
-
-    @torch.no_grad()
     def features(self, image: NDArray[np.uint8]) -> Tensor:
         """Means of the trunk's features at all scales: (F,) float32."""
         return torch.cat([f.mean((2, 3))[0] for f in self._net.trunk(_network_input(image))])
@@ -145,5 +140,4 @@ def _network_input(image: NDArray[np.uint8]) -> Tensor:
     scale = min(SHORT / min(height, width), LONG / max(height, width))
     size = max(LEAST, round(width * scale)), max(LEAST, round(height * scale))
     resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
-    pixels = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
-    return pixels.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
+    return to_unit(np.array(resized))

@@ -25,5 +25,5 @@ def sketches(size: tuple[int, int], palette: Palette | None = None) -> dict[str,
 
 
 def spread(ids: NDArray[np.uint8], known: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same regions with ids from all over ``known``."""
+    """The same regions with ids from all over `known`."""
     return known[ids.astype(np.int64) * 37 % len(known)]

@@ -294,7 +294,7 @@ def test_other_bad_input_of_paint(tmp_path: Path, model: Path) -> None:
     cases: dict[str, list[object]] = {
         "goof.png does not exist: did you mean good.png?": ["goof.png"],
         "no PNG in folder empty": ["empty"],
-        "no model 'landscpae'. Did you mean 'landscape'?": [good, "--model", "landscpae"],
+        "no model 'landscpae': Did you mean 'landscape'?": [good, "--model", "landscpae"],
         "other.safetensors does not exist": [good, "--model", "other.safetensors"],
         "--size 64: give width x height, for example --size 512x256": [good, "--size", "64"],
         "size 2x64 (width x height): give 4 to 8192": [good, "--size", "2x64"],

@@ -404,7 +404,7 @@ def test_many_threads_give_what_one_gives(engine: Engine) -> None:
 
 def test_unknown_models() -> None:
     with pytest.raises(
-        ValueError, match=r"no model 'landscap'\. Did you mean 'landscape'\? Shipped: landscape"
+        ValueError, match=r"no model 'landscap': Did you mean 'landscape'\? Shipped: landscape"
     ):
         Engine.load("landscap")
     with pytest.raises(ValueError, match=r"nowhere\.safetensors does not exist"):

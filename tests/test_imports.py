@@ -18,10 +18,10 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = ["files", "content", "decoding", "picture", "sketch"]
+THINGS = ["files", "content", "decoding", "picture", "sketch", "lights"]
 NETWORKS = ["nn", "fast", "frozen", "modelfile", "model", "segmenter", "enlarger"]
 JOURNEYS = ["data", "training", "engine", "project", "candidates", "evaluation", "nvlabs", "onnx", "bench"]
-DOORS = ["service", "studio", "cli", "__main__"]
+DOORS = ["service", "studio", "api", "client", "cli", "__main__"]
 ROOMS = [*THINGS, *NETWORKS, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spadework.client import AsyncClient, Client
     from spadework.engine import Engine, Style
     from spadework.picture import Picture
     from spadework.segmenter.segmenter import Segmenter
@@ -11,9 +12,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Engine", "LabelMap", "Palette", "Picture", "Segmenter", "Style", "__version__"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Engine",
+    "LabelMap",
+    "Palette",
+    "Picture",
+    "Segmenter",
+    "Style",
+    "__version__",
+]
 
 _HOMES = {
+    "AsyncClient": "client",
+    "Client": "client",
     "Engine": "engine",
     "LabelMap": "sketch.labelmap",
     "Palette": "sketch.palette",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import Engine
+from spadework.files import Fault
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
@@ -62,7 +63,7 @@ def obedience(sketch: LabelMap, read: LabelMap) -> float:
     1 where nothing is known. Raises ValueError for maps of two sizes.
     """
     if sketch.size != read.size:
-        raise ValueError(f"the sketch is {sketch.size} (H, W), the map read {read.size}: make them equal")
+        raise Fault(f"the sketch is {sketch.size} (H, W), the map read {read.size}", "make them equal")
     known = np.isin(sketch.ids, [c.id for c in sketch.palette.classes])
     return float((sketch.ids == read.ids)[known].mean()) if known.any() else 1.0
 
@@ -91,9 +92,10 @@ def ordered(sketch: LabelMap, pictures: dict[int, Picture], reader: Reader) -> l
 def demand_classes(reader: Reader, palette: Palette) -> None:
     """Raises ValueError unless the reader reads the palette's classes."""
     if reader.palette.classes != palette.classes:
-        raise ValueError(
+        raise Fault(
             f"the segmenter reads the classes of palette {reader.palette.name}, the sketch has those of "
-            f"{palette.name}: give one for {palette.name}"
+            f"{palette.name}",
+            f"give one for {palette.name}",
         )
 
 

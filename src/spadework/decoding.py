@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from spadework.content import PNG_SIGNATURE, kind_of, unwrapped
+from spadework.files import Fault
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "JPEG2000", "QOI")
 """What is opened. Formats that run programs (EPS) or need them stay closed."""
@@ -73,13 +74,11 @@ def decode(
     try:
         image.load()
     except TOO_LARGE as error:
-        raise ValueError(f"{name} has too many pixels: {_smaller()}") from error
+        raise Fault(f"{name} has too many pixels", f"{_smaller()}") from error
     except ERRORS as error:
-        raise ValueError(
-            f"{name} is a damaged or truncated {image.format}{_reason(error)}: {AGAIN}"
-        ) from error
+        raise Fault(f"{name} is a damaged or truncated {image.format}{_reason(error)}", f"{AGAIN}") from error
     if image.mode in ("P", "PA") and image.palette is None:
-        raise ValueError(f"{name} is a damaged {image.format} without its colour table: {AGAIN}")
+        raise Fault(f"{name} is a damaged {image.format} without its colour table", f"{AGAIN}")
     return image
 
 
@@ -89,8 +88,9 @@ def readable(image: Image.Image, name: str) -> Iterator[None]:
     try:
         yield
     except (ImageCms.PyCMSError, *ERRORS) as error:
-        raise ValueError(
-            f"{name} has pixels that cannot be converted{_reason(error)}: save it as PNG, as RGB of 8 bits"
+        raise Fault(
+            f"{name} has pixels that cannot be converted{_reason(error)}",
+            "save it as PNG, as RGB of 8 bits",
         ) from error
 
 
@@ -115,14 +115,12 @@ def _opened(data: bytes, name: str, advice: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=_formats())
     except TOO_LARGE as error:
-        raise ValueError(f"{name} has too many pixels: {_smaller()}") from error
+        raise Fault(f"{name} has too many pixels", f"{_smaller()}") from error
     except (UnidentifiedImageError, *ERRORS) as error:
         if data.startswith(PNG_SIGNATURE):
-            raise ValueError(
-                f"{name} is a damaged or truncated PNG ({len(data):,} bytes): {AGAIN}"
-            ) from error
+            raise Fault(f"{name} is a damaged or truncated PNG ({len(data):,} bytes)", f"{AGAIN}") from error
         what, remedy = kind_of(data) or ("not a picture that can be read", advice)
-        raise ValueError(f"{name} is {what}: {remedy}") from error
+        raise Fault(f"{name} is {what}", f"{remedy}") from error
 
 
 @lru_cache(maxsize=1)
@@ -134,7 +132,7 @@ def _formats() -> tuple[str, ...]:
 def _sensible(name: str) -> Callable[[tuple[int, int]], None]:
     def demand(size: tuple[int, int]) -> None:
         if size[0] * size[1] > MOST_PIXELS:
-            raise ValueError(f"{name} is {size[1]}x{size[0]} pixels: {_smaller()}")
+            raise Fault(f"{name} is {size[1]}x{size[0]} pixels", f"{_smaller()}")
 
     return demand
 

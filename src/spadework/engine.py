@@ -6,8 +6,9 @@ Sizes are (H, W). Arrays outside are numpy, uint8; tensors stay inside.
 import math
 import os
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 from spadework import __version__
 from spadework.enlarger.enlarger import ENLARGERS, Enlarger
+from spadework.files import Fault
+from spadework.lights import Lights, Style
 from spadework.model import Checkpoint, ModelCard, load_checkpoint
 from spadework.modelfile import shipped_file
 from spadework.nn.generator import GeneratorConfig
@@ -37,6 +40,9 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 DOUBLINGS = 2
 """So often a painting is enlarged to twice its size, at most; beyond that the network paints larger."""
 
+TOGETHER = 8
+"""So many pictures go through the network at once, at most: more would only take memory."""
+
 LONGEST = 2048
 """Unless a size is asked for, no sketch is painted with a longer side than this."""
 
@@ -46,32 +52,6 @@ MOST_PIXELS = 2048 * 2048
 MAX_SEED = 2**32 - 1
 NOISE_SEED = 0x9E3779B9
 """Separates a seed's stream of pixel noise from its stream of styles."""
-
-
-@dataclass(frozen=True, eq=False)
-class Style:
-    """`z`: (Z,) float32, read-only. `origin`: where it comes from, such as "seed 7" or "photo sunset.jpg"."""
-
-    z: NDArray[np.float32]
-    origin: str
-
-    def __post_init__(self) -> None:
-        if self.z.dtype != np.float32 or self.z.ndim != 1 or not np.isfinite(self.z).all():
-            raise ValueError(f"a style is (Z,) finite float32 values, this is {self.z.shape} {self.z.dtype}")
-        own = self.z.copy()
-        own.flags.writeable = False
-        object.__setattr__(self, "z", own)
-
-    def blend(self, other: "Style", t: float) -> "Style":
-        """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""
-        if self.z.shape != other.z.shape:
-            raise ValueError(
-                f"styles of {self.z.size} and {other.z.size} values do not blend: use one model's"
-            )
-        if not 0 <= t <= 1:
-            raise ValueError(f"blend position {t} is outside 0..1")
-        z = ((1 - t) * self.z + t * other.z).astype(np.float32)
-        return Style(z, f"{1 - t:.2f} {self.origin} + {t:.2f} {other.origin}")
 
 
 def painting_size(
@@ -89,12 +69,13 @@ def painting_size(
         height, width = (_rounded(side * scale, step) for side in sketch)
         return height, width
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise ValueError(f"size {_text(size)} (width x height): give {MIN_SIDE} to {MAX_SIDE} pixels a side")
+        raise Fault(f"size {_text(size)} (width x height)", f"give {MIN_SIDE} to {MAX_SIDE} pixels a side")
     height, width = (_rounded(side, step) for side in size)
     if height * width > MOST_PIXELS:
-        raise ValueError(
+        raise Fault(
             f"size {_text(size)} (width x height) has {height * width:,} pixels, at most {MOST_PIXELS:,} are "
-            "painted: give a smaller size and enlarge the picture"
+            "painted",
+            "give a smaller size and enlarge the picture",
         )
     return height, width
 
@@ -113,8 +94,23 @@ def _text(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What one picture is made of. Sizes are (H, W): `final` of the picture, `painted` by the network."""
+
+    sketch: LabelMap
+    seed: int
+    style: Style | None
+    final: tuple[int, int]
+    painted: tuple[int, int]
+    doublings: int
+
+
 class Engine:
-    """A loaded model. Its methods may be called from many threads; one paints at a time."""
+    """A loaded model. Its methods may be called from many threads; one paints at a time.
+
+    After a fork parent and child paint on, the child on one thread. Pickled it opens its model again.
+    """
 
     def __init__(
         self,
@@ -130,13 +126,16 @@ class Engine:
         self._encoder = checkpoint.encoder and checkpoint.encoder.to(self._device)
         self._prior = checkpoint.prior
         self._lock = threading.Lock()
+        _ENGINES.add(self)
+        self._source: tuple[Any, ...] | None = None
         self._style: Style | None = None
         self.card: ModelCard = checkpoint.card
         self.enlarger = enlarger
         if enlarger is not None and enlarger.card.palette.classes != self.palette.classes:
-            raise ValueError(
+            raise Fault(
                 f"enlarger {enlarger.card.name} knows palette {enlarger.card.palette.name}, model "
-                f"{self.card.name} paints {self.palette.name}: give one for {self.palette.name}, or none"
+                f"{self.card.name} paints {self.palette.name}",
+                f"give one for {self.palette.name}, or none",
             )
 
     @classmethod
@@ -157,10 +156,24 @@ class Engine:
         the shipped one that knows the model's classes, if there is one, or None. `fast=False` paints by the
         plain networks, as slowly as the paper has them.
         """
-        checkpoint, device = load_checkpoint(model_file(name_or_path)), device_of(device)
+        checkpoint, place = load_checkpoint(model_file(name_or_path)), device_of(device)
         found = _enlarger_for(checkpoint.card.palette) if enlarger == "auto" else enlarger
-        doubles = None if found is None else Enlarger.load(found, device, precision_of(precision, device))
-        return cls(checkpoint, device, precision, doubles, fast)
+        doubles = None if found is None else Enlarger.load(found, place, precision_of(precision, place))
+        engine = cls(checkpoint, place, precision, doubles, fast)
+        engine._source = (_anywhere(name_or_path), device, precision, enlarger and _anywhere(enlarger), fast)
+        return engine
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickled engine is where its model came from, and opens that again.
+
+        Raises ValueError for an engine that was not made by `load`.
+        """
+        if self._source is None:
+            raise Fault(
+                f"engine of {self.card.name} came from no file, so it cannot be pickled",
+                "save_checkpoint it, then Engine.load that file",
+            )
+        return _reopened, (type(self), self._source, self.card, self._style)
 
     @property
     def palette(self) -> Palette:
@@ -174,7 +187,7 @@ class Engine:
         """
         z_dim = self.card.generator.z_dim
         if z_dim is None:
-            raise ValueError(f"model {self.card.name} was trained without styles: paint without one")
+            raise Fault(f"model {self.card.name} was trained without styles", "paint without one")
         if ids is None or self._prior is None:
             return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
         segmap = Labels.of(_batch(self._label_map(ids).ids), self.card.semantics).segmap
@@ -186,9 +199,7 @@ class Engine:
         Raises ValueError without an encoder.
         """
         if self._encoder is None:
-            raise ValueError(
-                f"model {self.card.name} cannot read a style from a photo: choose a seed instead"
-            )
+            raise Fault(f"model {self.card.name} cannot read a style from a photo", "choose a seed instead")
         picture = photo if isinstance(photo, Picture) else Picture(photo)
         own = self._own_style(picture)
         if own is not None:
@@ -224,28 +235,97 @@ class Engine:
         style: Style | None = None,
         size: tuple[int, int] | None = None,
         upscale: int = 1,
+        lights: Lights | None = None,
     ) -> Picture:
         """A photograph of the sketch, as large as the sketch, times `upscale`, or of `size` (H, W).
 
         `ids`: (H, W) class ids of `palette`, 4 to 8192 pixels a side. The seed decides the place: what lies
         where inside the regions; and the style, which is the light, unless one is given or set. The same
-        arguments give the same picture. See `plan` for what the network paints of it.
+        arguments give the same picture. See `plan` for what the network paints of it. `lights`: other styles
+        in parts of the sketch, and as large; each is painted whole, and then they are laid over each other.
 
         Raises ValueError for ids that the palette lacks and for impossible sizes, seeds and styles.
         """
+        order = self._order(ids, seed, style, size, upscale)
+        pixels = self._run([order])[0]
+        if lights is not None:
+            pixels = self._lit(order, pixels, lights)
+        return self._finished(order, pixels, lights)
+
+    def paint_many(
+        self,
+        sketches: Sequence[NDArray[np.integer] | LabelMap],
+        seeds: Sequence[int],
+        styles: Sequence[Style | None] | None = None,
+        size: tuple[int, int] | None = None,
+        upscale: int = 1,
+    ) -> list[Picture]:
+        """What `paint` makes of every sketch with its seed, and its style if `styles` are given.
+
+        Sketches that are painted in one size go through the network together, TOGETHER at a time: what label
+        contexts they share is computed once. On a CPU the pictures are the very same; where batches are
+        summed in another order, as by `fast=False` or on a GPU, they differ by a grey level at most.
+
+        Raises ValueError as `paint` does, before anything is painted, and for lists of other lengths.
+        """
+        styles = [None] * len(sketches) if styles is None else styles
+        if not len(sketches) == len(seeds) == len(styles):
+            raise Fault(
+                f"{len(sketches)} sketches came with {len(seeds)} seeds and {len(styles)} styles",
+                "give one each for every sketch",
+            )
+        each = zip(sketches, seeds, styles, strict=True)
+        orders = [self._order(ids, seed, style, size, upscale) for ids, seed, style in each]
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for place, order in enumerate(orders):
+            alike.setdefault((order.painted, order.sketch.instances is None), []).append(place)
+        parts = (
+            places[k : k + TOGETHER] for places in alike.values() for k in range(0, len(places), TOGETHER)
+        )
+        pictures: dict[int, Picture] = {}
+        for places in parts:
+            painted = self._run([orders[place] for place in places])
+            for place, pixels in zip(places, painted, strict=True):
+                pictures[place] = self._finished(orders[place], pixels)
+        return [pictures[place] for place in range(len(orders))]
+
+    def _order(
+        self,
+        ids: NDArray[np.integer] | LabelMap,
+        seed: int,
+        style: Style | None,
+        size: tuple[int, int] | None,
+        upscale: int,
+    ) -> "Order":
+        """What is to be painted, if that can be painted."""
         sketch = self._label_map(ids)
         final = _enlarged(sketch.size, upscale) if size is None else _demand_size(size, upscale)
         painted, doublings = self.plan(final, exact=size is not None)
-        style = (
-            style or self._style or (self.sample_style(seed, sketch) if self.card.generator.z_dim else None)
-        )
-        pixels = self._run(sketch.resize(painted), seed, style)
-        for k in range(doublings):
+        style = style or self._style
+        if style is not None:
+            self._demand_style(style)
+        elif self.card.generator.z_dim:
+            style = self.sample_style(seed, sketch)
+        return Order(sketch, seed, style, final, painted, doublings)
+
+    def _lit(self, order: "Order", pixels: NDArray[np.uint8], lights: Lights) -> NDArray[np.uint8]:
+        """What the network painted, and over it, where other lights are, what it paints in those."""
+        used = lights.resize(order.painted).used()
+        if used is None:
+            return pixels
+        others = self._run([replace(order, style=self._demand_style(style)) for style in used.styles])
+        return used.laid(pixels, list(others), order.sketch.resize(order.painted).ids)
+
+    def _finished(self, order: "Order", pixels: NDArray[np.uint8], lights: Lights | None = None) -> Picture:
+        """The picture of what the network painted, (H, W, 3)."""
+        for k in range(order.doublings):
             assert self.enlarger is not None
-            large = sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
-            pixels = self.enlarger.enlarge(pixels, large.ids, _place(seed, k))
-        picture = Picture(pixels, self._provenance(seed, style, painted, doublings))
-        return picture if picture.size == final else picture.resize(final)
+            large = order.sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
+            pixels = self.enlarger.enlarge(pixels, large.ids, _place(order.seed, k))
+        told = self._provenance(order.seed, order.style, order.painted, order.doublings)
+        told |= {"lights": [light.origin for light in lights.styles]} if lights else {}
+        picture = Picture(pixels, told)
+        return picture if picture.size == order.final else picture.resize(order.final)
 
     def plan(self, size: tuple[int, int], exact: bool = False) -> tuple[tuple[int, int], int]:
         """The (H, W) that the network paints for a picture of (H, W), and how often it is doubled after that.
@@ -262,27 +342,36 @@ class Engine:
         height, width = (max(MIN_SIDE, round(side * scale)) for side in size)
         return painting_size(size, config, (height, width)), doublings
 
-    def _run(self, sketch: LabelMap, seed: int, style: Style | None) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 of a sketch that has a size the network takes."""
-        labels = self._tensor(sketch.ids)
-        instances = None if sketch.instances is None else self._tensor(sketch.instances.astype(np.int64))
-        z = None if style is None else self._tensor(self._demand_style(style).z)
-        noise = noise_of(seed, self.card.generator, sketch.size)
-        noise = noise and [field.to(self._device) for field in noise]
+    def _run(self, orders: "Sequence[Order]") -> NDArray[np.uint8]:
+        """(B, H, W, 3) uint8 of orders that are painted in one size."""
+        painted = [order.sketch.resize(order.painted) for order in orders]
+        labels = self._tensor([sketch.ids for sketch in painted])
+        given = [sketch.instances.astype(np.int64) for sketch in painted if sketch.instances is not None]
+        instances = self._tensor(given) if given else None
+        styles = [order.style.z for order in orders if order.style is not None]
+        z = self._tensor(styles) if styles else None
+        noise = self._noise(orders)
         with self._lock, torch.inference_mode():
-            return to_bytes(self._paint(labels, instances, z, noise))[0]
+            return to_bytes(self._paint(labels, instances, z, noise))
 
-    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
-        """As a batch of one, on the device."""
-        return _batch(array).to(self._device)
+    def _noise(self, orders: "Sequence[Order]") -> list[torch.Tensor] | None:
+        """A field (B, 1, h, w) for every block; None for generators without noise."""
+        fields = [noise_of(order.seed, self.card.generator, order.painted) for order in orders]
+        blocks = zip(*(field for field in fields if field is not None), strict=True)
+        return [torch.cat(block).to(self._device) for block in blocks] or None
+
+    def _tensor(self, arrays: Sequence[NDArray[Any]]) -> torch.Tensor:
+        """As a batch, on the device."""
+        return torch.from_numpy(np.stack(arrays)).to(self._device)
 
     def _label_map(self, ids: NDArray[np.integer] | LabelMap) -> LabelMap:
         if not isinstance(ids, LabelMap):
             return LabelMap(_bytes(np.asarray(ids), self.palette), self.palette)
         if ids.palette.classes != self.palette.classes:
-            raise ValueError(
+            raise Fault(
                 f"the sketch has palette {ids.palette.name}, model {self.card.name} paints "
-                f"{self.palette.name}: read it with the engine's palette"
+                f"{self.palette.name}",
+                "read it with the engine's palette",
             )
         return ids
 
@@ -291,9 +380,9 @@ class Engine:
             wanted = (
                 f"styles of {self.card.generator.z_dim} values" if self.card.generator.z_dim else "no styles"
             )
-            raise ValueError(
-                f"style {style.origin} has {style.z.size} values, model {self.card.name} takes {wanted}: "
-                "make it with this engine's sample_style or style_of"
+            raise Fault(
+                f"style {style.origin} has {style.z.size} values, model {self.card.name} takes {wanted}",
+                "make it with this engine's sample_style or style_of",
             )
         return style
 
@@ -318,6 +407,54 @@ class Engine:
         }
 
 
+_ENGINES: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+_FORKING = threading.Lock()
+_HELD: list[threading.Lock] = []
+
+
+def _before_fork() -> None:
+    """Waits for pictures that are being painted: a child would have half of them, under a lock for ever."""
+    _FORKING.acquire()
+    _HELD[:] = [engine._lock for engine in list(_ENGINES)]
+    for lock in _HELD:
+        lock.acquire()
+
+
+def _after_fork() -> None:
+    while _HELD:
+        _HELD.pop().release()
+    _FORKING.release()
+
+
+def _after_fork_in_child() -> None:
+    """OpenMP's threads stay in the parent, and whoever waits for them waits for ever."""
+    if _HELD:
+        torch.set_num_threads(1)
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
+
+
+def _anywhere(name_or_path: str | os.PathLike[str]) -> str:
+    """A name as it is, a path so that it holds in other folders."""
+    text = str(name_or_path)
+    return text if text in (*MODELS, *ENLARGERS, "auto") else str(Path(text).absolute())
+
+
+def _reopened(kind: type[Engine], source: tuple[Any, ...], card: ModelCard, style: Style | None) -> Engine:
+    """An engine from its pickle. Raises ValueError where another model lies now at the path."""
+    engine = kind.load(*source)
+    if engine.card != card:
+        raise Fault(
+            f"{source[0]} holds another model than when the engine was pickled",
+            "load and pickle it again",
+        )
+    engine.set_style(style)
+    return engine
+
+
 def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model, or the path itself. Raises ValueError for a name that is not shipped."""
     return shipped_file(name_or_path, MODELS, "model")
@@ -326,7 +463,7 @@ def model_file(name_or_path: str | os.PathLike[str]) -> Path:
 Executor = Callable[
     [torch.Tensor, torch.Tensor | None, torch.Tensor | None, list[torch.Tensor] | None], torch.Tensor
 ]
-"""Ids (1, H, W)[, instances (1, H, W)], style (1, Z)[, noise per block] -> (1, 3, H, W) in [-1, 1]."""
+"""Ids (B, H, W)[, instances (B, H, W)], style (B, Z)[, noise per block] -> (B, 3, H, W) in [-1, 1]."""
 
 
 def _executor(checkpoint: Checkpoint, device: torch.device, precision: torch.dtype, fast: bool) -> Executor:
@@ -335,12 +472,25 @@ def _executor(checkpoint: Checkpoint, device: torch.device, precision: torch.dty
     if fast:
         from spadework.fast.cpu import Painter, can_paint
         from spadework.fast.labels import label_symbols
+        from spadework.fast.together import paint_together
 
         if can_paint(generator):
             painter = Painter(generator, semantics.edges, precision)
-            return lambda ids, instances, z, noise: painter(
-                label_symbols(ids, semantics, instances), z, noise
-            )
+
+            def paint_fast(
+                ids: torch.Tensor,
+                instances: torch.Tensor | None,
+                z: torch.Tensor | None,
+                noise: list[torch.Tensor] | None,
+            ) -> torch.Tensor:
+                symbols = label_symbols(ids, semantics, instances)
+                return (
+                    painter(symbols, z, noise)
+                    if len(ids) == 1
+                    else paint_together(painter, symbols, z, noise)
+                )
+
+            return paint_fast
 
     def paint(
         ids: torch.Tensor,
@@ -363,12 +513,12 @@ def _enlarger_for(palette: Palette) -> str | None:
 def device_of(name: str | None) -> str:
     """The device of a name in DEVICES; None and "auto" take the best there is. Raises ValueError."""
     if name not in (None, *DEVICES):
-        raise ValueError(f"no device {name!r}: choose one of {', '.join(DEVICES)}")
+        raise Fault(f"no device {name!r}", f"choose one of {', '.join(DEVICES)}")
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name in (None, "auto"):
         return next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
-        raise ValueError(f"device {name} is not there: choose auto or cpu")
+        raise Fault(f"device {name} is not there", "choose auto or cpu")
     return name
 
 
@@ -384,7 +534,7 @@ def noise_of(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> list[
 def precision_of(name: str, device: str) -> torch.dtype:
     """The precision of a name in PRECISIONS; "auto" takes what paints faster. Raises ValueError."""
     if name not in ("auto", *PRECISIONS):
-        raise ValueError(f"no precision {name!r}: choose one of auto, {', '.join(PRECISIONS)}")
+        raise Fault(f"no precision {name!r}", f"choose one of auto, {', '.join(PRECISIONS)}")
     if name != "auto":
         return PRECISIONS[name]
     native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name in torch 2.13
@@ -393,15 +543,15 @@ def precision_of(name: str, device: str) -> torch.dtype:
 
 def _random(seed: int, stream: int = 0) -> torch.Generator:
     if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed {seed} is outside 0..{MAX_SEED}: choose a number in between")
+        raise Fault(f"seed {seed} is outside 0..{MAX_SEED}", "choose a number in between")
     return torch.Generator().manual_seed(int(seed) ^ stream)
 
 
 def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
     if upscale < 1 or max(size) * upscale > MAX_SIDE:
-        raise ValueError(
-            f"upscale {upscale} of a sketch of {_text(size)}: give 1 to {MAX_SIDE // max(size)}, so that the "
-            f"picture has at most {MAX_SIDE} pixels a side"
+        raise Fault(
+            f"upscale {upscale} of a sketch of {_text(size)}",
+            f"give 1 to {MAX_SIDE // max(size)}, so that the picture has at most {MAX_SIDE} pixels a side",
         )
     return size[0] * upscale, size[1] * upscale
 
@@ -409,11 +559,9 @@ def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
 def _demand_size(size: tuple[int, int], upscale: int) -> tuple[int, int]:
     """The size, if a picture can have it and nothing else is asked for."""
     if upscale != 1:
-        raise ValueError(
-            f"size {_text(size)} and upscale {upscale} each say how large the picture is: give one"
-        )
+        raise Fault(f"size {_text(size)} and upscale {upscale} each say how large the picture is", "give one")
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise ValueError(f"size {_text(size)} (width x height): give {MIN_SIDE} to {MAX_SIDE} pixels a side")
+        raise Fault(f"size {_text(size)} (width x height)", f"give {MIN_SIDE} to {MAX_SIDE} pixels a side")
     return size
 
 
@@ -433,7 +581,8 @@ def _bytes(ids: NDArray[Any], palette: Palette) -> NDArray[np.uint8]:
         return ids  # LabelMap explains what is wrong with other types
     foreign = ids[(ids < 0) | (ids > 255)]
     if foreign.size:
-        raise ValueError(
-            f"id {foreign[0]} is not in palette {palette.name}: allowed are {palette.describe_ids()}"
+        raise Fault(
+            f"id {foreign[0]} is not in palette {palette.name}",
+            f"allowed are {palette.describe_ids()}",
         )
     return ids.astype(np.uint8)

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 _REMEDIES = {
     errno.ENOENT: "its folder does not exist: create the folder, or choose another place",
@@ -22,6 +23,20 @@ _REMEDIES = {
     errno.EIO: "the disk cannot be written: check it, or choose another place",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
 }
+
+
+class Fault(ValueError):
+    """What a person gave cannot be used.
+
+    sentence: what came, and what was expected. remedy: what to do or type. Its text is both, one line.
+    """
+
+    def __init__(self, sentence: str, remedy: str) -> None:
+        super().__init__(f"{sentence}: {remedy}")
+        self.sentence, self.remedy = sentence, remedy
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        return type(self), (self.sentence, self.remedy)
 
 
 def remedy_for(error: BaseException) -> str:
@@ -53,14 +68,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     if os.path.exists(target) and not os.path.isfile(target):
         kind = "a folder" if os.path.isdir(target) else "a device, not a file"
-        raise ValueError(f"cannot write {path}: it is {kind}: give the name of a file")
+        raise Fault(f"cannot write {path}: it is {kind}", "give the name of a file")
     hidden = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         yield hidden
         _force(hidden)
         os.replace(hidden, target)
     except OSError as error:
-        raise ValueError(f"cannot write {path}: {remedy_for(error)}") from error
+        raise Fault(f"cannot write {path}", f"{remedy_for(error)}") from error
     finally:
         _discard(hidden)
 
@@ -87,9 +102,9 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(_why_unreadable(Path(path), error)) from error
+        raise _why_unreadable(Path(path), error) from error
     if not data:
-        raise ValueError(f"{path} is empty (0 bytes): save or download it again")
+        raise Fault(f"{path} is empty (0 bytes)", "save or download it again")
     return data
 
 
@@ -98,14 +113,14 @@ def text_of(data: bytes) -> str:
     return data.decode(json.detect_encoding(data), errors="replace")
 
 
-def _why_unreadable(path: Path, error: OSError) -> str:
+def _why_unreadable(path: Path, error: OSError) -> Fault:
     if os.path.isdir(path):
-        return f"{path} is a folder: give the name of a file in it"
+        return Fault(f"{path} is a folder", "give the name of a file in it")
     if isinstance(error, FileNotFoundError):
-        return f"{path} does not exist: {_similar_file(path)}"
+        return Fault(f"{path} does not exist", _similar_file(path))
     if isinstance(error, PermissionError):
-        return f"{path} may not be read: allow it with `chmod u+r {path}`"
-    return f"{path} cannot be read ({error.strerror or error}): check the path"
+        return Fault(f"{path} may not be read", f"allow it with `chmod u+r {path}`")
+    return Fault(f"{path} cannot be read ({error.strerror or error})", "check the path")
 
 
 def _similar_file(path: Path) -> str:

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from torch import nn
 from torch.nn.utils import parametrize
 
+from spadework.files import Fault
 from spadework.modelfile import Card, demand_fit, fill, packed, read_model, unpacked, write_model
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
@@ -96,8 +97,9 @@ def save_checkpoint(
     """
     configs = generator.config, encoder and encoder.config, prior and prior.config
     if configs != (card.generator, card.encoder, card.prior):
-        raise ValueError(
-            f"the card of {card.name} describes other networks than those given: make its card anew"
+        raise Fault(
+            f"the card of {card.name} describes other networks than those given",
+            "make its card anew",
         )
     tensors = packed(fold_spectral_norm(generator), "generator", dtype)
     half = torch.float16 if dtype is torch.int8 else dtype
@@ -144,6 +146,4 @@ def _networks(card: ModelCard, path: str | os.PathLike[str]) -> tuple[Generator,
             encoder = _fold(StyleEncoder(card.encoder)) if card.encoder else None
             return _fold(Generator(card.generator)), encoder
     except RuntimeError as error:
-        raise ValueError(
-            f"{path}: its card describes impossible networks ({error}): copy it again"
-        ) from error
+        raise Fault(f"{path}: its card describes impossible networks ({error})", "copy it again") from error

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from spadework import __version__
-from spadework.files import atomic_write, read_bytes
+from spadework.files import Fault, atomic_write, read_bytes
 from spadework.sketch.palette import Palette, near_misses
 
 FORMAT = 2
@@ -74,12 +74,10 @@ def shipped_file(name_or_path: str | os.PathLike[str], shipped: Mapping[str, Pat
     if name not in shipped:
         if path.suffix or path.exists() or len(path.parts) > 1:
             return path
-        hint = near_misses(name, shipped)
-        raise ValueError(
-            f"no {what} '{name}'.{hint} Shipped: {', '.join(shipped)}; or give a .safetensors file."
-        )
+        near, known = near_misses(name, shipped), ", ".join(shipped)
+        raise Fault(f"no {what} '{name}'", f"{near} Shipped: {known}; or give a .safetensors file.".strip())
     if not shipped[name].is_file():
-        raise ValueError(f"the shipped {what} {name} is missing from this installation: install it again")
+        raise Fault(f"the shipped {what} {name} is missing from this installation", "install it again")
     return shipped[name]
 
 
@@ -100,7 +98,7 @@ def write_model(path: str | os.PathLike[str], card: Card, tensors: Mapping[str, 
     Raises ValueError when the name does not end in .safetensors, or the file cannot be written.
     """
     if not str(path).endswith(".safetensors"):
-        raise ValueError(f"cannot write {path}: a model is one .safetensors file: give it that ending")
+        raise Fault(f"cannot write {path}: a model is one .safetensors file", "give it that ending")
     atomic_write(path, safetensors.torch.save(dict(tensors), {CARD: card.model_dump_json()}))
 
 
@@ -115,7 +113,7 @@ def read_model(path: str | os.PathLike[str], kind: type[Kind]) -> tuple[Kind, di
     try:
         return card, safetensors.torch.load(data)
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged or truncated ({error}): copy or download it again") from error
+        raise Fault(f"{path} is damaged or truncated ({error})", "copy or download it again") from error
 
 
 def packed(network: nn.Module, name: str, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -131,8 +129,9 @@ def packed(network: nn.Module, name: str, dtype: torch.dtype) -> dict[str, Tenso
         whole = value.detach().to("cpu")
         value = whole.to(float_type) if key in learned else whole
         if not value.isfinite().all():
-            raise ValueError(
-                f"{name}.{key} has values beyond {value.dtype}: train on, or save with another dtype"
+            raise Fault(
+                f"{name}.{key} has values beyond {value.dtype}",
+                "train on, or save with another dtype",
             )
         found[f"{name}.{key}"] = value.contiguous()
         if dtype is torch.int8 and key in learned and whole[0].numel() >= ROW:
@@ -171,26 +170,25 @@ def _header(data: bytes, path: str | os.PathLike[str]) -> dict[str, str]:
     """The text fields of a safetensors file."""
     length = int.from_bytes(data[:8], "little")
     if data[8:9] != b"{" or length < 2:
-        raise ValueError(_foreign(data, path))
+        raise _foreign(data, path)
     if len(data) < 8 + length:
-        raise ValueError(f"{path} is truncated ({len(data):,} bytes): copy or download it again")
+        raise Fault(f"{path} is truncated ({len(data):,} bytes)", "copy or download it again")
     try:
         return json.loads(data[8 : 8 + length]).get("__metadata__", {})
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged (its header is not JSON): copy or download it again") from error
+        raise Fault(f"{path} is damaged (its header is not JSON)", "copy or download it again") from error
 
 
-def _foreign(data: bytes, path: str | os.PathLike[str]) -> str:
+def _foreign(data: bytes, path: str | os.PathLike[str]) -> Fault:
     if data[:2] == b"PK" or data[:1] == b"\x80":
-        return (
-            f"{path} is a pickled PyTorch file, which could run code when opened: give a .safetensors model"
-        )
-    return f"{path} is not a .safetensors file: give a model that spadework wrote"
+        pickled = f"{path} is a pickled PyTorch file, which could run code when opened"
+        return Fault(pickled, "give a .safetensors model")
+    return Fault(f"{path} is not a .safetensors file", "give a model that spadework wrote")
 
 
 def _card(header: dict[str, str], path: str | os.PathLike[str], kind: type[Kind]) -> Kind:
     if CARD not in header:
-        raise ValueError(f"{path} has weights but no model card: give a model that spadework wrote")
+        raise Fault(f"{path} has weights but no model card", "give a model that spadework wrote")
     try:
         raw = json.loads(header[CARD])
         _demand_known_format(raw, path)
@@ -199,15 +197,16 @@ def _card(header: dict[str, str], path: str | os.PathLike[str], kind: type[Kind]
     except ValidationError as error:
         raise ValueError(f"{path}: its card cannot be understood: {_fault(error, kind)}") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: its card is not JSON ({error}): copy or download it again") from error
+        raise Fault(f"{path}: its card is not JSON ({error})", "copy or download it again") from error
 
 
 def _demand_known_format(raw: Any, path: str | os.PathLike[str]) -> None:
     found = raw.get("format") if isinstance(raw, dict) else None
     if isinstance(found, int) and found > FORMAT:
-        raise ValueError(
+        raise Fault(
             f"{path} has format {found}, written by spadework {raw.get('spadework')}; this is spadework "
-            f"{__version__}, which reads up to format {FORMAT}: type pip install --upgrade spadework"
+            f"{__version__}, which reads up to format {FORMAT}",
+            "type pip install --upgrade spadework",
         )
 
 
@@ -216,7 +215,7 @@ def _demand_kind(raw: Any, path: str | os.PathLike[str], kind: type[Card]) -> No
     wanted = kind.model_fields["kind"].default if "kind" in kind.model_fields else "painter"
     found = raw.get("kind", "painter") if isinstance(raw, dict) else wanted
     if found != wanted and found in KINDS:
-        raise ValueError(f"{path} is a {found}, which {KINDS[found]}: give a {wanted}, which {KINDS[wanted]}")
+        raise Fault(f"{path} is a {found}, which {KINDS[found]}", f"give a {wanted}, which {KINDS[wanted]}")
 
 
 def _fault(error: ValidationError, kind: type[Card]) -> str:
@@ -251,9 +250,9 @@ def _form(tensor: Tensor) -> str:
 
 def _refuse(faults: list[str], path: str | os.PathLike[str]) -> NoReturn:
     more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    raise ValueError(
-        f"{path}: weights and card do not belong together: {'; '.join(faults[:SHOWN])}{more}: "
-        "save the model again with the card of its own run"
+    raise Fault(
+        f"{path}: weights and card do not belong together: {'; '.join(faults[:SHOWN])}{more}",
+        "save the model again with the card of its own run",
     )
 
 

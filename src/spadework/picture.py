@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from spadework.decoding import decode, readable, to_srgb, upright_image
-from spadework.files import atomic_write, read_bytes
+from spadework.files import Fault, atomic_write, read_bytes
 
 PREFIX = "spadework:"
 """Our text chunks are `spadework:model`, `spadework:seed`, ...; each value is JSON."""
@@ -39,7 +39,7 @@ class Picture:
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype
         if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-            raise ValueError(f"pixels are {shape} {dtype}, expected (H, W, 3) uint8: RGB values 0..255")
+            raise Fault(f"pixels are {shape} {dtype}, expected (H, W, 3) uint8", "RGB values 0..255")
         object.__setattr__(self, "provenance", _as_json(self.provenance))
 
     def __eq__(self, other: object) -> bool:
@@ -85,7 +85,7 @@ class Picture:
         """The picture at (H, W), by Lanczos; the provenance stays."""
         height, width = size
         if height < 1 or width < 1:
-            raise ValueError(f"size {height}x{width} is impossible: give (H, W) of at least 1x1")
+            raise Fault(f"size {height}x{width} is impossible", "give (H, W) of at least 1x1")
         image = Image.fromarray(self.pixels).resize((width, height), Image.Resampling.LANCZOS)
         return replace(self, pixels=np.asarray(image).copy())
 
@@ -93,7 +93,7 @@ class Picture:
 def demand_png_name(path: str | os.PathLike[str]) -> None:
     """Raises ValueError unless the name ends in .png."""
     if Path(path).suffix.lower() != ".png":
-        raise ValueError(f"cannot write {path}: only PNG is written: name it {Path(path).stem or 'out'}.png")
+        raise Fault(f"cannot write {path}: only PNG is written", f"name it {Path(path).stem or 'out'}.png")
 
 
 def open_photo(data: bytes, name: str) -> Image.Image:
@@ -109,9 +109,7 @@ def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
 
 def _demand_8_bits(image: Image.Image, name: str) -> None:
     if image.mode in ("I", "F") and not _has_16_bits(image):
-        raise ValueError(
-            f"{name} has pixels of 32 bits: save it again as PNG or JPEG, with 8 bits per channel"
-        )
+        raise Fault(f"{name} has pixels of 32 bits", "save it again as PNG or JPEG, with 8 bits per channel")
 
 
 def _has_16_bits(image: Image.Image) -> bool:
@@ -135,11 +133,11 @@ def _flat_rgb(image: Image.Image) -> Image.Image:
 def _as_json(provenance: Mapping[str, Any]) -> dict[str, Any]:
     for key in provenance:
         if not KEY.fullmatch(str(key)):
-            raise ValueError(f"provenance key {key!r}: use 1 to 69 of the characters A-Z a-z 0-9 _ . -")
+            raise Fault(f"provenance key {key!r}", "use 1 to 69 of the characters A-Z a-z 0-9 _ . -")
     try:
         return json.loads(json.dumps(dict(provenance), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"provenance is not JSON ({error}): give text, numbers, lists of them") from error
+        raise Fault(f"provenance is not JSON ({error})", "give text, numbers, lists of them") from error
 
 
 def _provenance_in(text: Mapping[str, str]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spadework.decoding import UNREADABLE
+from spadework.files import Fault
+from spadework.lights import Lights
 from spadework.picture import PREFIX, Picture
 from spadework.sketch import openraster, psd
 from spadework.sketch.labelmap import LabelMap
@@ -59,12 +61,16 @@ class Base(_Part):
 
 
 class Drawn(_Part):
-    """A layer of the drawing. `ids`: runs as in `Base`, with `nothing` of `Layers` where it is empty."""
+    """A layer of the drawing. `ids`: runs as in `Base`, with `nothing` of `Layers` where it is empty.
+
+    `mood`: the light of what is seen of it, if that is not the light of the whole.
+    """
 
     name: str
     hidden: bool = False
     locked: bool = False
     ids: str
+    mood: Mood | None = None
 
 
 class Layers(_Part):
@@ -98,14 +104,14 @@ class Project:
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise ValueError(f"{name} is damaged (it is no JSON): open another copy of it") from error
+            raise Fault(f"{name} is damaged (it is no JSON)", "open another copy of it") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            raise ValueError(f"{name} is no studio project: give a file that the studio saved")
+            raise Fault(f"{name} is no studio project", "give a file that the studio saved")
         try:
             return cls(data, _Parts.model_validate(data))
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise ValueError(f"{name} is damaged (at {where}): open another copy of it") from error
+            raise Fault(f"{name} is damaged (at {where})", "open another copy of it") from error
 
     @classmethod
     def of(cls, sketch: LabelMap, picture: Picture) -> Self:
@@ -125,18 +131,23 @@ class Project:
         """Decides the place."""
         return self.parts.style.seed
 
+    def placed(self, seed: int) -> Self:
+        """The same drawing in the same light, in the place of another seed."""
+        data = {**self.data, "style": {**self.data["style"], "seed": seed}}
+        return type(self)(data, _Parts.model_validate(data))
+
     def sketch(self, palette: Palette) -> LabelMap:
         """What the strokes come to. Raises ValueError for another palette and for damaged ids."""
         parts = self.parts
         if parts.palette != palette.name:
-            raise ValueError(
-                f"the project was drawn for palette {parts.palette}, this model paints {palette.name}: "
-                "choose the model that it was drawn with"
+            raise Fault(
+                f"the project was drawn for palette {parts.palette}, this model paints {palette.name}",
+                "choose the model that it was drawn with",
             )
         if parts.ids is None and parts.strokes:
-            raise ValueError(
-                "the project is of an older studio, which alone can draw its strokes: open it in the "
-                "studio and save it again"
+            raise Fault(
+                "the project is of an older studio, which alone can draw its strokes",
+                "open it in the studio and save it again",
             )
         runs = parts.base.ids if parts.ids is None else parts.ids
         return LabelMap(_unpacked(runs, (parts.base.height, parts.base.width)), palette)
@@ -154,8 +165,22 @@ class Project:
     def paint(self, engine: "Engine", upscale: int = 1) -> Picture:
         """The picture of the drawing, `upscale` times as large, carrying the drawing. Raises ValueError."""
         sketch = self.sketch(engine.palette)
-        style = self.style(engine, sketch)
-        return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale))
+        style, lights = self.style(engine, sketch), self.lights(engine, sketch)
+        return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale, lights=lights))
+
+    def lights(self, engine: "Engine", sketch: LabelMap) -> Lights | None:
+        """The lights of single layers; None if all have that of the whole. Raises ValueError."""
+        layers = self.parts.layers
+        if layers is None or engine.card.generator.z_dim is None or not any(e.mood for e in layers.stack):
+            return None
+        numbers, styles = np.zeros(sketch.size, np.uint8), []
+        for layer, drawn in zip(layers.stack, self.drawn(engine.palette), strict=True):
+            if drawn.hidden:
+                continue
+            if layer.mood:
+                styles.append(_style(layer.mood, engine, sketch))
+            numbers[drawn.there] = len(styles) if layer.mood else 0
+        return Lights(numbers, tuple(styles))
 
     def layers(self, engine: "Engine") -> bytes:
         """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError.
@@ -212,7 +237,7 @@ def _style(mood: Mood, engine: "Engine", sketch: LabelMap) -> "Style":
     if mood.z is None:
         return engine.sample_style(mood.seed or 0, sketch)
     if len(mood.z) != engine.card.generator.z_dim:
-        raise ValueError(f"the style {mood.origin} belongs to another model: choose the model it came from")
+        raise Fault(f"the style {mood.origin} belongs to another model", "choose the model it came from")
     return Style(np.array(mood.z, np.float32), mood.origin)
 
 
@@ -238,4 +263,4 @@ def _unpacked(runs: str, size: tuple[int, int]) -> NDArray[np.uint8]:
             return np.repeat(pairs[:, 0].astype(np.uint8), pairs[:, 1]).reshape(size)
     except ValueError:
         pass
-    raise ValueError("the project is damaged (its ids do not fill the sheet): open another copy of it")
+    raise Fault("the project is damaged (its ids do not fill the sheet)", "open another copy of it")

@@ -31,7 +31,7 @@ def test_pairs_are_sorted_and_read_as_they_are(folder):
 
 def test_split_is_chosen_by_name(folder):
     assert [sample.name for sample in PairedFolder(folder, "val")] == ["d"]
-    with pytest.raises(ValueError, match="no split 'test', it has: train, val"):
+    with pytest.raises(ValueError, match="no split 'test': it has train, val"):
         PairedFolder(folder, "test")
 
 
@@ -41,7 +41,7 @@ def test_a_plain_folder_needs_no_split(folder):
 
 def test_several_splits_without_train_ask_for_a_name(folder):
     (folder / "train").rename(folder / "test")
-    with pytest.raises(ValueError, match="name one of: test, val"):
+    with pytest.raises(ValueError, match="name one of test, val"):
         PairedFolder(folder)
 
 
@@ -149,7 +149,7 @@ def test_missing_partners_are_counted_and_named(folder, write_pair):
         write_pair(folder / "train", f"n{number}")
         (folder / f"train/labels/n{number}.png").unlink()
     (folder / "train/images/a.png").unlink()
-    expected = r"7 photos have no label map: n0, n1, n2, n3, n4, \.\.\.; 1 label maps have no photo: a; add"
+    expected = r"7 photos have no label map: n0, n1, n2, n3, n4, \.\.\.; 1 label maps have no photo: a: add"
     with pytest.raises(ValueError, match=expected):
         PairedFolder(folder)
 

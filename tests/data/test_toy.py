@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spadework.data.toy import COLOURS, UNKNOWN, ToyLandscapes
+from spadework.data.toy import COLORS, UNKNOWN, ToyLandscapes
 
 
 def test_a_picture_is_a_function_of_seed_and_number():
@@ -21,7 +21,7 @@ def test_sizes_and_types(size):
 
 def test_every_class_appears():
     seen = set().union(*(np.unique(sample.labels).tolist() for sample in ToyLandscapes(150)))
-    assert seen == set(COLOURS) == {*range(15), UNKNOWN}
+    assert seen == set(COLORS) == {*range(15), UNKNOWN}
 
 
 def test_iteration_ends():

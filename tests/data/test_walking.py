@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from spadework.nvlabs.custom import entries
 
 from spadework.data.doctor import diagnose
 from spadework.data.folder import PairedFolder
 from spadework.data.listing import list_pairs
+from spadework.nvlabs.layouts import custom
 
 
 def names(root: Path, split: str | None = None) -> list[str]:
@@ -60,7 +60,7 @@ def test_partners_have_one_path_below_their_folders(tmp_path: Path) -> None:
         ("seq1/0002", 1, 101),
         ("seq2/0001", 2, 102),
     ]
-    found = entries(tmp_path / "labels", tmp_path / "images", None)
+    found = custom(tmp_path / "labels", tmp_path / "images", None)
     assert [entry.name for entry in found] == ["seq1/0001", "seq1/0002", "seq2/0001"]
     assert all(entry.photo and entry.photo.parent.name == entry.labels.parent.name for entry in found)
 
@@ -71,13 +71,13 @@ def test_one_name_in_other_folders_is_no_partner(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no label map: seq2/0001.*have no photo: seq1/0001"):
         list_pairs(tmp_path)
     with pytest.raises(ValueError, match=r"have no photo: seq1/0001.*of the same path and name"):
-        entries(tmp_path / "labels", tmp_path / "images", None)
+        custom(tmp_path / "labels", tmp_path / "images", None)
 
 
 def test_names_stay_short_where_stems_are_unique(tmp_path: Path) -> None:
     put(tmp_path / "lab" / "a" / "1.png")
     put(tmp_path / "lab" / "b" / "2.png")
-    assert [entry.name for entry in entries(tmp_path / "lab", None, None)] == ["1", "2"]
+    assert [entry.name for entry in custom(tmp_path / "lab", None, None)] == ["1", "2"]
 
 
 def test_folders_below_images_may_be_splits(tmp_path: Path) -> None:
@@ -93,20 +93,20 @@ def test_composed_and_decomposed_names_are_partners(tmp_path: Path, forms: tuple
     put(tmp_path / "images" / f"{photo}.jpg")
     put(tmp_path / "labels" / f"{labels}.png")
     assert names(tmp_path) == [unicodedata.normalize("NFC", "Zürich/café")]
-    assert entries(tmp_path / "labels", tmp_path / "images", None)[0].photo is not None
+    assert custom(tmp_path / "labels", tmp_path / "images", None)[0].photo is not None
 
 
 def test_two_files_of_one_name_are_refused_in_every_layout(tmp_path: Path) -> None:
     put(tmp_path / "labels" / "x.png")
     put(tmp_path / "images" / "x.png")
     put(tmp_path / "images" / "x.jpg")
-    for listing in (list_pairs, lambda root: entries(root / "labels", root / "images", None)):
+    for listing in (list_pairs, lambda root: custom(root / "labels", root / "images", None)):
         with pytest.raises(ValueError, match=r"x\.jpg and .*x\.png; rename or remove one of each"):
             listing(tmp_path)
     put(tmp_path / "labels" / "x.jpg")
     (tmp_path / "images" / "x.jpg").unlink()
     with pytest.raises(ValueError, match="1 label maps share their stem"):
-        entries(tmp_path / "labels", tmp_path / "images", None)
+        custom(tmp_path / "labels", tmp_path / "images", None)
 
 
 # ---- what is not read
@@ -143,7 +143,7 @@ def test_what_is_passed_over_is_counted_aloud(tmp_path: Path, write_pair: Callab
     told = "passed over, as of other types: 2 .tif, 1 without ending, 1 .txt"
     assert list_pairs(tmp_path).notes == [told]
     assert told in diagnose(tmp_path).warnings
-    assert told in entries(tmp_path / "labels", tmp_path / "images", None).notes
+    assert told in custom(tmp_path / "labels", tmp_path / "images", None).notes
 
 
 # ---- links
@@ -160,8 +160,8 @@ def test_links_to_folders_are_followed_and_not_in_circles(tmp_path: Path) -> Non
     assert [pair.name for pair in found.pairs] == ["aachen/1", "bonn/1"]
     assert len([note for note in found.notes if "leads back to" in note]) == 2
     assert len([note for note in found.notes if "leads nowhere" in note]) == 2
-    custom = entries(tmp_path / "set" / "labels", tmp_path / "set" / "images", None)
-    assert [entry.name for entry in custom] == ["aachen/1", "bonn/1"]
+    listed = custom(tmp_path / "set" / "labels", tmp_path / "set" / "images", None)
+    assert [entry.name for entry in listed] == ["aachen/1", "bonn/1"]
 
 
 def test_a_linked_split_is_read(tmp_path: Path, folder: Path) -> None:

@@ -279,7 +279,7 @@ def test_published_protocols_stretch_ours_keeps_the_aspect():
     assert np.array_equal(PROTOCOLS["spade"].shaped(wide, (32, 32)).labels, wide.labels[:, 1::2])
     assert np.array_equal(OURS.shaped(wide, (32, 32)).labels, wide.labels[:, 16:48])
     assert all(p.source and p.departs for p in PROTOCOLS.values())
-    with pytest.raises(ValueError, match=r"no protocol 'osais'\. Did you mean 'oasis'"):
+    with pytest.raises(ValueError, match=r"no protocol 'osais': Did you mean 'oasis'"):
         named("osais")
 
 
@@ -342,7 +342,7 @@ def test_the_command_refuses_in_a_line(data: Path, model: Path, tmp_path: Path):
     old, both = tmp_path / "old.json", ["evaluate", model, "--data", data]
     cases: dict[str, list[object]] = {
         "no --data": ["evaluate", model],
-        "no protocol 'spadwork'. Did you mean 'spadework'": [*both, "--protocol", "spadwork"],
+        "no protocol 'spadwork': Did you mean 'spadework'": [*both, "--protocol", "spadwork"],
         "protocol spade is FID": [*both, "--protocol", "spade"],
         "old.json is no report of this version": ["compare", old, old],
         "judged by another: give --segmenter and --referee": [*both, "--candidates", 4],

@@ -81,7 +81,7 @@ def test_the_whole_generator_is_its_blocks_in_order() -> None:
 )
 def test_widths_and_grids_are_the_papers(ups: int, widths: tuple[int, ...], grids: tuple[int, ...]) -> None:
     doubled = GeneratorConfig(semantic_nc=4, num_ups=ups, ngf=2)
-    assert doubled.out_channels == tuple(2 * w or 1 for w in widths)
+    assert tuple(block.out_channels for block in doubled.blocks) == tuple(2 * w or 1 for w in widths)
     step = 2**ups
     assert doubled.grids((step, 3 * step)) == [(g, 3 * g) for g in grids]
 

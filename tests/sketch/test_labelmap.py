@@ -232,7 +232,7 @@ def test_ids_outside_the_palette() -> None:
     ids[0, :3], ids[1, 0] = 77, 15
     text = refusal(png_of(ids))
     assert "id 77 on 3 px (and 1 more such ids) is not in palette landscape" in text
-    assert "allowed are 0..14 and 255 (unknown): give those pixels one of these ids" in text
+    assert "allowed are 0..14 and 255 (unknown); give those pixels one of these ids" in text
 
 
 def test_colours_outside_the_palette() -> None:

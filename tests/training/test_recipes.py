@@ -61,7 +61,15 @@ def test_the_landscape_model_fits_its_file(without_numbers: torch.device):
 
 def test_the_paper_recipe_is_the_papers():
     recipe = named("spade_256")
-    assert recipe.generator.out_channels == (1024, 1024, 1024, 512, 256, 128, 64)
+    assert tuple(block.out_channels for block in recipe.generator.blocks) == (
+        1024,
+        1024,
+        1024,
+        512,
+        256,
+        128,
+        64,
+    )
     assert (recipe.lr, recipe.ttur, recipe.betas) == (2e-4, True, (0.0, 0.9))
     assert (recipe.lambda_feat, recipe.lambda_perceptual, recipe.lambda_kl) == (10.0, 10.0, 0.05)
 

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from spadework import __version__
-from spadework.cli import bench, data, evaluate, export, import_, label, paint, palettes, studio, test, train
+from spadework.cli import (
+    bench,
+    data,
+    evaluate,
+    export,
+    import_,
+    label,
+    paint,
+    palettes,
+    serve,
+    studio,
+    test,
+    train,
+)
 from spadework.cli.doors import Doors, Settings
 from spadework.cli.telling import tell
 
@@ -22,6 +35,7 @@ app = typer.Typer(
 )
 app.command()(paint.paint)
 app.command()(studio.studio)
+app.command()(serve.serve)
 app.command(cls=Settings)(train.train)
 app.command()(evaluate.evaluate)
 app.command()(evaluate.compare)

@@ -19,6 +19,7 @@ from PIL import Image
 
 from spadework.data.listing import Blob, Pair
 from spadework.decoding import size_of
+from spadework.files import Fault
 from spadework.picture import open_photo
 from spadework.sketch.exact import data_ids
 from spadework.sketch.palette import Palette
@@ -134,9 +135,9 @@ def build_cache(
         _write_all(work, pairs, short_side, palette, threads or os.cpu_count() or 1, progress)
         _publish(work, path)
     except OSError as error:
-        raise ValueError(
-            f"cannot write the pixel cache to {path.parent} ({error.strerror or error}): free some "
-            "space, or set SPADEWORK_CACHE to a folder on a larger disk; the data are as they were"
+        raise Fault(
+            f"cannot write the pixel cache to {path.parent} ({error.strerror or error})",
+            "free some space, or set SPADEWORK_CACHE to a folder on a larger disk; the data are as they were",
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from spadework.data.cache import decode_pair, present_ids
-from spadework.data.listing import Pair, list_pairs
+from spadework.data.listing import NoSplit, Pair, list_pairs
 from spadework.decoding import size_of
 from spadework.sketch.blends import SMOOTHED, smoothed
 from spadework.sketch.exact import SHIFTED, shifted
@@ -106,9 +106,10 @@ def _splits(root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequen
         notes += found.notes
         if found.split == "train":
             splits["val"] = list_pairs(root, "val").pairs
+    except NoSplit:
+        pass
     except ValueError as error:
-        if "no split 'val'" not in str(error):
-            faults.append(str(error))
+        faults.append(str(error))
     return splits
 
 

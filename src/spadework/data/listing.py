@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from spadework.data.walking import Aside, by_key, key_of, lonely, walk
+from spadework.files import Fault
 
 PHOTO_TYPES = {".webp", ".png", ".jpg", ".jpeg"}
 LABEL_TYPES = {".png"}
@@ -20,6 +21,10 @@ LAYOUT = (
     "expected images/NAME.webp|png|jpg with labels/NAME.png, directly in the folder, in train/ and val/ "
     "inside it, or in *.tar files with the same paths; give the folder that holds them"
 )
+
+
+class NoSplit(Fault):
+    """A split that a data set lacks."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,12 @@ class Blob:
                 file.seek(self.offset)
                 data = file.read(self.size)
         except OSError as error:
-            raise ValueError(
-                f"{self.name} cannot be read ({error.strerror or error}): check the path"
+            raise Fault(
+                f"{self.name} cannot be read ({error.strerror or error})",
+                "check the path",
             ) from error
         if len(data) != self.size:
-            raise ValueError(f"{self.name}: {len(data)} of {self.size} bytes are left: copy it again")
+            raise Fault(f"{self.name}: {len(data)} of {self.size} bytes are left", "copy it again")
         return data
 
 
@@ -109,7 +115,7 @@ def _walk(root: Path, aside: Aside) -> Iterator[_Found]:
     elif root.is_file():
         yield from _walk_tar(root, aside)
     else:
-        raise ValueError(f"{root}: no such folder or tar; {LAYOUT}")
+        raise Fault(f"{root}: no such folder or tar", LAYOUT)
 
 
 def _walk_folder(root: Path, aside: Aside) -> Iterator[_Found]:
@@ -159,7 +165,7 @@ def _members(path: Path, aside: Aside) -> dict[str, tuple[int, int]]:
             for member in tar.getmembers():
                 _take(member, files, aside, path)
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise ValueError(f"{path}: not a readable uncompressed tar ({error}); {LAYOUT}") from error
+        raise Fault(f"{path}: not a readable uncompressed tar ({error})", LAYOUT) from error
     return files
 
 
@@ -179,15 +185,15 @@ def _take(member: tarfile.TarInfo, files: dict[str, tuple[int, int]], aside: Asi
 
 def _choose_split(root: Path, there: set[str], wanted: str | None) -> str:
     if not there:
-        raise ValueError(f"{root}: no photo and label pairs found; {LAYOUT}")
+        raise Fault(f"{root}: no photo and label pairs found", LAYOUT)
     named = ", ".join(sorted(split or "(unsplit)" for split in there))
     if wanted is not None and wanted not in there:
-        raise ValueError(f"{root}: has no split {wanted!r}, it has: {named}")
+        raise NoSplit(f"{root} has no split {wanted!r}", f"it has {named}")
     for choice in [wanted, "train", "" if "" in there else None]:
         if choice is not None and choice in there:
             return choice
     if len(there) > 1:
-        raise ValueError(f"{root}: several splits and none is 'train'; name one of: {named}")
+        raise Fault(f"{root}: several splits and none is 'train'", f"name one of {named}")
     return there.pop()
 
 
@@ -198,4 +204,4 @@ def _require_partners(root: Path, photos: set[str], labels: set[str], aside: Asi
     if alone := sorted(labels - photos):
         faults.append(lonely("label map", "photo", alone, photos - labels, aside, "PNG, JPEG or WebP"))
     if faults:
-        raise ValueError(f"{root}: {'; '.join(faults)}; add the missing partners or remove these files")
+        raise Fault(f"{root}: {'; '.join(faults)}", "add the missing partners or remove these files")

@@ -15,7 +15,7 @@ SKY, CLOUDS, MOUNTAIN, SNOW, TREE, PLANT, GRASS, FIELD, EARTH, ROCK, SAND, SEA, 
 )
 UNKNOWN = 255
 
-COLOURS = {  # RGB, and how rough the texture is
+COLORS = {  # RGB, and how rough the texture is
     SKY: ((110, 160, 225), 2),
     CLOUDS: ((225, 228, 235), 10),
     MOUNTAIN: ((120, 112, 128), 22),
@@ -46,7 +46,7 @@ class ToyLandscapes(Sequence[Sample]):
     """`length` pictures of `size` (H, W); number i depends on (seed, i) alone.
 
     Sky and clouds over a mountain range (some with snow), then ground, water, trees and a road or a house.
-    A class has a colour and a texture, a picture has a time of day that tints all of it.
+    A class has a color and a texture, a picture has a time of day that tints all of it.
     """
 
     def __init__(self, length: int = 512, size: tuple[int, int] = (64, 64), seed: int = 0) -> None:
@@ -115,13 +115,13 @@ def _foreground(
 
 
 def _photograph(labels: np.ndarray, gains: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(H, W) ids to (H, W, 3) uint8: colour and texture by class, shading by height, tint by time of day."""
-    colours, roughness = np.zeros((256, 3), np.float32), np.zeros(256, np.float32)
-    for label, (colour, rough) in COLOURS.items():
-        colours[label], roughness[label] = colour, rough
+    """(H, W) ids to (H, W, 3) uint8: color and texture by class, shading by height, tint by time of day."""
+    colors, roughness = np.zeros((256, 3), np.float32), np.zeros(256, np.float32)
+    for label, (color, rough) in COLORS.items():
+        colors[label], roughness[label] = color, rough
     fine = rng.normal(size=labels.shape) * 0.5 + _noise(labels.shape, max(labels.shape) // 4, rng)
     light = np.linspace(0.85, 1.1, labels.shape[0])[:, None]
-    pixels = (colours[labels] + (roughness[labels] * fine)[..., None]) * light[..., None] * gains
+    pixels = (colors[labels] + (roughness[labels] * fine)[..., None]) * light[..., None] * gains
     return np.rint(pixels).clip(0, 255).astype(np.uint8)
 
 

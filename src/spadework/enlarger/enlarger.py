@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from spadework.enlarger.network import REACH, EnlargerConfig, EnlargerNet
+from spadework.files import Fault
 from spadework.modelfile import Card, demand_fit, fill, packed, read_model, shipped_file, write_model
 from spadework.nn.labels import Labels, SemanticsConfig
 from spadework.nn.pixels import to_bytes, to_unit
@@ -103,9 +104,10 @@ class Enlarger:
         """
         height, width = pixels.shape[:2]
         if ids.shape != (2 * height, 2 * width):
-            raise ValueError(
+            raise Fault(
                 f"a picture of {width}x{height} needs a label map of {2 * width}x{2 * height}, this is "
-                f"{ids.shape[1]}x{ids.shape[0]}: resize it"
+                f"{ids.shape[1]}x{ids.shape[0]}",
+                "resize it",
             )
         large = np.empty((2 * height, 2 * width, 3), np.uint8)
         for rows, columns in _tiles((height, width)):

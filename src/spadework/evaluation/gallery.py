@@ -17,7 +17,7 @@ from spadework.evaluation.canvases import SHOWN, Canvas, write_sheet
 from spadework.evaluation.measures import MEASURES
 from spadework.evaluation.observing import Shown
 from spadework.evaluation.report import Report
-from spadework.files import atomic_write
+from spadework.files import Fault, atomic_write
 from spadework.sketch.labelmap import LabelMap
 
 PAGE = Path(__file__).with_suffix(".html")
@@ -52,7 +52,7 @@ class Gallery:
 
     def __init__(self, folder: Path, every: int = 1, photos: bool = True) -> None:
         if every < 1:
-            raise ValueError(f"every {every}th map is impossible: give 1 or more")
+            raise Fault(f"every {every}th map is impossible", "give 1 or more")
         self.folder, self.every, self.photos = folder, every, photos
         self._seen = 0
         self._entries: list[_Entry] = []

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from spadework.data.geometry import Geometry
 from spadework.data.sample import Sample
+from spadework.files import Fault
 from spadework.sketch.palette import near_misses
 
 SHAPES = {
@@ -98,7 +99,6 @@ PROTOCOLS = {
 def named(name: str) -> Protocol:
     """A protocol by its name. Raises ValueError with near misses."""
     if name not in PROTOCOLS:
-        raise ValueError(
-            f"no protocol {name!r}.{near_misses(name, PROTOCOLS)} Known: {', '.join(PROTOCOLS)}."
-        )
+        near, known = near_misses(name, PROTOCOLS), ", ".join(PROTOCOLS)
+        raise Fault(f"no protocol {name!r}", f"{near} Known: {known}.".strip())
     return PROTOCOLS[name]

@@ -18,6 +18,7 @@ from spadework.evaluation.metrics import RESAMPLES, bootstrap_error
 from spadework.evaluation.observing import Instruments, Observer, Shown
 from spadework.evaluation.protocols import SHAPES, Protocol
 from spadework.evaluation.texture import quotient, structure
+from spadework.files import Fault
 from spadework.model import Checkpoint
 from spadework.segmenter.scores import class_ious
 from spadework.sketch.labelmap import LabelMap
@@ -185,23 +186,24 @@ def evaluate(
 
 def _demand_complete(pairs: int, protocol: Protocol, instruments: Instruments, candidates: int) -> None:
     if pairs < 4:
-        raise ValueError(f"{pairs} pairs are too few to measure a distance: give at least 4, better 500")
+        raise Fault(f"{pairs} pairs are too few to measure a distance", "give at least 4, better 500")
     if protocol.inception and instruments.inception is None:
-        raise ValueError(
-            f"protocol {protocol.name} is FID, for which the standard Inception weights are needed: give "
-            "--inception pt_inception-2015-12-05-6726825d.pth (nothing is downloaded)"
+        raise Fault(
+            f"protocol {protocol.name} is FID, for which the standard Inception weights are needed",
+            "give --inception pt_inception-2015-12-05-6726825d.pth (nothing is downloaded)",
         )
     if candidates > 1 and (instruments.reader is None or instruments.referee is None):
-        raise ValueError(
-            f"{candidates} candidates are ordered by one segmenter and judged by another: give --segmenter "
-            "and --referee"
+        raise Fault(
+            f"{candidates} candidates are ordered by one segmenter and judged by another",
+            "give --segmenter and --referee",
         )
 
 
 def _demand_independent(names: Names) -> None:
     if names.referee is not None and names.referee == names.segmenter:
-        raise ValueError(
-            f"segmenter {names.segmenter} would judge what it has ordered itself: give another --referee"
+        raise Fault(
+            f"segmenter {names.segmenter} would judge what it has ordered itself",
+            "give another --referee",
         )
 
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spadework.fast.bands import Band, Scratch, bands
 from spadework.fast.contexts import Level, codes_of, nearest
 from spadework.fast.convolutions import PackedProduct, packed_conv
 from spadework.fast.rows import RowStore, folded_spade
@@ -31,31 +32,11 @@ FEW = 32 * 32
 MOST_DISTINCT = 0.6
 """On larger grids with a larger share of distinct contexts the convolutions run over all pixels."""
 
-BAND = 512 * 1024
-"""Bytes of features in a band."""
-
 KEPT = 128 * 128
 """Outputs of blocks on grids up to this size are kept for the next picture."""
 
 SIZES = 2
 """Of pictures of so many sizes it is kept what the next may use: previews alternate with whole pictures."""
-
-
-@dataclass
-class Band:
-    """Rows of pixels from `top` to `bottom` and the numbers of their pixels."""
-
-    top: int
-    bottom: int
-    pixels: slice
-
-
-def _bands(size: tuple[int, int], channels: int, item: int) -> list[Band]:
-    """Bands of an even number of rows, BAND bytes each."""
-    h, w = size
-    step = max(2, BAND // (w * channels * item) // 2 * 2)
-    tops = range(0, h, step)
-    return [Band(t, min(t + step, h), slice(t * w, min(t + step, h) * w)) for t in tops]
 
 
 Modulation = Callable[[slice], Sequence[Tensor]]
@@ -81,19 +62,6 @@ def _smoothly_doubled(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Features (p, C) of a grid of half of `size` -> (P, C)."""
     half = x.view(1, size[0] // 2, size[1] // 2, -1).permute(0, 3, 1, 2)
     return upsample(half, bilinear=True).permute(0, 2, 3, 1).reshape(-1, x.shape[1])
-
-
-class Scratch:
-    """Memory that one block after another uses: to get fresh pages takes longer than to fill them."""
-
-    def __init__(self, dtype: torch.dtype):
-        self._values = torch.empty(0, dtype=dtype)
-
-    def take(self, rows: int, columns: int) -> Tensor:
-        """(rows, columns) of anything, until the next call."""
-        if rows * columns > len(self._values):
-            self._values = self._values.new_empty(rows * columns)
-        return self._values[: rows * columns].view(rows, columns)
 
 
 Kept = TypeVar("Kept")
@@ -153,7 +121,7 @@ class PaintedBlock:
         self.shortcut: PackedProduct | None = None
         if block.learned_shortcut:
             weight = block.conv_s.weight.flatten(1).to(dtype)  # type: ignore[operator,union-attr]
-            band = _bands(grid, weight.shape[1], weight.element_size())[0].pixels
+            band = bands(grid, weight.shape[1], weight.element_size())[0].pixels
             self.shortcut = PackedProduct(weight, None, band.stop)
             self.beside = len(weight)
         self.strength = (
@@ -164,13 +132,24 @@ class PaintedBlock:
 
     def __call__(self, x: Tensor, level: "Grid", z: Tensor | None, noise: Tensor | None) -> Tensor:
         """Features (p, C_in) of the grid before, style (1, Z), noise (P,) -> (P, C_out)."""
-        outer, inner = self.modulations(level)
-        x = _smoothly_doubled(x, level.size) if self.doubling == "bilinear" else x
-        size, pixels, channels = level.size, level.size[0] * level.size[1], x.shape[1]
+        return self.modulated(x, level.size, self.modulations(level), z, noise)
+
+    def modulated(
+        self,
+        x: Tensor,
+        size: tuple[int, int],
+        modulations: Sequence[Modulation],
+        z: Tensor | None,
+        noise: Tensor | None,
+    ) -> Tensor:
+        """As a call, on a grid of `size` whose labels are in the modulations already."""
+        outer, inner = modulations
+        x = _smoothly_doubled(x, size) if self.doubling == "bilinear" else x
+        pixels, channels = size[0] * size[1], x.shape[1]
         style = None if self.style is None else self.style(z)[0].to(x.dtype).chunk(2)
         through = self.scratch.take(pixels, channels)
         beside = x.new_empty(pixels, channels if self.shortcut is None else self.beside)
-        for band in _bands(size, channels, x.element_size()):
+        for band in bands(size, channels, x.element_size()):
             features = self._features(x, size, band, style, noise)
             rows = outer(band.pixels)
             _apply(features, rows[0], through[band.pixels], leaky=True)
@@ -180,7 +159,7 @@ class PaintedBlock:
                 _apply(features, rows[1], features, leaky=False)
                 beside[band.pixels] = self.shortcut(features)
         middle = self.conv_0(through, size)
-        for band in _bands(size, middle.shape[1], x.element_size()):
+        for band in bands(size, middle.shape[1], x.element_size()):
             _apply(middle[band.pixels], inner(band.pixels)[0], middle[band.pixels], leaky=True)
         return beside.add_(self.conv_1(middle, size))
 
@@ -214,11 +193,15 @@ class PaintedBlock:
         """For norm_0 with norm_s, and for norm_1."""
         slots = self._slots(level)
         if slots is not None:
-            pairs = zip(self.store.tables, self.store.groups, strict=True)
-            return [partial(_looked_up, table, slots, len(group)) for table, group in pairs]
+            return self.looked_up(slots)
         return [
             partial(_computed, [norm.dense(level.contexts) for norm in group]) for group in self.store.groups
         ]
+
+    def looked_up(self, slots: Tensor) -> list[Modulation]:
+        """As `modulations`, where the table row of every pixel (P,) is known."""
+        pairs = zip(self.store.tables, self.store.groups, strict=True)
+        return [partial(_looked_up, table, slots, len(group)) for table, group in pairs]
 
     def _slots(self, level: "Grid") -> Tensor | None:
         """The table row of every pixel; None where contexts do not pay."""
@@ -277,17 +260,17 @@ class Painter:
         grids, styles = config.grids(config.size), dict(generator.styles.items())
         self.blocks = [
             PaintedBlock(
-                generator.blocks[name],  # type: ignore[arg-type]
+                generator.blocks[block.name],  # type: ignore[arg-type]
                 self.codes,
-                doubling,
-                styles.get(name),
+                block.doubling,
+                styles.get(block.name),
                 grid,
                 self._scratch,
                 dtype,
                 cache_bytes // len(grids),
                 config.padding,
             )
-            for (name, doubling), grid in zip(config.doublings.items(), grids, strict=True)
+            for block, grid in zip(config.blocks, grids, strict=True)
         ]
         image = generator.conv_img
         self.conv_img = packed_conv(image.weight.to(dtype), image.bias, config.size, config.padding)
@@ -304,13 +287,17 @@ class Painter:
         levels = [grids[grid] for grid in self.config.grids(size)]
         steps = self._known(size, levels, z, noise)
         done = len(steps)
-        x = steps[-1][1] if done else self._first(symbols, z)
+        x = steps[-1][1] if done else self.first(symbols, z)
         for i, (block, level) in enumerate(zip(self.blocks, levels, strict=True)):
             if i < done:
                 continue
             x = block(x, level, z, noise[i].view(-1).to(self.dtype) if noise else None)
             if level.symbols.numel() <= KEPT and len(steps) == i:
                 steps.append((level.symbols.clone(), x))
+        return self.picture(x, size)
+
+    def picture(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """The last block's features (P, C) -> (1, 3, H, W) in [-1, 1]."""
         active = torch.ops.aten.leaky_relu.out(x, 0.2, out=self._scratch.take(*x.shape))
         y = self.conv_img(active, size)
         y = y.to(torch.promote_types(y.dtype, torch.float32))
@@ -322,7 +309,7 @@ class Painter:
             block.forget()
         self._trails.clear()
 
-    def _first(self, symbols: Tensor, z: Tensor | None) -> Tensor:
+    def first(self, symbols: Tensor, z: Tensor | None) -> Tensor:
         """The start grid's features, (p, C)."""
         size = self.config.start_size((symbols.shape[1], symbols.shape[2]))
         if z is None:

@@ -32,6 +32,10 @@ COLUMNS = 128
 """So many columns of a table are made at a time: their products stay in cache."""
 
 
+KEY_BYTES = 200
+"""What Python takes to know where the row of a context is, about."""
+
+
 class FoldedSPADE:
     """One SPADE with its batch norm folded in, as sums of rows of small tables."""
 
@@ -205,7 +209,8 @@ class RowStore:
     def __init__(self, norms: Sequence[Sequence[FoldedSPADE]], limit: int):
         self.groups, self.limit = norms, limit
         self.widths = [sum(norm.width for norm in group) for group in norms]
-        self.most = max(1, limit // (sum(self.widths) * norms[0][0].bias.element_size()))
+        row_bytes = sum(self.widths) * norms[0][0].bias.element_size()
+        self.most = max(1, limit // (row_bytes + KEY_BYTES))
         self.clear()
 
     def clear(self) -> None:

@@ -3,7 +3,7 @@
 Shapes: B batch, K semantic channels, C features, (H, W) the picture, Z style.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,16 @@ PLANS: dict[int, dict[str, bool]] = {
 
 
 Doubling = Literal["nearest", "bilinear"]
+
+
+class BlockPlan(NamedTuple):
+    """A residual block of a generator. doubling: how it doubles the grid before it; None: not at all."""
+
+    name: str
+    in_channels: int
+    out_channels: int
+    hidden: int
+    doubling: Doubling | None
 
 
 class GeneratorConfig(BaseModel):
@@ -66,25 +76,17 @@ class GeneratorConfig(BaseModel):
         return self
 
     @property
-    def out_channels(self) -> tuple[int, ...]:
-        """Output channels of every block, in order."""
+    def blocks(self) -> tuple[BlockPlan, ...]:
+        """The residual blocks in order."""
+        names, doubled, plans = PLANS[self.num_ups], 0, []
         paper = tuple(16 * self.ngf // d for d in (1, 1, 1, 2, 4, 8, 16, 32))
-        return self.widths or paper[: len(PLANS[self.num_ups])]
-
-    @property
-    def hiddens(self) -> tuple[int, ...]:
-        """Width of mlp_shared in every block, in order."""
-        blocks = len(PLANS[self.num_ups])
-        return (self.hidden,) * blocks if isinstance(self.hidden, int) else self.hidden
-
-    @property
-    def doublings(self) -> dict[str, Doubling | None]:
-        """How every block doubles the grid before it, by the block's name; None: not at all."""
-        doubled, plan = 0, {}
-        for name, doubles in PLANS[self.num_ups].items():
-            plan[name] = ("bilinear" if doubled < self.bilinear_ups else "nearest") if doubles else None
+        widths = self.widths or paper[: len(names)]
+        hiddens = (self.hidden,) * len(names) if isinstance(self.hidden, int) else self.hidden
+        for i, (name, doubles) in enumerate(names.items()):
+            doubling = ("bilinear" if doubled < self.bilinear_ups else "nearest") if doubles else None
+            plans.append(BlockPlan(name, widths[max(0, i - 1)], widths[i], hiddens[i], doubling))
             doubled += doubles
-        return plan
+        return tuple(plans)
 
     def start_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The grid of the first block for a picture of `size` (H, W); ValueError if it does not divide."""
@@ -101,8 +103,8 @@ class GeneratorConfig(BaseModel):
         """The grid (h, w) of every block for a picture of `size` (H, W)."""
         h, w = self.start_size(size)
         grids = []
-        for doubles in PLANS[self.num_ups].values():
-            h, w = (2 * h, 2 * w) if doubles else (h, w)
+        for block in self.blocks:
+            h, w = (2 * h, 2 * w) if block.doubling else (h, w)
             grids.append((h, w))
         return grids
 
@@ -122,24 +124,21 @@ class Generator(nn.Module):
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
-        widths, start = config.out_channels, config.start_size(config.size)
+        blocks, start = config.blocks, config.start_size(config.size)
+        first, last = blocks[0].in_channels, blocks[-1].out_channels
         if config.z_dim is None:
-            self.fc = nn.Conv2d(
-                config.semantic_nc, widths[0], 3, padding=1, padding_mode=config.label_padding
-            )
+            self.fc = nn.Conv2d(config.semantic_nc, first, 3, padding=1, padding_mode=config.label_padding)
         else:
             cells = start[0] * start[1] if config.start == "grid" else 1
-            self.fc = nn.Linear(config.z_dim, widths[0] * cells)
+            self.fc = nn.Linear(config.z_dim, first * cells)
         self.blocks = nn.ModuleDict()
         self.styles = nn.ModuleDict()
-        for name, fin, fout, hidden in zip(
-            PLANS[config.num_ups], (widths[0], *widths), widths, config.hiddens, strict=False
-        ):
-            self.blocks[name] = SPADEResBlock(
-                fin,
-                fout,
+        for block in blocks:
+            self.blocks[block.name] = SPADEResBlock(
+                block.in_channels,
+                block.out_channels,
                 config.semantic_nc,
-                hidden,
+                block.hidden,
                 config.kernel,
                 config.norm,
                 config.noise,
@@ -147,8 +146,8 @@ class Generator(nn.Module):
                 config.label_padding,
             )
             if config.z_dim is not None and config.style_blocks:
-                self.styles[name] = nn.Linear(config.z_dim, 2 * fin)
-        self.conv_img = nn.Conv2d(widths[-1], 3, 3, padding=1, padding_mode=config.padding)
+                self.styles[block.name] = nn.Linear(config.z_dim, 2 * block.in_channels)
+        self.conv_img = nn.Conv2d(last, 3, 3, padding=1, padding_mode=config.padding)
 
     def style_layers(self) -> list[nn.Linear]:
         """The layers that read the style."""
@@ -184,7 +183,7 @@ class Generator(nn.Module):
             weight = self.fc.weight
             z = torch.randn(len(labels), self.config.z_dim, device=weight.device, dtype=weight.dtype)
         x = self.start(labels, z if self.config.z_dim is not None else None)
-        for i, (name, doubling) in enumerate(self.config.doublings.items()):
+        for i, (name, *_, doubling) in enumerate(self.config.blocks):
             if name in self.styles:
                 scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
                 x = torch.addcmul(shift, x, 1 + scale)

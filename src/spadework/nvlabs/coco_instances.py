@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 from spadework.nvlabs.data import files_in, read_ids
 
 
@@ -31,9 +31,9 @@ def write_instances(annotations: Path, labels: Path, out: Path) -> Iterator[tupl
     maps = files_in(labels, [".png"]).paths
     known = [path for path in maps if path.stem in photos]
     if not known:
-        raise ValueError(
-            f"none of the {len(maps)} label maps in {labels} is named as a photo of {annotations}: "
-            "give the annotations of the same split, such as instances_val2017.json"
+        raise Fault(
+            f"none of the {len(maps)} label maps in {labels} is named as a photo of {annotations}",
+            "give the annotations of the same split, such as instances_val2017.json",
         )
     out.mkdir(parents=True, exist_ok=True)
     for path in known:
@@ -70,9 +70,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Mapping[int, list[list[list[float
             if isinstance(annotation["segmentation"], list):  # a crowd's is a dict of run lengths
                 instances[annotation["image_id"]].append(annotation["segmentation"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is no COCO annotations ({type(error).__name__} {error}): expected JSON with images and "
-            "annotations, such as instances_val2017.json"
+        raise Fault(
+            f"{path} is no COCO annotations ({type(error).__name__} {error})",
+            "expected JSON with images and annotations, such as instances_val2017.json",
         ) from error
     return photos, instances
 
@@ -81,8 +81,8 @@ def _masks() -> Any:
     try:
         from pycocotools import mask
     except ImportError as error:
-        raise ValueError(
-            f"polygons are drawn by pycocotools, which is not installed ({error}): "
-            "type pip install 'spadework[coco]'"
+        raise Fault(
+            f"polygons are drawn by pycocotools, which is not installed ({error})",
+            "type pip install 'spadework[coco]'",
         ) from error
     return mask

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spadework.files import Fault
 from spadework.model import Checkpoint, ModelCard, Network, fold_spectral_norm
 from spadework.modelfile import TrainingRecord
 from spadework.nn.encoder import StyleEncoder
@@ -36,9 +37,7 @@ def generator_options(
     seen = _seen(state)
     for key in seen.keys() & {k for k, v in stated.items() if v is not None}:
         if not _agree(key, seen[key], stated[key]):
-            raise ValueError(
-                f"the weights have {key} {seen[key]}, but {stated[key]} is stated: change --{key}"
-            )
+            raise Fault(f"the weights have {key} {seen[key]}, but {stated[key]} is stated", f"change --{key}")
     _demand_channels(seen["semantic_nc"], preset)
     if state["fc.weight"].ndim == 2:
         seen["num_upsampling_layers"] = _ups_of_style(state, preset, seen)
@@ -50,9 +49,9 @@ def generator_options(
 def _seen(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """What the weights alone say."""
     if "fc.weight" not in state or "head_0.norm_0.mlp_shared.0.weight" not in state:
-        raise ValueError(
-            f"these weights are no published generator (they have {', '.join(sorted(state)[:3])}, ...): "
-            "give latest_net_G.pth"
+        raise Fault(
+            f"these weights are no published generator (they have {', '.join(sorted(state)[:3])}, ...)",
+            "give latest_net_G.pth",
         )
     fc, shared = state["fc.weight"], state["head_0.norm_0.mlp_shared.0.weight"]
     seen: dict[str, Any] = {
@@ -79,10 +78,11 @@ def _demand_channels(found: int, preset: Preset) -> None:
     if found != wanted.semantic_nc:
         classes = preset.label_nc
         unknown = preset.contain_dontcare_label
-        raise ValueError(
+        raise Fault(
             f"the weights take {found} semantic channels, {preset.name} gives {wanted.semantic_nc} = "
-            f"{classes} classes + {int(unknown)} unknown + {int(preset.instances)} instance edges: choose "
-            "another preset, or state --label_nc, --contain_dontcare_label, --no_instance as at training"
+            f"{classes} classes + {int(unknown)} unknown + {int(preset.instances)} instance edges",
+            "choose "
+            "another preset, or state --label_nc, --contain_dontcare_label, --no_instance as at training",
         )
 
 
@@ -93,9 +93,10 @@ def _ups_of_style(state: Mapping[str, Tensor], preset: Preset, seen: Mapping[str
         width = preset.crop_size >> NUM_UPS[name]
         if width * round(width / preset.aspect_ratio) == cells:
             return name
-    raise ValueError(
+    raise Fault(
         f"the style's first grid has {cells} cells, which {preset.crop_size} pixels and aspect "
-        f"{preset.aspect_ratio} give with no number of doublings: state --crop_size and --aspect_ratio"
+        f"{preset.aspect_ratio} give with no number of doublings",
+        "state --crop_size and --aspect_ratio",
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from spadework.data.cache import present_ids
 from spadework.data.sample import Sample
 from spadework.data.walking import Aside, by_key, key_of, lonely, walk
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 from spadework.picture import open_photo
 from spadework.sketch.exact import data_ids, whole_numbers
 from spadework.sketch.palette import Palette
@@ -67,6 +67,10 @@ def files_in(folder: Path, endings: Sequence[str], aloud: bool = True) -> Files:
     return Files(folder, sorted(found), aside)
 
 
+class NoLabels(Fault):
+    """A layout without a single label map."""
+
+
 def pair_up(labels: Files, photos: Files, instances: Files, where: str, key: Key | None = None) -> Entries:
     """Entries of the label maps, in order. Photos and instance maps may be missing, all of them or none.
 
@@ -76,7 +80,7 @@ def pair_up(labels: Files, photos: Files, instances: Files, where: str, key: Key
     """
     if not labels:
         seen = "".join(f"; {line}" for line in labels.aside.report())
-        raise ValueError(f"no label maps: expected {where}{seen}")
+        raise NoLabels("no label maps", f"expected {where}{seen}")
     table = _table("label map", labels, key)
     partners = [
         _partners(kind, files, table, key) for kind, files in (("photo", photos), ("instance map", instances))
@@ -99,9 +103,10 @@ def _partners(kind: str, files: Files, labels: Mapping[str, Path], key: Key | No
     lacking = [label for label in labels if label not in table]
     if files and lacking:
         told = lonely("label map", kind, lacking, table.keys() - labels.keys(), files.aside, "PNG or JPEG")
-        raise ValueError(
+        raise Fault(
             f"of {len(labels)} label maps {told}: {files.folder} must have a file of the same path and name "
-            f"for each: add the missing files, or remove all {kind}s"
+            f"for each",
+            f"add the missing files, or remove all {kind}s",
         )
     return table
 
@@ -228,10 +233,10 @@ class Published(Sequence[Sample]):
                 f"{labels.shape[1]}x{labels.shape[0]} (width x height): they must be of one size"
             )
         if self.size not in (None, labels.shape):
-            raise ValueError(
+            raise Fault(
                 f"{entry.name} comes as {labels.shape[1]}x{labels.shape[0]} (width x height), the generator "
-                f"paints {self.size[1]}x{self.size[0]}: choose a --preprocess_mode that ends in _crop, or "
-                "fixed"
+                f"paints {self.size[1]}x{self.size[0]}",
+                "choose a --preprocess_mode that ends in _crop, or fixed",
             )
         return Sample(labels, photo, instances, entry.name)
 
@@ -244,7 +249,7 @@ class Published(Sequence[Sample]):
         }
         if bad:
             told = "; ".join(f"{name}: {', '.join(map(str, ids[:5]))}" for name, ids in list(bad.items())[:5])
-            raise ValueError(
-                f"{len(bad)} of {len(self)} label maps have ids that the model has no channel for ({told}): "
-                "raise --label_nc, or state --contain_dontcare_label if 255 means unknown"
+            raise Fault(
+                f"{len(bad)} of {len(self)} label maps have ids that the model has no channel for ({told})",
+                "raise --label_nc, or state --contain_dontcare_label if 255 means unknown",
             )

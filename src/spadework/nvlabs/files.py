@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spadework.content import kind_of
-from spadework.files import read_bytes, text_of
+from spadework.files import Fault, read_bytes, text_of
 
 MOST_BYTES = 4 << 30
 """No member of an archive may be larger; the largest published network has 0.4 GB."""
@@ -53,8 +53,9 @@ def state_in(data: bytes, name: str) -> dict[str, Tensor]:
     except Exception as error:  # torch raises many kinds on damaged files
         if foreign := _foreign_code(data):
             raise ValueError(_refusal(name, foreign)) from error
-        raise ValueError(
-            f"{name} is damaged, truncated or no .pth file ({len(data):,} bytes): copy or download it again"
+        raise Fault(
+            f"{name} is damaged, truncated or no .pth file ({len(data):,} bytes)",
+            "copy or download it again",
         ) from error
     state = _without_module(_unwrapped(content, name))
     _demand_finite(state, name)
@@ -66,7 +67,7 @@ def _demand_no_page(data: bytes, name: str) -> None:
     found = kind_of(data)
     if found and not data.startswith(b"PK") and "archive" not in found[0]:
         what, remedy = found
-        raise ValueError(f"{name} is {what} and no weights: {remedy}")
+        raise Fault(f"{name} is {what} and no weights", f"{remedy}")
 
 
 def _unwrapped(content: object, name: str) -> Mapping[object, Tensor]:
@@ -81,9 +82,9 @@ def _unwrapped(content: object, name: str) -> Mapping[object, Tensor]:
     chosen = inside.get("state_dict") or (next(iter(inside.values())) if len(inside) == 1 else None)
     if chosen is None:
         several = f" (it has {', '.join(map(str, inside))})" if inside else ""
-        raise ValueError(
-            f"{name} holds {type(content).__name__} with more than tensors{several}: give the state of one "
-            "network, such as latest_net_G.pth"
+        raise Fault(
+            f"{name} holds {type(content).__name__} with more than tensors{several}",
+            "give the state of one network, such as latest_net_G.pth",
         )
     return chosen
 
@@ -107,9 +108,10 @@ def _without_module(state: Mapping[object, Tensor]) -> dict[str, Tensor]:
 def _demand_finite(state: Mapping[str, Tensor], name: str) -> None:
     broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
-        raise ValueError(
+        raise Fault(
             f"{name} has weights that are no numbers (NaN or infinite) in {len(broken)} tensors, the first "
-            f"is {broken[0]}: its training diverged; take an earlier checkpoint"
+            f"is {broken[0]}",
+            "its training diverged; take an earlier checkpoint",
         )
 
 
@@ -193,7 +195,7 @@ def _in_archive(path: Path, which: str, wanted: str) -> Published:
             options = members.get(f"{folder}opt.txt")
             text = text_of(_content(tar, options)) if options else ""
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is a damaged or truncated archive ({error}): download it again") from error
+        raise Fault(f"{path} is a damaged or truncated archive ({error})", "download it again") from error
     return Published(states, read_options(text), folder.rstrip("/").rpartition("/")[2] or path.stem)
 
 
@@ -202,18 +204,16 @@ def _choose(path: Path, members: Mapping[str, tarfile.TarInfo], which: str, want
     for name, member in members.items():
         parts = PurePosixPath(name).parts
         if name.startswith("/") or ".." in parts or not (member.isfile() or member.isdir()):
-            raise ValueError(
-                f"{path} is refused: its member {name!r} is a link or leads outside: such archives are made "
-                "to overwrite files. Get it from a source that you trust"
+            raise Fault(
+                f"{path} is refused: its member {name!r} is a link or leads outside",
+                "such archives are made to overwrite files. Get it from a source that you trust",
             )
     end = f"{which}_net_G.pth"
     folders = [name.removesuffix(end) for name in members if PurePosixPath(name).name == end]
     fitting = [folder for folder in folders if wanted and wanted in folder] or folders
     if len(fitting) != 1:
         there = ", ".join(folder.rstrip("/") or "." for folder in folders) or "none"
-        raise ValueError(
-            f"{path} has {len(folders)} checkpoints with {end} ({there}): unpack it and name one"
-        )
+        raise Fault(f"{path} has {len(folders)} checkpoints with {end} ({there})", "unpack it and name one")
     return fitting[0]
 
 

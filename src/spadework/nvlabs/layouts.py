@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from spadework.data.listing import Blob, Pair
-from spadework.nvlabs.data import PHOTO_TYPES, Entries, Files, files_in, pair_up
+from spadework.files import Fault
+from spadework.nvlabs.data import PHOTO_TYPES, Entries, Files, NoLabels, files_in, pair_up
 from spadework.nvlabs.presets import preset
 
 SHOWN = 10
@@ -64,7 +65,7 @@ def custom(label_dir: Path, image_dir: Path | None, instance_dir: Path | None) -
     folders = [label_dir, image_dir, instance_dir]
     for folder in folders:
         if folder is not None and not folder.is_dir():
-            raise ValueError(f"there is no folder {folder}: check the path")
+            raise Fault(f"there is no folder {folder}", "check the path")
     labels, photos, instances = (
         Files(label_dir) if folder is None else files_in(folder, PHOTO_TYPES) for folder in folders
     )
@@ -93,9 +94,9 @@ def entries(
             raise ValueError("--dataset_mode custom needs --label_dir, and --image_dir to train")
         return custom(label_dir, image_dir, instance_dir)
     if root is None:
-        raise ValueError(f"no --dataroot: give the folder of the {mode} data set")
+        raise Fault("no --dataroot", f"give the folder of the {mode} data set")
     if not root.is_dir():
-        raise ValueError(f"there is no folder {root}: give the {mode} data set with --dataroot")
+        raise Fault(f"there is no folder {root}", f"give the {mode} data set with --dataroot")
     return LAYOUTS[mode](root, "val" if phase == "test" else phase)
 
 
@@ -108,12 +109,12 @@ class PublishedLayout:
     def splits(self, root: Path, faults: list[str], notes: list[str]) -> dict[str, Sequence[Pair]]:
         """train and val, where there are label maps; every map needs its photo to train on."""
         splits: dict[str, Sequence[Pair]] = {}
-        absent = []
+        absent: list[ValueError] = []
         for phase in ("train", "val"):
             try:
                 found = entries(self.mode, root, phase)
             except ValueError as error:
-                absent.append(str(error))
+                absent.append(error)
                 continue
             notes += found.notes
             if found[0].photo is None:
@@ -123,7 +124,7 @@ class PublishedLayout:
                 for entry in found
                 if entry.photo is not None
             ]
-        faults += absent if not splits else [line for line in absent if "no label maps" not in line]
+        faults += [str(error) for error in absent if not (splits and isinstance(error, NoLabels))]
         return splits
 
     def beyond(self, present: Sequence[int]) -> list[str]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from spadework.files import Fault
 from spadework.nn.discriminator import MultiscaleDiscriminator, PatchConfig
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
@@ -47,7 +48,7 @@ def parse_norm(text: str) -> NormName:
 def _is_spectral(option: str, text: str) -> bool:
     """For networks without SPADE, whose only norm here is the affine-free instance norm."""
     if text not in ("spectralinstance", "instance"):
-        raise ValueError(f"{option} {text!r} is not spectralinstance or instance: spadework has no other")
+        raise Fault(f"{option} {text!r} is not spectralinstance or instance", "spadework has no other")
     return text == "spectralinstance"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from spadework.files import Fault
 from spadework.nn.labels import SemanticsConfig
 from spadework.sketch.palette import Category, Palette, near_misses
 
@@ -110,7 +111,7 @@ def preset(name: str) -> Preset:
     """The preset of a data set. Raises ValueError with near misses."""
     if name not in PRESETS:
         hint = near_misses(name, PRESETS)
-        raise ValueError(f"no data set {name!r}: choose one of {', '.join(PRESETS)}.{hint}")
+        raise Fault(f"no data set {name!r}", f"choose one of {', '.join(PRESETS)}.{hint}")
     return PRESETS[name]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from spadework.engine import Engine, Style
+from spadework.files import Fault
 from spadework.nvlabs.data import Entry, Sizing, read_instances, read_labels, read_photo
 from spadework.nvlabs.likeness import psnr
 from spadework.nvlabs.presets import colored
@@ -69,7 +70,7 @@ class TestRun:
         ids = read_labels(entry, self.sizing, self.palette or self.engine.palette)
         instances = read_instances(entry, self.sizing) if self.engine.card.semantics.edges else None
         if instances is not None and instances.shape != ids.shape:
-            raise ValueError(f"{entry.instances} has another size than {entry.labels}: they must be of one")
+            raise Fault(f"{entry.instances} has another size than {entry.labels}", "they must be of one")
         try:
             sketch = LabelMap(ids, self.palette or self.engine.palette, instances)
         except ValueError as error:

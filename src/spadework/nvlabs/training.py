@@ -5,6 +5,7 @@ as the first weights of a run.
 from pathlib import Path
 from typing import Any
 
+from spadework.files import Fault
 from spadework.nvlabs.convert import generator_options
 from spadework.nvlabs.data import Published, Sizing
 from spadework.nvlabs.files import Published as Weights
@@ -20,7 +21,7 @@ from spadework.training.state import TrainState
 def settings_of(flags: TrainFlags) -> Preset:
     """The data set's preset as the flags have it."""
     if flags.dataset_mode is None:
-        raise ValueError("no --dataset_mode: choose coco, ade20k, cityscapes, facades or custom")
+        raise Fault("no --dataset_mode", "choose coco, ade20k, cityscapes, facades or custom")
     settings = chosen(flags, preset(flags.dataset_mode))
     return settings.changed(load_size=flags.load_size or settings.train_load_size)
 
@@ -30,9 +31,10 @@ def sizing_of(flags: TrainFlags) -> Sizing:
     settings = settings_of(flags)
     sizing = Sizing(settings.preprocess_mode, settings.load_size, settings.crop_size, settings.aspect_ratio)
     if sizing.crops and sizing.mode != "crop" and settings.load_size < settings.crop_size:
-        raise ValueError(
+        raise Fault(
             f"--load_size {settings.load_size} is less than --crop_size {settings.crop_size}, and "
-            f"{sizing.mode} crops from the former: state --load_size {settings.crop_size} or more"
+            f"{sizing.mode} crops from the former",
+            f"state --load_size {settings.crop_size} or more",
         )
     return sizing
 
@@ -66,9 +68,9 @@ def from_weights(flags: TrainFlags, weights: Weights) -> TrainFlags:
     stated = {name: getattr(flags, name) or weights.options.get(name) for name in names}
     options = generator_options(weights.states["generator"], settings_of(flags), stated)
     if not parse_norm(options.norm_G).spectral:
-        raise ValueError(
-            f"the weights of {weights.origin} have no spectral norm, and every network trained here has: "
-            "paint with them, or train anew"
+        raise Fault(
+            f"the weights of {weights.origin} have no spectral norm, and every network trained here has",
+            "paint with them, or train anew",
         )
     shape: dict[str, Any] = options.model_dump(
         include={"ngf", "num_upsampling_layers", "norm_G", "use_vae", "z_dim"}

@@ -20,7 +20,11 @@ from spadework.onnx.layers import CUBIC, LINEAR, NEAREST, Layers
 
 
 class GeneratorGraph(Layers):
-    """Adds a generator to a graph. `noise`: a field (1, 1, h, w) per block, repeated on larger grids."""
+    """Adds a generator to a graph.
+
+    `noise`: a field (1, 1, h, w) per block, repeated on larger grids; without, where the generator wants
+    noise, the fields are inputs: `noise_0` for the first block, and so on.
+    """
 
     def __init__(
         self, graph: Graph, generator: Generator, semantics: SemanticsConfig, noise: Sequence[Tensor] | None
@@ -33,13 +37,13 @@ class GeneratorGraph(Layers):
     def picture(self) -> str:
         """(B, 3, H, W) in [-1, 1]."""
         add, step, x = self.graph.add, self.step, self._start()
-        for i, (name, doubling) in enumerate(self.generator.config.doublings.items()):
+        for i, (name, *_, doubling) in enumerate(self.generator.config.blocks):
             if doubling:
                 how = NEAREST if doubling == "nearest" else LINEAR
                 x, step = add("Resize", x, "", self.graph.constant([1, 1, 2, 2]), **how), step // 2
             if name in self.generator.styles:
                 x = self._styled(x, self.generator.styles[name])  # type: ignore[arg-type]
-            noise = None if self.noise is None else self._tiled(self.noise[i], step)
+            noise = self._noise(i, step) if self.generator.config.noise else None
             x = self._block(x, self.generator.blocks[name], step, noise)  # type: ignore[arg-type]
         return add("Tanh", self._conv(self._leaky(x), self.generator.conv_img))
 
@@ -47,7 +51,7 @@ class GeneratorGraph(Layers):
         add, config, fc = self.graph.add, self.generator.config, self.generator.fc
         if self.z is None:
             return self._conv(self._segmap(self.step), fc)
-        features, channels = self._linear(self.z, fc.weight, fc.bias), config.out_channels[0]  # type: ignore[arg-type]
+        features, channels = self._linear(self.z, fc.weight, fc.bias), config.blocks[0].in_channels  # type: ignore[arg-type]
         grid = add("Shape", self._every(self.labels, self.step), start=1)
         if config.start == "point":
             shape = add("Concat", self.graph.integers(1, 1), grid, axis=0)
@@ -84,6 +88,17 @@ class GeneratorGraph(Layers):
             return self.graph.add("InstanceNormalization", x, one, zero, epsilon=norm.eps)
         mean, variance = (self.graph.constant(as_array(t)) for t in (norm.running_mean, norm.running_var))
         return self.graph.add("BatchNormalization", x, one, zero, mean, variance, epsilon=norm.eps)
+
+    def _noise(self, block: int, step: int) -> str:
+        """(B or 1, 1, h, w)."""
+        if self.noise is not None:
+            return self._tiled(self.noise[block], step)
+        sides = (
+            ["rows", "columns"]
+            if step == self.step
+            else [f"{self.step // step}*{s}" for s in ("rows", "columns")]
+        )
+        return self.graph.input(f"noise_{block}", np.float32, ["batch", 1, *sides])
 
     def _tiled(self, field: Tensor, step: int) -> str:
         """The field (1, 1, h, w), side by side and below each other where the grid is larger."""

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from spadework.files import Fault
 from spadework.frozen.efficientnet import FixedConvolution, folded, load_efficientnet_lite, pad_same
 
 Count = Annotated[int, Field(ge=1)]
@@ -49,9 +50,10 @@ class SegmenterConfig(BaseModel):
     def _consistent(self) -> Self:
         wrong = [g for g in self.trunk if g[1] % 2 == 0 or g[2] > 2]
         if wrong or not any(g[2] == 2 for g in self.trunk):
-            raise ValueError(
-                f"the trunk has groups {[list(g) for g in wrong or self.trunk]}: expected odd kernels "
-                "(second number), strides 1 and 2 (third), and at least one group of stride 2"
+            raise Fault(
+                f"the trunk has groups {[list(g) for g in wrong or self.trunk]}",
+                "expected odd kernels "
+                "(second number), strides 1 and 2 (third), and at least one group of stride 2",
             )
         return self
 

@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import model_validator
 from torch import Tensor
 
+from spadework.files import Fault
 from spadework.modelfile import Card, demand_fit, fill, packed, read_model, shipped_file, write_model
 from spadework.nn.pixels import to_unit
 from spadework.segmenter.network import FeatureGaussian, SegmenterConfig, SegmenterNet
@@ -134,8 +135,9 @@ def _network_input(image: NDArray[np.uint8]) -> Tensor:
         raise ValueError(f"a photo is (H, W, 3) uint8, this is {image.shape} {image.dtype}")
     height, width = image.shape[:2]
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
-        raise ValueError(
-            f"the photo is {width}x{height} (width x height): expected {MIN_SIDE} to {MAX_SIDE} pixels a side"
+        raise Fault(
+            f"the photo is {width}x{height} (width x height)",
+            f"expected {MIN_SIDE} to {MAX_SIDE} pixels a side",
         )
     scale = min(SHORT / min(height, width), LONG / max(height, width))
     size = max(LEAST, round(width * scale)), max(LEAST, round(height * scale))

@@ -4,8 +4,11 @@ import threading
 from collections import OrderedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spadework.engine import MAX_SEED, Engine, Style
+from spadework.files import Fault
+from spadework.lights import Lights
 from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
@@ -49,6 +52,14 @@ class Styles:
             return style
         return style.blend(self.named(query.other, engine, sketch), query.blend)
 
+    def lights(
+        self, names: str | None, numbers: NDArray[np.uint8] | None, engine: Engine, sketch: LabelMap
+    ) -> Lights | None:
+        """Other styles for parts of a sketch, by their names. Raises ValueError, and Refusal 410."""
+        if names is None or numbers is None or engine.card.generator.z_dim is None:
+            return None
+        return Lights(numbers, tuple(self.named(name, engine, sketch) for name in names.split(",")))
+
 
 TRIED = 6
 """So many seeds are tried for every style that is to be unlike the others."""
@@ -77,5 +88,5 @@ def varied(engine: Engine, sketch: LabelMap, first: int, count: int) -> dict[int
 def style_from(values: StyleValues, engine: Engine) -> Style:
     """The style of a page's values. Raises ValueError if they do not fit the model."""
     if len(values.z) != engine.card.generator.z_dim:
-        raise ValueError(f"the style {values.origin} belongs to another model: drop its photo again")
+        raise Fault(f"the style {values.origin} belongs to another model", "drop its photo again")
     return Style(np.array(values.z, np.float32), values.origin)

@@ -3,33 +3,32 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from spadework.files import Fault
 from spadework.sketch.palette import Palette
 from spadework.sketch.raster import Raster
 
 
 def demand_lossless(raster: Raster) -> None:
     if raster.lossy:
-        raise ValueError(
-            f"{raster.name} is a {raster.form} picture, not a PNG: save a sketch as PNG; a photograph is "
-            "passed with --style"
+        raise Fault(
+            f"{raster.name} is a {raster.form} picture, not a PNG",
+            "save a sketch as PNG; a photograph is passed with --style",
         )
 
 
 def demand_one_page(raster: Raster) -> None:
     """Raises ValueError where a TIFF has several pictures, of which any may be meant."""
     if raster.pages > 1:
-        raise ValueError(
-            f"{raster.name} is a TIFF of {raster.pages} pages: save the one that is meant as PNG"
-        )
+        raise Fault(f"{raster.name} is a TIFF of {raster.pages} pages", "save the one that is meant as PNG")
 
 
 def demand_data(raster: Raster, palette: Palette | None) -> None:
     """Raises ValueError where the file says of a class that it is none."""
     empty = without_data(raster, palette)
     if empty.any():
-        raise ValueError(
-            f"{raster.name} says itself that {raster.no_data:g} is no data, on {empty.sum():,} px: give "
-            "those pixels the id of unknown, often 255"
+        raise Fault(
+            f"{raster.name} says itself that {raster.no_data:g} is no data, on {empty.sum():,} px",
+            "give those pixels the id of unknown, often 255",
         )
 
 
@@ -49,7 +48,7 @@ def demand_opaque(raster: Raster, palette: Palette | None) -> None:
         first = palette.classes[0]
         color = bytes(palette.colors()[first.id]).hex()
         ground = f"a class colour behind the drawing ({first.name} is #{color})"
-    raise ValueError(
-        f"{raster.name} has {see_through:,} transparent pixels, and each needs a class: put a layer in "
-        f"{ground} and save it without transparency"
+    raise Fault(
+        f"{raster.name} has {see_through:,} transparent pixels, and each needs a class",
+        f"put a layer in {ground} and save it without transparency",
     )

@@ -155,33 +155,29 @@ def _like_full_ade20k(pixels: Colors) -> bool:
     return not grey and not (red % 10).any() and 0 < red.max() <= 140
 
 
-def looks_like(raster: Raster, known: Sequence[Palette]) -> str:
-    """What a map may be whose colours are no palette's: and what to do about it."""
+def looks_like(raster: Raster, known: Sequence[Palette]) -> tuple[str, str]:
+    """What a map may be whose colours are no palette's, and what to do about it."""
     pixels, name = raster.rgb(), PurePath(raster.name).stem
     save = "save class ids as 8-bit greyscale, or state its own palette with --palette"
     grey = (pixels == pixels[..., :1]).all()
     if grey and (palette := _greyed(pixels[..., 0], known)):
-        return (
-            f"the colours of palette {palette.name} turned to greys, from which no class can be told: {save}"
-        )
+        return f"the colours of palette {palette.name} turned to greys, from which no class can be told", save
     if grey:
-        return f"greys that are neither ids nor colours: {save}"
-    lacking = f", most of whose classes palette {known[0].name} lacks: " if len(known) == 1 else ": "
+        return "greys that are neither ids nor colours", save
+    lacking = f", most of whose classes palette {known[0].name} lacks" if len(known) == 1 else ""
     if _like_full_ade20k(pixels):
-        return f"the full annotation of ADE20K (class = R / 10 * 256 + G, instance = B){lacking}{save}"
+        return f"the full annotation of ADE20K (class = R / 10 * 256 + G, instance = B){lacking}", save
     if raster.path and segments.names_of(raster.path):
-        return f"the panoptic segments of {segments.beside(raster.path).name}{lacking}{save}"
+        return f"the panoptic segments of {segments.beside(raster.path).name}{lacking}", save
     if of_full_channels(pixels):
-        return f"a mask for each class in its own channel, or the palette of another program: {save}"
+        return "a mask for each class in its own channel, or the palette of another program", save
     if len(np.unique(pack(pixels))) > MOST_COLORS:
-        return f"a picture of colours that are no classes: {save}"
+        return "a picture of colours that are no classes", save
     where = f"put that JSON ({name}.json or panoptic_*.json, with segments_info and categories) beside it"
     if raster.path is None:
         where = "make ids of it with `spadework label`, where that JSON lies beside it"
-    return (
-        "ids as R + 256 G + 65536 B (COCO panoptic, whose classes stand in a JSON that is not here), or the "
-        f"palette of another program: {where}, or {save}"
-    )
+    ids = "ids as R + 256 G + 65536 B (COCO panoptic, whose classes stand in a JSON that is not here)"
+    return f"{ids}, or the palette of another program", f"{where}, or {save}"
 
 
 def of_full_channels(pixels: Colors) -> bool:

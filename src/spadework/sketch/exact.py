@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from spadework.files import Fault
 from spadework.sketch.demands import demand_data, demand_lossless, demand_one_page, demand_opaque
 from spadework.sketch.palette import Palette
 from spadework.sketch.raster import Raster
@@ -58,9 +59,9 @@ def whole_numbers(raster: Raster) -> NDArray[np.int32]:
     """(H, W) int32 of a map of numbers that are no class ids, such as instances. Raises ValueError."""
     demand_lossless(raster)
     if raster.samples is None or raster.samples.dtype.kind == "f":
-        raise ValueError(
-            f"{raster.name} is a picture of colours or fractions, expected one whole number per pixel: save "
-            "it as greyscale of 8, 16 or 32 bits"
+        raise Fault(
+            f"{raster.name} is a picture of colours or fractions, expected one whole number per pixel",
+            "save it as greyscale of 8, 16 or 32 bits",
         )
     return raster.samples.astype(np.int32)
 
@@ -70,17 +71,18 @@ def as_bytes(samples: NDArray[Any], name: str) -> Ids:
     if samples.dtype == np.uint8:
         return samples
     if samples.dtype.kind == "f" and not (np.isfinite(samples) & (samples == np.rint(samples))).all():
-        raise ValueError(f"{name} has values that are no whole numbers: expected ids of 0 to 255 as integers")
+        raise Fault(f"{name} has values that are no whole numbers", "expected ids of 0 to 255 as integers")
     low, high = samples.min(), samples.max()
     if low < 0:
-        raise ValueError(
+        raise Fault(
             f"{name} has values below 0, down to {low:,.0f} on {(samples == low).sum():,} px (no data, in "
-            "maps of GIS programs): give those pixels the id of unknown, often 255"
+            "maps of GIS programs)",
+            "give those pixels the id of unknown, often 255",
         )
     if high > 255:
         scaled = not (samples % 257).any()
         hint = "; they are ids times 257: 8 bits, scaled to 16" if scaled else ""
-        raise ValueError(f"{name} has values up to {high:,.0f}{hint}: expected ids of 0 to 255")
+        raise Fault(f"{name} has values up to {high:,.0f}{hint}", "expected ids of 0 to 255")
     return samples.astype(np.uint8)
 
 
@@ -184,9 +186,10 @@ def _demand_no_greys(raster: Raster, palette: Palette | None) -> None:
     greys = other_greys(raster)
     if greys is None or not (palette is None or np.isin(greys, palette.ids()).all()):
         return
-    raise ValueError(
+    raise Fault(
         f"{raster.name}: its indices stand for the greys {', '.join(map(str, greys[:5]))}, and either may be "
-        "the ids: save it as 8-bit greyscale"
+        "the ids",
+        "save it as 8-bit greyscale",
     )
 
 
@@ -236,23 +239,25 @@ def _demand_own_order(colors: Colors, used: NDArray[np.uint8], name: str) -> Non
     fitting = [p for p in shipped() if colored(p) and (class_of(colors, p) >= 0).all()]
     if fitting and not any(np.array_equal(colors, p.colors()[used]) for p in fitting):
         palette = fitting[0].name
-        raise ValueError(
+        raise Fault(
             f"{name}: its colour table has the colours of palette {palette} in another order, so that its "
-            f"indices are not that palette's ids: state palette {palette}, or make ids of it with "
-            f"`spadework label {PurePath(name).name} --palette {palette} -o ids.png`"
+            f"indices are not that palette's ids",
+            f"state palette {palette}, or make ids of it with "
+            f"`spadework label {PurePath(name).name} --palette {palette} -o ids.png`",
         )
 
 
 def _of_colors(raster: Raster, palette: Palette | None) -> Ids:
     assert raster.colors is not None
     if palette is None:
-        raise ValueError(
-            f"{raster.name} is a picture of colours, expected one id per pixel: make ids of it with "
+        raise Fault(
+            f"{raster.name} is a picture of colours, expected one id per pixel",
+            f"make ids of it with "
             f"`spadework label {PurePath(raster.name).name} -o ids.png`, or check that photos and label maps "
-            "are not swapped"
+            "are not swapped",
         )
     if raster.bits > 8:
-        raise ValueError(f"{raster.name} is a 16-bit picture of colours: save it with 8 bits per channel")
+        raise Fault(f"{raster.name} is a 16-bit picture of colours", "save it with 8 bits per channel")
     demand_opaque(raster, palette)
     classes = _classes(raster.colors, raster.stored, palette)
     foreign = classes < 0
@@ -286,14 +291,15 @@ def _refuse_colors(foreign: Colors, pixels: int, palette: Palette, name: str) ->
     """foreign: (N, 3) of all `pixels` have a colour that is not the palette's."""
     packed, counts = np.unique(pack(foreign), return_counts=True)
     if len(packed) > PHOTO_COLORS and 2 * len(foreign) > pixels:
-        raise ValueError(looks_like_photo(name, f"{len(packed):,} different colours"))
+        raise looks_like_photo(name, f"{len(packed):,} different colours")
     worst = int(packed[counts.argmax()])
     color = np.array([worst >> 16, worst >> 8 & 255, worst & 255], np.uint8)
     others = f" (and {len(packed) - 1:,} more such colours)" if len(packed) > 1 else ""
-    raise ValueError(
+    raise Fault(
         f"{name}: colour {hexed(color)} on {counts.max():,} px{others} is not in palette {palette.name}; "
-        f"the nearest class is {_nearest(color, palette)}: paint with exactly the palette's colours, "
-        "without anti-aliasing, or save class ids as 8-bit greyscale"
+        f"the nearest class is {_nearest(color, palette)}",
+        "paint with exactly the palette's colours, "
+        "without anti-aliasing, or save class ids as 8-bit greyscale",
     )
 
 
@@ -313,18 +319,18 @@ def _refuse_ids(foreign: Ids, pixels: int, palette: Palette, name: str, counted_
     """foreign: (N,) of all `pixels` have an id that is not the palette's."""
     ids, counts = np.unique(foreign, return_counts=True)
     if len(ids) > PHOTO_IDS and 2 * len(foreign) > pixels:
-        raise ValueError(looks_like_photo(name, f"{len(ids)} different values"))
+        raise looks_like_photo(name, f"{len(ids)} different values")
     others = f" (and {len(ids) - 1} more such ids)" if len(ids) > 1 else ""
-    raise ValueError(
-        f"{name}: id {ids[counts.argmax()]} on {counts.max():,} px{others} is not in palette {palette.name}: "
-        f"allowed are {palette.describe_ids()}"
-        + (f"; {SHIFTED}" if counted_from_1 else ": give those pixels one of these ids")
+    raise Fault(
+        f"{name}: id {ids[counts.argmax()]} on {counts.max():,} px{others} is not in palette {palette.name}",
+        f"allowed are {palette.describe_ids()}; "
+        + (SHIFTED if counted_from_1 else "give those pixels one of these ids"),
     )
 
 
-def looks_like_photo(name: str, evidence: str) -> str:
-    """The words for a photograph where a sketch was expected."""
-    return (
-        f"{name} looks like a photograph ({evidence}), not a sketch: to borrow its light and colours pass it "
-        "with --style, beside a sketch"
+def looks_like_photo(name: str, evidence: str) -> Fault:
+    """What to say of a photograph where a sketch was expected."""
+    return Fault(
+        f"{name} looks like a photograph ({evidence}), not a sketch",
+        "to borrow its light and colours pass it with --style, beside a sketch",
     )

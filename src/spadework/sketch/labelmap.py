@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spadework.files import atomic_write, read_bytes
+from spadework.files import Fault, atomic_write, read_bytes
 from spadework.picture import demand_png_name
 from spadework.sketch.exact import demand_ids, exact_ids
 from spadework.sketch.palette import Palette
@@ -34,9 +34,9 @@ class LabelMap:
 
     def __post_init__(self) -> None:
         if self.ids.dtype != np.uint8 or self.ids.ndim != 2:
-            raise ValueError(
-                f"ids are {self.ids.shape} {self.ids.dtype}, expected (H, W) uint8: "
-                "one class id per pixel, as by ids.astype(np.uint8)"
+            raise Fault(
+                f"ids are {self.ids.shape} {self.ids.dtype}, expected (H, W) uint8",
+                "one class id per pixel, as by ids.astype(np.uint8)",
             )
         _demand_size(self.size, "the label map")
         demand_ids(self.ids, self.palette, "the label map")
@@ -107,13 +107,13 @@ class LabelMap:
     def resize(self, size: tuple[int, int]) -> Self:
         """The map at (H, W): each pixel takes the id under its centre, so no new id appears."""
         _demand_size(size, "the new size")
-        rows, columns = (_centres(new, old) for new, old in zip(size, self.size, strict=True))
+        rows, columns = (centres(new, old) for new, old in zip(size, self.size, strict=True))
         at = np.ix_(rows, columns)
         instances = None if self.instances is None else self.instances[at]
         return replace(self, ids=self.ids[at], instances=instances)
 
 
-def _centres(new: int, old: int) -> NDArray[np.int64]:
+def centres(new: int, old: int) -> NDArray[np.int64]:
     """For each of `new` cells, which of `old` cells holds its centre."""
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
@@ -126,14 +126,15 @@ def demand_side(name: str) -> Callable[[tuple[int, int]], None]:
 def _demand_size(size: tuple[int, int], name: str) -> None:
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
         height, width = size
-        raise ValueError(
-            f"{name} is {width}x{height} pixels (width x height): "
-            f"resize it to {MIN_SIDE}..{MAX_SIDE} pixels a side"
+        raise Fault(
+            f"{name} is {width}x{height} pixels (width x height)",
+            f"resize it to {MIN_SIDE}..{MAX_SIDE} pixels a side",
         )
 
 
 def _demand_instances(instances: NDArray[np.integer], size: tuple[int, int]) -> None:
     if instances.shape != size or not np.issubdtype(instances.dtype, np.integer):
-        raise ValueError(
-            f"instances are {instances.shape} {instances.dtype}, expected {size} integers: one per pixel"
+        raise Fault(
+            f"instances are {instances.shape} {instances.dtype}, expected {size} integers",
+            "one per pixel",
         )

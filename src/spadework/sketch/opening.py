@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePath
 
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 from spadework.sketch import repair as reading
 from spadework.sketch.blends import SMOOTHED
 from spadework.sketch.exact import colored, shipped
 from spadework.sketch.labelmap import LabelMap, demand_side
+from spadework.sketch.layered import flattened
 from spadework.sketch.palette import Palette
 from spadework.sketch.raster import Raster, read_raster
 from spadework.sketch.translate import Translation
@@ -52,17 +53,18 @@ def open_map(
 ) -> Opened:
     """The content of a picture file as a sketch of `target`, by the first rung of the ladder that holds.
 
+    Of a file of layers (OpenRaster, Photoshop) the visible ones, without the photograph.
     `source` is the palette it is of, where that is known, `path` where the file lies, if anywhere. Raises
     ValueError, one line with the remedy; errors call the file `name`.
     """
-    raster = read_raster(data, name, demand_side(name), path)
+    raster = read_raster(flattened(data), name, demand_side(name), path)
     if source is not None and source != target:
         return _translated(reading.of_raster(raster, source), target)
     try:
         sketch = LabelMap.of_raster(raster, target)
         doubts = (f"unsure: {SMOOTHED}",) if reading.greys_smoothed(raster, sketch.ids) else ()
         return Opened(sketch, target.name, (*raster.notes, *doubts))
-    except ValueError as error:
+    except Fault as error:
         fault = error
     own = _repaired(raster, target)
     if own and own.edges_only:
@@ -70,7 +72,7 @@ def open_map(
     if source is None and (found := _of_another_palette(raster, target)):
         return found
     if policy is Policy.EDGES:
-        raise ValueError(f"{fault}{_hint(own, name, target)}") from fault
+        raise Fault(fault.sentence, f"{fault.remedy}{_hint(own, name, target)}") from fault
     best = _best(raster, own, source)
     pixels = raster.rgb()
     if source is None and best.map.palette != target and (pixels == pixels[..., :1]).all():

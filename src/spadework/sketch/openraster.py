@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.decoding import UNREADABLE
+from spadework.files import Fault
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 
@@ -77,8 +78,8 @@ def write(sketch: LabelMap, photograph: Picture, project: str, drawn: Sequence[D
         file.writestr(zipfile.ZipInfo("mimetype"), MIMETYPE)  # first, and not compressed
         file.writestr("stack.xml", _stack(parts, sketch.size))
         for n, layer in enumerate(layers):
-            file.writestr(f"data/{n}.png", _png(layer.pixels))
-        file.writestr("mergedimage.png", _png(layers[-1].pixels))
+            file.writestr(f"data/{n}.png", png_of(layer.pixels))
+        file.writestr("mergedimage.png", png_of(layers[-1].pixels))
         file.writestr("Thumbnails/thumbnail.png", _thumbnail(photograph))
         file.writestr(PROJECT, project)
     return out.getvalue()
@@ -112,8 +113,13 @@ def labels_of(data: bytes) -> bytes:
     """The visible label layers laid over each other, as a PNG. Raises ValueError."""
     with _opened(data) as file:
         root = _parsed(_member(file, "stack.xml"))
-        sheet = _sheet(_size(root), _layers(file, root.find("stack")))
-    return _png(sheet if (sheet[..., 3] < 255).any() else sheet[..., :3])
+        sheet = sheet_of(_size(root), _layers(file, root.find("stack")))
+    return flat_png(sheet)
+
+
+def flat_png(sheet: Rgba) -> bytes:
+    """(H, W, 4) as a PNG, which has transparency only where there is some."""
+    return png_of(sheet if (sheet[..., 3] < 255).any() else sheet[..., :3])
 
 
 def groups_of(data: bytes) -> list[tuple[Group, Rgba]]:
@@ -137,7 +143,7 @@ def groups_of(data: bytes) -> list[tuple[Group, Rgba]]:
                 name = element.get("name") or (layers[0].name if layers else "Layer")
                 locked = element.get("edit-locked") == "true"
                 group = Group(name, layers, element.get("visibility") == "hidden", locked)
-                found.append((group, _sheet(size, layers)))
+                found.append((group, sheet_of(size, layers)))
         return found
 
 
@@ -183,11 +189,11 @@ def _size(root: ElementTree.Element) -> tuple[int, int]:
     """(H, W) of the sheet."""
     width, height = (_whole(root.get(side)) for side in "wh")
     if not (0 < width <= 8192 and 0 < height <= 8192):
-        raise ValueError(f"the file has a sheet of {width}x{height} pixels: give 4 to 8192 a side")
+        raise Fault(f"the file has a sheet of {width}x{height} pixels", "give 4 to 8192 a side")
     return height, width
 
 
-def _sheet(size: tuple[int, int], layers: Iterable[Layer]) -> Rgba:
+def sheet_of(size: tuple[int, int], layers: Iterable[Layer]) -> Rgba:
     """(H, W, 4): the layers laid over each other, the lowest first."""
     sheet = np.zeros((*size, 4), np.uint8)
     for layer in layers:
@@ -227,9 +233,9 @@ def _opened(data: bytes) -> zipfile.ZipFile:
     try:
         file = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile as error:
-        raise ValueError("the OpenRaster file is damaged: save it again") from error
+        raise Fault("the OpenRaster file is damaged", "save it again") from error
     if sum(info.file_size for info in file.infolist()) > MOST_BYTES:
-        raise ValueError(f"the OpenRaster file holds more than {MOST_BYTES >> 20} MiB: merge some layers")
+        raise Fault(f"the OpenRaster file holds more than {MOST_BYTES >> 20} MiB", "merge some layers")
     return file
 
 
@@ -237,31 +243,31 @@ def _member(file: zipfile.ZipFile, name: str) -> bytes:
     try:
         return file.read(name)
     except (KeyError, zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"the OpenRaster file lacks {name or 'a layer'}: save it again") from error
+        raise Fault(f"the OpenRaster file lacks {name or 'a layer'}", "save it again") from error
 
 
 def _parsed(xml: bytes) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
-        raise ValueError("the OpenRaster file has a damaged stack.xml: save it again") from error
+        raise Fault("the OpenRaster file has a damaged stack.xml", "save it again") from error
 
 
 def _whole(text: str | None) -> int:
     try:
         return round(float(text or ""))
     except (ValueError, OverflowError) as error:
-        raise ValueError("the OpenRaster file has a damaged stack.xml: save it again") from error
+        raise Fault("the OpenRaster file has a damaged stack.xml", "save it again") from error
 
 
 def _pixels(data: bytes) -> Rgba:
     try:
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MOST_BYTES // 4:
-                raise ValueError("a layer of the OpenRaster file is too large: make it smaller")
+                raise Fault("a layer of the OpenRaster file is too large", "make it smaller")
             return np.asarray(image.convert("RGBA"))
     except UNREADABLE as error:
-        raise ValueError("a layer of the OpenRaster file cannot be read: save it again") from error
+        raise Fault("a layer of the OpenRaster file cannot be read", "save it again") from error
 
 
 def _opaque(pixels: NDArray[np.uint8]) -> Rgba:
@@ -269,7 +275,8 @@ def _opaque(pixels: NDArray[np.uint8]) -> Rgba:
     return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def png_of(pixels: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) or (H, W, 4) as a PNG."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format="PNG")
     return out.getvalue()
@@ -279,4 +286,4 @@ def _thumbnail(picture: Picture) -> bytes:
     """At most 256 pixels a side."""
     image = Image.fromarray(picture.pixels)
     image.thumbnail((256, 256))
-    return _png(np.asarray(image))
+    return png_of(np.asarray(image))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from spadework.files import read_bytes, text_of
+from spadework.files import Fault, read_bytes, text_of
 
 PALETTES: dict[str, Path] = {
     file.stem: file for file in sorted((Path(__file__).parent / "palettes").glob("*.json"))
@@ -62,9 +62,9 @@ class Palette(BaseModel):
     def _consistent(self) -> Self:
         _demand_unique_ids([c.id for c in self.classes])
         if self.unknown in [c.id for c in self.classes]:
-            raise ValueError(f"unknown id {self.unknown} is also a class: choose another id, or null")
+            raise Fault(f"unknown id {self.unknown} is also a class", "choose another id, or null")
         if self.unknown is not None and UNKNOWN_NAME in [c.name.lower() for c in self.classes]:
-            raise ValueError(f"{UNKNOWN_NAME!r} names the unknown id {self.unknown}: rename the class")
+            raise Fault(f"{UNKNOWN_NAME!r} names the unknown id {self.unknown}", "rename the class")
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -87,9 +87,10 @@ class Palette(BaseModel):
         if str(name_or_path) in PALETTES:
             return cls._parse(PALETTES[str(name_or_path)])
         if isinstance(name_or_path, str) and not name_or_path.endswith(".json"):
-            hint = near_misses(name_or_path, PALETTES)
-            raise ValueError(
-                f"no palette {name_or_path!r}.{hint} Shipped: {', '.join(PALETTES)}; or give a .json file."
+            near, known = near_misses(name_or_path, PALETTES), ", ".join(PALETTES)
+            raise Fault(
+                f"no palette {name_or_path!r}",
+                f"{near} Shipped: {known}; or give a .json file.".strip(),
             )
         return cls._parse(Path(name_or_path))
 
@@ -100,7 +101,7 @@ class Palette(BaseModel):
         except ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(str(part) for part in fault["loc"]) or "palette"
-            raise ValueError(f"{path} is not a palette: {where}: {fault['msg']}") from error
+            raise Fault(f"{path} is not a palette: at {where}", fault["msg"]) from error
 
     @property
     def label_nc(self) -> int:
@@ -121,9 +122,9 @@ class Palette(BaseModel):
         """The class of that name or alias, in any case. Raises ValueError with near misses."""
         found = self._named.get(name.strip().lower())
         if found is None:
-            hint = near_misses(name.strip().lower(), self._named)
+            near = near_misses(name.strip().lower(), self._named)
             known = ", ".join(c.name for c in self.classes)
-            raise ValueError(f"no class {name!r} in palette {self.name}.{hint} Its classes: {known}.")
+            raise Fault(f"no class {name!r} in palette {self.name}", f"{near} Its classes: {known}.".strip())
         return found
 
     def id_of(self, name: str) -> int:
@@ -137,7 +138,7 @@ class Palette(BaseModel):
         if id == self.unknown:
             return UNKNOWN_NAME
         if id not in self._by_id:
-            raise ValueError(f"id {id} is not in palette {self.name}: allowed are {self.describe_ids()}")
+            raise Fault(f"id {id} is not in palette {self.name}", f"allowed are {self.describe_ids()}")
         return self._by_id[id].name
 
     def ids(self) -> NDArray[np.uint8]:
@@ -148,7 +149,7 @@ class Palette(BaseModel):
     def of_id(self, id: int) -> Category:
         """The class of an id. Raises ValueError for ids that are no class, the unknown one among them."""
         if id not in self._by_id:
-            raise ValueError(f"id {id} is no class of palette {self.name}: its ids are {self.describe_ids()}")
+            raise Fault(f"id {id} is no class of palette {self.name}", f"its ids are {self.describe_ids()}")
         return self._by_id[id]
 
     def describe_ids(self) -> str:
@@ -181,7 +182,7 @@ class Palette(BaseModel):
     def colorize(self, ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Paint ids in their colours: (H, W) uint8 -> (H, W, 3) uint8."""
         if ids.dtype != np.uint8:
-            raise ValueError(f"ids are {ids.dtype}, expected uint8: pass ids.astype(np.uint8)")
+            raise Fault(f"ids are {ids.dtype}, expected uint8", "pass ids.astype(np.uint8)")
         return self._table[ids]
 
 
@@ -194,7 +195,7 @@ def near_misses(word: str, choices: Iterable[str]) -> str:
 def _demand_unique_ids(ids: Sequence[int]) -> None:
     for position, id in enumerate(ids):
         if id in ids[:position]:
-            raise ValueError(f"id {id} is given to two classes: every id must be unique")
+            raise Fault(f"id {id} is given to two classes", "every id must be unique")
 
 
 def _free_color(id: int, wish: str | None, taken: set[str]) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from spadework.content import unwrapped
 from spadework.decoding import AGAIN, ERRORS, decode, is_whole_png, readable, to_srgb, upright
+from spadework.files import Fault
 
 LOSSY = ("JPEG", "MPO", "JPEG2000", "AVIF")
 LOSSY_IN_TIFF = ("jpeg", "tiff_jpeg", "webp", "jpeg2000")
@@ -92,7 +93,7 @@ def read_raster(
     image = decode(data, name, "give a sketch saved as PNG", demand)
     sound = is_whole_png(data) if image.format == "PNG" else _sound_tiff(image, data)
     if not sound:
-        raise ValueError(f"{name} is a damaged or truncated {image.format} ({len(data):,} bytes): {AGAIN}")
+        raise Fault(f"{name} is a damaged or truncated {image.format} ({len(data):,} bytes)", f"{AGAIN}")
     _demand_black_is_zero(image, name)
     top = _top(image, data)
     common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data), "path": path}
@@ -144,7 +145,16 @@ def _samples(image: Image.Image, top: int) -> NDArray[Any]:
         return np.rint(pixels * (top / 65535)).astype(np.int32)
     if image.mode == "L" and _tag(image, SAMPLE_FORMAT, 1) == 2:
         return pixels.view(np.int8).astype(np.int16)
-    return pixels
+    return _native(pixels) if image.format == "TIFF" else pixels
+
+
+def _native(samples: NDArray[Any]) -> NDArray[Any]:
+    """In the order of bytes of this machine: pillow turns those of packed big-endian TIFFs once too often.
+
+    What is left then are multiples of 2^24, which no file of classes means.
+    """
+    turned = samples.dtype == np.int32 and samples.any() and not (samples & 0xFFFFFF).any()
+    return samples.byteswap() if turned else samples
 
 
 def _top(image: Image.Image, data: bytes) -> int:
@@ -214,7 +224,7 @@ def _pages(data: bytes) -> int:
 def _demand_black_is_zero(image: Image.Image, name: str) -> None:
     bitmap = image.format == "PPM" and image.mode == "1"
     if bitmap or (image.format == "TIFF" and _tag(image, PHOTOMETRIC, 1) == 0):
-        raise ValueError(f"{name} is a {image.format} in which 0 is white: save it as PNG, where 0 is black")
+        raise Fault(f"{name} is a {image.format} in which 0 is white", "save it as PNG, where 0 is black")
 
 
 def _lossy(image: Image.Image, data: bytes) -> bool:

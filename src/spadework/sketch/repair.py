@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from spadework.files import read_bytes
+from spadework.files import Fault, read_bytes
 from spadework.sketch.blends import SMOOTHED, sides, smoothed
 from spadework.sketch.demands import demand_one_page, without_data
 from spadework.sketch.encodings import Conversion, converted, looks_like, of_full_channels, palette_of_name
@@ -25,6 +25,7 @@ from spadework.sketch.exact import (
     shipped,
 )
 from spadework.sketch.labelmap import LabelMap, demand_side
+from spadework.sketch.layered import flattened
 from spadework.sketch.nearest import distance_to, nearest, right_gamma
 from spadework.sketch.palette import Palette
 from spadework.sketch.raster import Raster, read_raster
@@ -75,7 +76,7 @@ class Reading:
 
 def read(path: str | os.PathLike[str], palette: Palette | None = None, strict: bool = False) -> Reading:
     """The label map in a picture file; see `from_bytes`. A JSON beside a panoptic map says its classes."""
-    raster = read_raster(read_bytes(path), str(path), demand_side(str(path)), Path(path))
+    raster = read_raster(flattened(read_bytes(path)), str(path), demand_side(str(path)), Path(path))
     return of_raster(raster, palette, strict)
 
 
@@ -307,10 +308,9 @@ def _demand_fit(raster: Raster, foreign: Mask, off: Mask, palette: Palette, know
     if 1 - foreign.mean() >= LEAST_NEAR and not other:
         return
     asked = f"palette {palette.name}" if len(known) == 1 else "any palette"
-    raise ValueError(
-        f"{raster.name}: {1 - foreign.mean():.1%} of the pixels have colours of {asked}; it looks like "
-        f"{looks_like(raster, known)}"
-    )
+    what, remedy = looks_like(raster, known)
+    share = f"{1 - foreign.mean():.1%} of the pixels have colours of {asked}"
+    raise Fault(f"{raster.name}: {share}; it looks like {what}", remedy)
 
 
 def _demand_no_photo(pixels: Colors, far: NDArray[np.float32], distance: float, name: str) -> None:
@@ -318,7 +318,7 @@ def _demand_no_photo(pixels: Colors, far: NDArray[np.float32], distance: float, 
         return
     colors = len(np.unique(pack(pixels)))
     if colors > PHOTO_COLORS:
-        raise ValueError(looks_like_photo(name, f"{colors:,} colours"))
+        raise looks_like_photo(name, f"{colors:,} colours")
 
 
 def _snapped(colors: Colors, ids: Ids, palette: Palette) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spadework.files import Fault
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
@@ -50,9 +51,10 @@ class Translation:
         lost = [self.source.name_of(id) for id in present if self.pairs[id] is None]
         if len(lost) == len(present) or (lost and self.target.unknown is None):
             unknown = "" if self.target.unknown is not None else " and no unknown class"
-            raise ValueError(
+            raise Fault(
                 f"{', '.join(lost)} of palette {self.source.name}: palette {self.target.name} has nothing "
-                f"like it{unknown}: repaint with its classes"
+                f"like it{unknown}",
+                "repaint with its classes",
             )
         table = np.zeros(256, np.uint8)
         for id in present:

@@ -231,7 +231,7 @@ class Recipe(RunSettings):
     def demand_networks(self) -> None:
         """ValueError where the settings make no networks."""
         _ = self.encoder
-        if min(self.generator.out_channels) < 1:
+        if min(block.out_channels for block in self.generator.blocks) < 1:
             raise ValueError(f"ngf {self.ngf} leaves the last block without channels: use 2 or more")
 
     def over_backbone(self, feature_channels: tuple[int, ...]) -> BackboneConfig:

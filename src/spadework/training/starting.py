@@ -84,7 +84,8 @@ def _begin_from_model(state: TrainState, model: Checkpoint) -> None:
 @torch.no_grad()
 def _strengthen(state: TrainState, recipe: Recipe) -> None:
     """Noise as the recipe wants it at first: what was learned without a use for it is nearly silent."""
-    grids = dict(zip(recipe.generator.doublings, recipe.generator.grids(recipe.size), strict=True))
+    names = [block.name for block in recipe.generator.blocks]
+    grids = dict(zip(names, recipe.generator.grids(recipe.size), strict=True))
     for networks in (state.networks, state.average):
         for name, block in networks["generator"].blocks.items():  # type: ignore[operator,union-attr]
             coarse = grids[name][0] * 8 <= recipe.size[0]

@@ -1,0 +1,1 @@
+"""The HTTP API for programs, under /v1: sketches in, photographs out, many at a time."""

@@ -1,0 +1,71 @@
+"""An API of the tiny model, addressed as a program on this machine would."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from tiny_model import write
+
+from spadework.api.app import create_api
+from spadework.api.gate import Limits
+from spadework.api.shelf import Shelf
+from spadework.engine import Engine
+from spadework.picture import Picture
+
+HERE = "http://127.0.0.1:7430"
+
+
+class Gated(Engine):
+    """An engine that paints when it is told to."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.started, self.go, self.together = threading.Event(), threading.Event(), list[int]()
+        self.go.set()
+
+    def paint(self, ids: Any, seed: int = 0, *rest: Any) -> Picture:
+        self._wait(1)
+        if seed == 666:
+            raise RuntimeError("broken")
+        return super().paint(ids, seed, *rest)
+
+    def paint_many(self, sketches: Sequence[Any], seeds: Sequence[int], *rest: Any) -> list[Picture]:
+        self._wait(len(sketches))
+        if 666 in seeds:
+            raise RuntimeError("broken")
+        return super().paint_many(sketches, seeds, *rest)
+
+    def _wait(self, count: int) -> None:
+        self.together.append(count)
+        self.started.set()
+        assert self.go.wait(20)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def engine(model: Path) -> Gated:
+    return Gated.load(model, "cpu")
+
+
+@pytest.fixture
+def client(engine: Gated, model: Path) -> Iterator[TestClient]:
+    shelf = Shelf({"tiny": model, "other": model}, load=lambda path: engine)
+    limits = Limits(body_bytes=100_000, pixels=200 * 200, waiting=3, together=4, body_seconds=1)
+    with TestClient(create_api(shelf, limits), HERE, raise_server_exceptions=False) as client:
+        yield client
+        engine.go.set()
+
+
+def sketch(seed: int = 0, size: tuple[int, int] = (40, 56)) -> np.ndarray:
+    """Blocks of random classes."""
+    blocks = np.random.default_rng(seed).integers(0, 15, (4, 4), np.uint8)
+    rows, columns = (np.arange(side) * 4 // side for side in size)
+    return blocks[rows[:, None], columns]

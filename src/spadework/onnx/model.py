@@ -136,7 +136,7 @@ def trial_batches(checkpoint: Checkpoint) -> list[Batch]:
         maps = list(sketches(size, checkpoint.card.palette).values())
         labels = torch.from_numpy(np.stack(maps[first:last]))
         if known.unknown:
-            labels[:, : size[0] // 8, : size[1] // 8] = 255
+            labels[:, : size[0] // 8, : size[1] // 8] = known.unknown_id
         edges = instance_edges(labels) if known.edges else None
         z = torch.randn(len(labels), config.z_dim, generator=rng) if config.z_dim else None
         batches.append(Batch(labels, edges, z))

@@ -7,13 +7,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
+TYPES := tests/browser/types
+TSC := $(TYPES)/node_modules/.bin/tsc
 MODEL := src/spadework/models/landscape.safetensors
 
 # $(call quietly,command): its output goes to the log, and to the screen only when it fails
 quietly = $(1) >>$(LOG) 2>&1 || { tail -n 30 $(LOG); echo "setting up failed, all of its output is in $(LOG)"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help paint studio test soak docs clean
+.PHONY: help paint studio test types soak docs clean
 
 help:
 	@echo "make paint   photographs of the example sketches, in out/"
@@ -41,7 +43,15 @@ test: $(VENV)/.installed-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
+	@$(MAKE) --no-print-directory types
 	@$(BIN)/python -m pytest -rs -m "not soak" -n auto --dist loadfile
+
+# Of the page's JavaScript, which is served as it lies there.
+types:
+	@if ! command -v npm >/dev/null; then echo "npm is not there: the types of the studio's page are not checked"; \
+	elif ! { test -x $(TSC) || npm ci --silent --prefix $(TYPES); }; then \
+		echo "npm cannot fetch TypeScript: the types of the studio's page are not checked"; \
+	else $(TSC) -p $(TYPES) && echo "the types of the studio's page fit"; fi
 
 soak: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -rs -m soak

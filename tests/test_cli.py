@@ -27,7 +27,7 @@ from spadework.engine import Engine
 from spadework.model import load_checkpoint, save_checkpoint
 from spadework.picture import Picture
 from spadework.sketch.palette import Palette
-from spadework.training import export, loop
+from spadework.training import export, painting
 
 TOY = ["toy", "--set", "batch_size=2", "ngf=1", "hidden=2", "encoder_ngf=1", "--set", "ndf=1", "lr=0.001"]
 COLORS = Palette.load("landscape").colors()
@@ -407,14 +407,6 @@ def test_train_toy_paint_and_resume(tmp_path: Path) -> None:
     assert run("train", "--out", "run", "--resume").exit_code == 0
 
 
-def test_processes_of_torchrun_do_not_write_into_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    said = refused("train", *TOY, "--out", "run")
-    assert "torchrun started 2 processes" in said
-    assert "start it once, with spadework train" in said
-    assert not Path("run").exists()
-
-
 def test_a_failing_disk_is_one_sentence_in_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "out/a.png")
@@ -455,13 +447,13 @@ def test_paint_tells_what_a_folder_has_beside_sketches(tmp_path: Path) -> None:
 
 
 def test_stopping_saves_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = loop.step_generator
+    steps = painting.step_generator
 
     def interrupted(*args: object) -> object:
         os.kill(os.getpid(), signal.SIGTERM)
         return steps(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "step_generator", interrupted)
+    monkeypatch.setattr(painting, "step_generator", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     result = run("train", *TOY, "total_images=40", "--out", "my run")
     assert result.exit_code == 130, result.output
@@ -606,21 +598,18 @@ def test_minutes_end_a_training_which_is_then_whole() -> None:
     assert model.name in result.output
     assert light.name in result.output
     assert Path("run/state.safetensors").is_file()
-    assert "leave out --device and --minutes" in refused(
-        "train", "segmenter_landscape", "--minutes", "1", "--out", "x", "--data", "nothing"
-    )
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("train", *TOY, "total_images=4", "--out", "run").exit_code == 0
     before = Path("run/state.safetensors").read_bytes()
-    steps = loop.step_generator
+    steps = painting.step_generator
 
     def diverging(*args: object) -> object:
         losses, fakes = steps(*args)  # type: ignore[arg-type]
         return losses | {"g_gan": torch.tensor(float("nan"))}, fakes
 
-    monkeypatch.setattr(loop, "step_generator", diverging)
+    monkeypatch.setattr(painting, "step_generator", diverging)
     line = refused("train", "--out", "run", "--resume", "--set", "total_images=8")
     assert "training diverged at step 3" in line
     assert "the last good state is run/state.safetensors" in line

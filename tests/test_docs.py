@@ -47,10 +47,14 @@ def _stripped(text: str) -> str:
 
 
 def settings_table(named: Mapping[str, Callable[[], RunSettings]]) -> str:
-    """Every setting of recipes of one kind, what it means and its value in each of them."""
+    """Every setting of recipes of one kind, what it means and its value in each; ~ marks what may change."""
     recipes = [make() for make in named.values()]
     rows = [
-        [f"`{key}`", field.description or "", *(str(getattr(recipe, key)) for recipe in recipes)]
+        [
+            f"`{key}`{' ~' if type(recipes[0]).may_change(key) else ''}",
+            field.description or "",
+            *(str(getattr(recipe, key)) for recipe in recipes),
+        ]
         for key, field in type(recipes[0]).model_fields.items()
         if key != "name"
     ]

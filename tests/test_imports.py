@@ -18,7 +18,7 @@ MODULES = {
     for path in SOURCES
 }
 
-THINGS = ["files", "content", "decoding", "picture", "sketch"]
+THINGS = ["files", "content", "decoding", "picture", "sketch", "lights"]
 NETWORKS = ["nn", "fast", "frozen", "modelfile", "model", "segmenter", "enlarger"]
 JOURNEYS = [
     "data",

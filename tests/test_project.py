@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from spadework.cli import app
 from spadework.engine import Engine
+from spadework.lights import Lights
 from spadework.picture import Picture
 from spadework.project import Project, project_in
 from spadework.sketch.labelmap import LabelMap
@@ -143,3 +144,46 @@ def test_the_command_paints_drawings(engine: Engine, tmp_path: Path) -> None:
     assert "damaged" in told
     _, pictures = painted(tmp_path / "other", files[0], "--seed", "2")
     assert (pictures["lake.png"].pixels == engine.paint(IDS, 2).pixels).all()
+
+
+def layered(**changes: Any) -> dict[str, Any]:
+    """A project of IDS whose upper right quarter is a layer."""
+    upper = np.where((np.indices(IDS.shape)[0] < 24) & (np.indices(IDS.shape)[1] >= 36), IDS, 254)
+    stack = [
+        {"key": 1, "name": "Background", "ids": runs(IDS)},
+        {"key": 2, "name": "Middle", "ids": runs(upper), **changes},
+    ]
+    return project(
+        layers={"nothing": 254, "base": {}, "stack": stack, "active": 2, "strokes": [], "undone": []}
+    )
+
+
+def test_a_layer_in_a_light_of_its_own(engine: Engine, tmp_path: Path) -> None:
+    """What is seen of it has that light, and the picture carries it: the command paints the same again."""
+    held = engine.sample_style(5, IDS)
+    mood = {"id": "0" * 16, "origin": "photo dusk.jpg", "z": [float(value) for value in held.z]}
+    drawing = Project.from_text(json.dumps(layered(mood=mood)))
+    picture = drawing.paint(engine)
+    style = drawing.style(engine, drawing.sketch(engine.palette))
+    numbers = np.zeros(IDS.shape, np.uint8)
+    numbers[:24, 36:] = 1
+    assert (picture.pixels == engine.paint(IDS, 7, style, lights=Lights(numbers, (held,))).pixels).all()
+    alone = engine.paint(IDS, 7, style).pixels
+    changed = (picture.pixels != alone).any(-1)
+    assert changed[:22, 38:].mean() > 0.9
+    assert not changed[:, :30].any()
+    assert not changed[30:].any()
+    (tmp_path / "dusk.png").write_bytes(picture.to_bytes())
+    words = ["paint", str(tmp_path / "dusk.png"), "-o", str(tmp_path / "again"), "--device", "cpu"]
+    for _ in range(2):  # also from the picture that the command made
+        assert CliRunner().invoke(app, words).exit_code == 0
+        assert (Picture.read(tmp_path / "again" / "dusk.png").pixels == picture.pixels).all()
+        words[1], words[3] = str(tmp_path / "again" / "dusk.png"), str(tmp_path / "more")
+        (tmp_path / "more").mkdir(exist_ok=True)
+
+
+def test_a_hidden_layer_and_one_without_a_light_change_nothing(engine: Engine) -> None:
+    mood = {"origin": "photo dusk.jpg", "z": [0.5] * 64}
+    plain = Project.from_text(json.dumps(project())).paint(engine).pixels
+    for changes in ({"mood": mood, "hidden": True}, {"mood": None}, {}):
+        assert (Project.from_text(json.dumps(layered(**changes))).paint(engine).pixels == plain).all()

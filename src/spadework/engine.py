@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from spadework import __version__
 from spadework.enlarger.enlarger import ENLARGERS, Enlarger
 from spadework.files import Fault
+from spadework.lights import Lights, Style
 from spadework.model import Checkpoint, ModelCard, load_checkpoint
 from spadework.modelfile import shipped_file
 from spadework.nn.generator import GeneratorConfig
@@ -51,30 +52,6 @@ MOST_PIXELS = 2048 * 2048
 MAX_SEED = 2**32 - 1
 NOISE_SEED = 0x9E3779B9
 """Separates a seed's stream of pixel noise from its stream of styles."""
-
-
-@dataclass(frozen=True, eq=False)
-class Style:
-    """`z`: (Z,) float32, read-only. `origin`: where it comes from, such as "seed 7" or "photo sunset.jpg"."""
-
-    z: NDArray[np.float32]
-    origin: str
-
-    def __post_init__(self) -> None:
-        if self.z.dtype != np.float32 or self.z.ndim != 1 or not np.isfinite(self.z).all():
-            raise ValueError(f"a style is (Z,) finite float32 values, this is {self.z.shape} {self.z.dtype}")
-        own = self.z.copy()
-        own.flags.writeable = False
-        object.__setattr__(self, "z", own)
-
-    def blend(self, other: "Style", t: float) -> "Style":
-        """The style at t on the straight way from this one (t = 0) to the other (t = 1)."""
-        if self.z.shape != other.z.shape:
-            raise Fault(f"styles of {self.z.size} and {other.z.size} values do not blend", "use one model's")
-        if not 0 <= t <= 1:
-            raise ValueError(f"blend position {t} is outside 0..1")
-        z = ((1 - t) * self.z + t * other.z).astype(np.float32)
-        return Style(z, f"{1 - t:.2f} {self.origin} + {t:.2f} {other.origin}")
 
 
 def painting_size(
@@ -258,17 +235,22 @@ class Engine:
         style: Style | None = None,
         size: tuple[int, int] | None = None,
         upscale: int = 1,
+        lights: Lights | None = None,
     ) -> Picture:
         """A photograph of the sketch, as large as the sketch, times `upscale`, or of `size` (H, W).
 
         `ids`: (H, W) class ids of `palette`, 4 to 8192 pixels a side. The seed decides the place: what lies
         where inside the regions; and the style, which is the light, unless one is given or set. The same
-        arguments give the same picture. See `plan` for what the network paints of it.
+        arguments give the same picture. See `plan` for what the network paints of it. `lights`: other styles
+        in parts of the sketch, and as large; each is painted whole, and then they are laid over each other.
 
         Raises ValueError for ids that the palette lacks and for impossible sizes, seeds and styles.
         """
         order = self._order(ids, seed, style, size, upscale)
-        return self._finished(order, self._run([order])[0])
+        pixels = self._run([order])[0]
+        if lights is not None:
+            pixels = self._lit(order, pixels, lights)
+        return self._finished(order, pixels, lights)
 
     def paint_many(
         self,
@@ -326,13 +308,22 @@ class Engine:
             style = self.sample_style(seed, sketch)
         return Order(sketch, seed, style, final, painted, doublings)
 
-    def _finished(self, order: "Order", pixels: NDArray[np.uint8]) -> Picture:
+    def _lit(self, order: "Order", pixels: NDArray[np.uint8], lights: Lights) -> NDArray[np.uint8]:
+        """What the network painted, and over it, where other lights are, what it paints in those."""
+        used = lights.resize(order.painted).used()
+        if used is None:
+            return pixels
+        others = self._run([replace(order, style=self._demand_style(style)) for style in used.styles])
+        return used.laid(pixels, list(others), order.sketch.resize(order.painted).ids)
+
+    def _finished(self, order: "Order", pixels: NDArray[np.uint8], lights: Lights | None = None) -> Picture:
         """The picture of what the network painted, (H, W, 3)."""
         for k in range(order.doublings):
             assert self.enlarger is not None
             large = order.sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
             pixels = self.enlarger.enlarge(pixels, large.ids, _place(order.seed, k))
         told = self._provenance(order.seed, order.style, order.painted, order.doublings)
+        told |= {"lights": [light.origin for light in lights.styles]} if lights else {}
         picture = Picture(pixels, told)
         return picture if picture.size == order.final else picture.resize(order.final)
 
@@ -457,7 +448,8 @@ def _reopened(kind: type[Engine], source: tuple[Any, ...], card: ModelCard, styl
     engine = kind.load(*source)
     if engine.card != card:
         raise Fault(
-            f"{source[0]} holds another model than when the engine was pickled", "load and pickle it again"
+            f"{source[0]} holds another model than when the engine was pickled",
+            "load and pickle it again",
         )
     engine.set_style(style)
     return engine

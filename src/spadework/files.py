@@ -6,6 +6,8 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -48,12 +50,18 @@ def remedy_for(error: BaseException) -> str:
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path` so that nobody, and no power cut, ever sees half of it.
+    """Write `data` to `path`, whole or not at all: see `replacing`, which says what may be raised."""
+    with replacing(path) as hidden:
+        hidden.write_bytes(data)
 
-    The bytes go to a hidden file in the same folder, are forced to the disk (fsync), and take the
-    place of `path` in one step (os.replace). Until then an older file of that name stays whole, and
-    when anything fails, Ctrl-C included, the hidden file is removed. A symbolic link is followed:
-    its target is replaced.
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A hidden path to write to; then it takes the place of `path`, and no power cut ever shows half of it.
+
+    The file lies in the same folder, is forced to the disk (fsync), and becomes `path` in one step
+    (os.replace). Until then an older file of that name stays whole, and when anything fails, Ctrl-C included,
+    the hidden file is removed. A symbolic link is followed: its target is replaced.
 
     Raises ValueError, one line with the remedy, when the destination cannot be written.
     """
@@ -63,7 +71,8 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
         raise Fault(f"cannot write {path}: it is {kind}", "give the name of a file")
     hidden = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        _write_through(hidden, data)
+        yield hidden
+        _force(hidden)
         os.replace(hidden, target)
     except OSError as error:
         raise Fault(f"cannot write {path}", f"{remedy_for(error)}") from error
@@ -71,10 +80,9 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
         _discard(hidden)
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
+def _force(path: Path) -> None:
+    """To the disk."""
+    with open(path, "rb+") as file:
         os.fsync(file.fileno())
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spadework.decoding import UNREADABLE
 from spadework.files import Fault
+from spadework.lights import Lights
 from spadework.picture import PREFIX, Picture
 from spadework.sketch import openraster, psd
 from spadework.sketch.labelmap import LabelMap
@@ -60,12 +61,16 @@ class Base(_Part):
 
 
 class Drawn(_Part):
-    """A layer of the drawing. `ids`: runs as in `Base`, with `nothing` of `Layers` where it is empty."""
+    """A layer of the drawing. `ids`: runs as in `Base`, with `nothing` of `Layers` where it is empty.
+
+    `mood`: the light of what is seen of it, if that is not the light of the whole.
+    """
 
     name: str
     hidden: bool = False
     locked: bool = False
     ids: str
+    mood: Mood | None = None
 
 
 class Layers(_Part):
@@ -126,6 +131,11 @@ class Project:
         """Decides the place."""
         return self.parts.style.seed
 
+    def placed(self, seed: int) -> Self:
+        """The same drawing in the same light, in the place of another seed."""
+        data = {**self.data, "style": {**self.data["style"], "seed": seed}}
+        return type(self)(data, _Parts.model_validate(data))
+
     def sketch(self, palette: Palette) -> LabelMap:
         """What the strokes come to. Raises ValueError for another palette and for damaged ids."""
         parts = self.parts
@@ -155,8 +165,22 @@ class Project:
     def paint(self, engine: "Engine", upscale: int = 1) -> Picture:
         """The picture of the drawing, `upscale` times as large, carrying the drawing. Raises ValueError."""
         sketch = self.sketch(engine.palette)
-        style = self.style(engine, sketch)
-        return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale))
+        style, lights = self.style(engine, sketch), self.lights(engine, sketch)
+        return self.carried_by(engine.paint(sketch, self.seed, style, upscale=upscale, lights=lights))
+
+    def lights(self, engine: "Engine", sketch: LabelMap) -> Lights | None:
+        """The lights of single layers; None if all have that of the whole. Raises ValueError."""
+        layers = self.parts.layers
+        if layers is None or engine.card.generator.z_dim is None or not any(e.mood for e in layers.stack):
+            return None
+        numbers, styles = np.zeros(sketch.size, np.uint8), []
+        for layer, drawn in zip(layers.stack, self.drawn(engine.palette), strict=True):
+            if drawn.hidden:
+                continue
+            if layer.mood:
+                styles.append(_style(layer.mood, engine, sketch))
+            numbers[drawn.there] = len(styles) if layer.mood else 0
+        return Lights(numbers, tuple(styles))
 
     def layers(self, engine: "Engine") -> bytes:
         """An OpenRaster file: every class a layer, the photograph on top. Raises ValueError.

@@ -33,7 +33,8 @@ def main() -> None:
             for scheme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 studio = Studio(page, server.url)
-                studio.until("document.getElementById('moods').dataset.shown === 'true'")
+                studio.moods()
+                studio.settle()  # nobody begins in the dark
                 small(page.screenshot()).save(DOCS / f"studio-{width}-{scheme}.png", optimize=True)
                 page.context.close()
         browser.close()

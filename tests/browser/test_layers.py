@@ -238,6 +238,7 @@ def test_layers_go_to_other_programs_as_groups(open_studio: OpenStudio, tmp_path
     assert not groups["Foreground"].visible
     groups["Foreground"].visible = True
     opened.save(str(tmp_path / "edited.ora"))
+    (tmp_path / "mine.psd").write_bytes(studio.saved("save-psd"))
 
     studio.blank()
     studio.page.set_input_files("#file", tmp_path / "mine.ora")
@@ -251,8 +252,13 @@ def test_layers_go_to_other_programs_as_groups(open_studio: OpenStudio, tmp_path
     rock = both.copy()
     rock[:, 60:70] = studio.id_of("rock")
     assert (studio.ids == rock).all()
-    studio.page.get_by_label("Show Foreground").click()
+    studio.page.set_input_files("#file", tmp_path / "mine.psd")
+    studio.settle()
+    assert studio.js(NAMES) == ["Background", "Middle", "Foreground"]
     assert (studio.ids == both).all()
+    studio.page.get_by_label("Show Foreground").click()
+    assert (studio.ids == rock).all()
+    studio.page.get_by_label("Show Foreground").click()
     studio.page.click("#layer-list .name >> text=Foreground")  # which is drawn on: a new name
     studio.page.get_by_label("Show Foreground").click()
     studio.page.click("#layer-remove")

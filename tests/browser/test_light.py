@@ -1,5 +1,6 @@
 """Light and detail: what follows the sketch, what is chosen, what the dice changes."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Studio
-from playwright.sync_api import Route
+from playwright.sync_api import Route, expect
 
 from spadework.engine import Engine
+from spadework.picture import Picture
 
 VISIBLE = 6.0
 """Grey levels by which the dice must change a picture: a model with noise of its own changes 18 to 22."""
@@ -222,3 +224,42 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     look_again()
     assert studio.js("studio.style.seed") == 3
     studio.page.unroute_all(behavior="wait")
+
+
+def test_a_layer_has_a_light_of_its_own(studio: Studio) -> None:
+    """The rest of the picture stays to the byte; it can be undone, is kept, and is saved."""
+    studio.moods()
+    expect(studio.page.locator("#slot-c")).to_be_hidden()
+    studio.reach("#layer-add").click()
+    studio.choose("rectangle", "building")
+    studio.drag((200, 180), (330, 250))
+    studio.settle()
+    before = studio.photo
+    studio.page.click("#slot-c")
+    name = studio.moods()[-1]
+    studio.page.locator(".mood", has_text=name).click()
+    studio.settle()
+    expect(studio.page.locator("#slot-c")).to_have_text(re.compile(f"Only Middle\\s*{name}"))
+    lit = studio.photo
+    changed = (lit != before).any(-1)
+    assert changed[184:246, 204:326].mean() > 0.95
+    changed[176:254, 196:334] = False
+    assert not changed.any()
+
+    saved = Picture.from_bytes(studio.saved("save-photo"))
+    assert (saved.pixels == lit).all()
+    studio.kept()
+    studio.page.reload()
+    studio.ready()
+    assert (studio.photo == lit).all()
+    studio.page.keyboard.press("Control+z")
+    studio.settle()
+    assert (studio.photo == before).all()
+    expect(studio.page.locator("#slot-c")).to_contain_text("as the rest")
+    studio.page.keyboard.press("Control+Shift+z")
+    studio.settle()
+    assert (studio.photo == lit).all()
+    studio.page.click("#slot-c")
+    studio.page.click("#slot-c")
+    studio.settle()
+    assert (studio.photo == before).all()

@@ -21,7 +21,7 @@ def test_strokes_on_a_large_sheet_are_answered_at_once(
     studio.blank(width=width, height=height)
     expect(studio.page.locator("#made")).to_contain_text(f"384 \u00d7 256, {words}")
     assert studio.photo.shape == (height, width, 3)
-    studio.js("studio.painter.pace = 1")
+    studio.js("studio.painter.paces = Array(5).fill(1)")
     studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
     studio.choose("brush", "tree")
     studio.click(100, 300)

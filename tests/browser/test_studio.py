@@ -53,7 +53,7 @@ def test_the_first_minute(studio: Studio) -> None:
 def test_a_slow_painter_sends_a_preview_first(studio: Studio) -> None:
     asked: list[str] = []
     studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
-    studio.js("studio.painter.pace = 1")
+    studio.js("studio.painter.paces = Array(5).fill(1)")
     studio.click(100, 50)
     studio.settle()
     assert "short=128" in asked[0]

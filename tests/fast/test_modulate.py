@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
 from spadework.fast import modulate as fused
 from spadework.fast.contexts import Level, codes_of
 from spadework.fast.modulate import modulate
+from spadework.nn.together import BatchNorm
 
 CLASSES = 3
 
@@ -76,7 +77,7 @@ def test_batch_norm_before_it_is_pytorchs(level: Level, slopes: tuple[float, ...
     x, given = features(), tables(level, len(slopes))
     every = [x, *(t for pair in given for t in pair)]
     mine, theirs = (
-        [nn.BatchNorm2d(4, momentum=momentum, affine=False).double() for _ in slopes] for _ in range(2)
+        [BatchNorm(4, momentum=momentum, affine=False).double() for _ in slopes] for _ in range(2)
     )
     for loss in losses():
         ours = sum(map(loss, modulate(x, level, given, slopes, mine)))
@@ -98,7 +99,7 @@ def test_compiled_it_is_the_same(level: Level, dtype: torch.dtype, monkeypatch: 
 
     def run() -> list[Tensor]:
         x, given = features(dtype=dtype), tables(level, 2, torch.float32)
-        outs = modulate(x, level, given, (0.2, 1.0), [nn.BatchNorm2d(4), nn.BatchNorm2d(4)])
+        outs = modulate(x, level, given, (0.2, 1.0), [BatchNorm(4), BatchNorm(4)])
         total = sum((y.float().sin()).sum() for y in outs)
         return [
             *(y.detach() for y in outs),

@@ -21,8 +21,8 @@ from spadework.nvlabs.files import NETWORKS, read_state
 from spadework.nvlabs.flags import TrainFlags
 from spadework.nvlabs.training import pairs_of, recipe_of
 from spadework.training import export, loop
-from spadework.training.painter_recipe import Recipe
-from spadework.training.state import TrainState, new_state
+from spadework.training.painting import PainterTraining
+from spadework.training.state import TrainState
 
 SMALL = ["--ngf", 2, "--ndf", 2, "--load_size", 72, "--crop_size", 64, "--batchSize", 2]
 NORM = "spectralspadesyncbatch3x3"
@@ -157,10 +157,8 @@ def test_training_begins_where_a_published_checkpoint_ended(
     checkpoint(folder, "GDE")
     begun: list[TrainState] = []
 
-    def stopped(
-        recipe: Recipe, pairs: object, out: object, *, begin: Callable, **others: object
-    ) -> TrainState:
-        begun.append(new_state(recipe))
+    def stopped(training: PainterTraining, out: object, *, begin: Callable, **others: object) -> TrainState:
+        begun.append(training.new_state("cpu"))
         begin(begun[0])
         return begun[0]
 

@@ -13,7 +13,7 @@ from torch import nn
 from typer.testing import CliRunner, Result
 
 from spadework.cli import app
-from spadework.engine import Engine, Style
+from spadework.engine import Engine, Style, noise_of
 from spadework.enlarger.enlarger import Enlarger, EnlargerCard
 from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
 from spadework.nn.generator import Generator, GeneratorConfig
@@ -75,8 +75,9 @@ def checkpoint(semantics: SemanticsConfig | None = None, **options: object) -> C
 def test_every_generator_is_exported(options: dict[str, Any]) -> None:
     made = checkpoint(**options)
     batches = trial_batches(made)
-    difference, inputs = compare(onnx_bytes(made, seed=4), made, batches, seed=4)
+    difference, psnr, inputs = compare(onnx_bytes(made, seed=4), made, batches, seed=4)
     assert difference < TOLERANCE
+    assert psnr > 80
     assert ("edges" in inputs, "z" in inputs) == (
         made.card.semantics.edges,
         made.card.generator.z_dim is not None,
@@ -96,6 +97,43 @@ def test_the_check_sees_edges_unknown_pixels_styles_and_noise() -> None:
     for changed in ({"edges": ~given["edges"]}, {"z": -given["z"]}, {"labels": known}):
         assert abs(session.run(None, given | changed)[0] - picture).max() > 100 * TOLERANCE
     assert compare(data, made, [batch], seed=1)[0] > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_noise_may_be_an_input_and_weights_half_as_large(model: Path, tmp_path: Path, half: bool) -> None:
+    """One file then paints the place of every seed."""
+    target = tmp_path / "tiny.onnx"
+    made = export_onnx(load_checkpoint(model), target, seed=None, half=half)
+    fields = noise_of(7, load_checkpoint(model).card.generator, (32, 64))
+    assert fields is not None
+    names = [f"noise_{block}" for block in range(len(fields))]
+    assert made.inputs == ("labels", "z", *names)
+    engine, ids = Engine.load(model, "cpu"), sketches((32, 64))["beach"]
+    style = engine.sample_style(2)
+    given = {"labels": ids[None], "z": style.z[None]} | {
+        n: f.numpy() for n, f in zip(names, fields, strict=True)
+    }
+    (picture,) = onnxruntime.InferenceSession(target).run(None, given)
+    away = np.abs(to_bytes(torch.from_numpy(picture))[0].astype(int) - engine.paint(ids, 7, style).pixels)
+    assert away.max() <= 1
+    given["noise_0"] = -given["noise_0"]
+    (other,) = onnxruntime.InferenceSession(target).run(None, given)
+    assert np.abs(other - picture).max() > 100 * TOLERANCE
+
+
+def test_half_precision_is_half_as_large_and_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = checkpoint(ngf=16, hidden=32)
+    whole, half = onnx_bytes(made), onnx_bytes(made, half=True)
+    assert len(half) < 0.6 * len(whole)
+    difference, psnr, _ = compare(half, made, trial_batches(made), seed=0)
+    assert difference > 0
+    assert 60 < psnr < 200
+    monkeypatch.setattr("spadework.onnx.model.HALF_PSNR", psnr + 1)
+    with pytest.raises(ValueError, match=r"in half precision its pictures have .* dB"):
+        export_onnx(made, tmp_path / "a.onnx", half=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_program_with_only_the_file_paints_what_the_engine_paints(model: Path, tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ def shape_of(options: dict[str, Any]) -> dict[str, Any]:
 def trainer(reference: Reference, recipe: Recipe) -> TrainState:
     """A state of our training with the file's first weights, in float64."""
     state = new_state(recipe)
-    state.painter.double()
+    state.networks.double()
     state.objective.discriminator.double()
     for kind, network, letter in networks(state):
         nvlabs.load(network, kind, reference.under(f"before.{letter}."))

@@ -7,6 +7,7 @@ import numpy as np
 from tiny_model import card
 
 from spadework.engine import Engine, Style
+from spadework.lights import Lights
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 
@@ -18,12 +19,14 @@ class FakeEngine(Engine):
         self.card = card()
         self._prior = self.enlarger = None
         self.asked: list[tuple[tuple[int, int], int, Style | None]] = []
+        self.lights: list[Lights | None] = []
         self.started, self.go = threading.Event(), threading.Event()
         self.go.set()
 
     def paint(self, ids: Any, seed: int = 0, style: Style | None = None, *_: Any, **more: Any) -> Picture:
         assert isinstance(ids, LabelMap)
         self.asked.append((ids.size, seed, style))
+        self.lights.append(more.get("lights"))
         self.started.set()
         assert self.go.wait(20)
         if seed == 666:

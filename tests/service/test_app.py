@@ -131,6 +131,35 @@ def test_a_seed_settles_for_a_sketch(client: TestClient, engine: FakeEngine) -> 
     assert style.origin == "seed 3"
 
 
+def test_parts_of_a_sketch_have_lights_of_their_own(client: TestClient, engine: FakeEngine) -> None:
+    numbers = (np.arange(len(RAW)) % 3).astype(np.uint8).reshape(IDS.shape)
+    photo = engine.sample_style(4)
+    held = client.put("/api/styles", json={"origin": "dusk", "z": photo.z.tolist()}).json()
+    params = {**SIZE, "style": "seed:1", "lights": f"seed:2,{held['id']}"}
+    assert client.post("/api/paint", params=params, content=RAW + numbers.tobytes()).status_code == 200
+    (lights,) = engine.lights
+    assert lights is not None
+    assert (lights.numbers == numbers).all()
+    assert [style.origin for style in lights.styles] == ["seed 2", "dusk"]
+    assert (lights.styles[1].z == photo.z).all()
+    assert (
+        client.post("/api/paint", params={**params, "short": 32}, content=RAW + numbers.tobytes()).status_code
+        == 200
+    )
+    assert engine.lights[1] is not None
+    assert engine.lights[1].numbers.shape == engine.asked[1][0]
+
+
+def test_lights_that_do_not_fit_are_refused(client: TestClient) -> None:
+    few = client.post("/api/paint", params={**SIZE, "lights": "seed:2"}, content=RAW)
+    assert few.status_code == 422
+    assert few.json()["sentence"].endswith(f"ids and lights of {SIZE['width']}x{SIZE['height']} pixels")
+    over = client.post("/api/paint", params={**SIZE, "lights": "seed:2"}, content=RAW + bytes([2]) * len(RAW))
+    assert over.json()["sentence"] == "there is light 2 of 1"
+    for wrong in ("", "seed:2,", "dusk"):
+        assert client.post("/api/paint", params={**SIZE, "lights": wrong}, content=2 * RAW).status_code == 422
+
+
 def test_label_maps_are_read_and_written(client: TestClient, engine: FakeEngine) -> None:
     png = client.post("/api/labels/write", params=SIZE, content=RAW)
     assert LabelMap.from_bytes(png.content, engine.palette) == LabelMap(IDS, engine.palette)

@@ -1,11 +1,13 @@
 """Moods bear their names by measurement."""
 
+from base64 import b64decode
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from spadework.engine import Engine
+from spadework.picture import Picture
 from spadework.service.moods import MOODS, NEAR_BLACK, SHOWN, Look, Search, bright_enough, named
 from spadework.service.styles import Styles
 from spadework.sketch.examples import sketches
@@ -41,6 +43,12 @@ def test_a_blue_picture_is_no_sunset() -> None:
     assert "sunset" in named([*blue, Look(90, 20, 40, 60)])
 
 
+def test_what_is_dark_has_no_name_of_the_day() -> None:
+    dark = Look(60, 10, 40, 60)
+    assert {"soft day", "golden hour"}.isdisjoint(named([dark] * 9 + [Look(62, 40, 40, 60)] * 2))
+    assert "golden hour" in named([MIDDLE] * 9 + [Look(102, 29, 40, 60)])
+
+
 def test_near_black_is_no_beginning() -> None:
     assert bright_enough([Look(NEAR_BLACK, 0, 0, 0), MIDDLE]) == 0
     assert bright_enough([Look(NEAR_BLACK - 1, 0, 0, 0), Look(180, 0, 0, 0), MIDDLE]) == 2
@@ -62,11 +70,14 @@ def test_the_shipped_models_moods_are_what_they_say(name: str, there: set[str]) 
     styles = Styles()
     found = {mood.name: mood for mood in search.found(styles).moods}
     assert there <= set(found)
-    looks = {}
+    looks, strayed = {}, []
     for mood in found.values():
         style = styles.named(mood.id, engine, sketch)
         np.testing.assert_array_equal(style.z, engine.sample_style(mood.seed, sketch).z)
         looks[mood.name] = Look.of(engine.paint(sketch, mood.seed, style).pixels)
+        face = Picture.from_bytes(b64decode(mood.face))
+        strayed.append(abs(looks[mood.name].light - Look.of(face.pixels).light))
+    assert np.mean(strayed) < 9  # with faces of 64 pixels 13 and 16
     brighter = [name for name in ("clear noon", "storm", "night") if name in looks]
     assert all(looks[a].light > looks[b].light + 10 for a, b in pairwise(brighter))
     assert looks["sunset"].warmth > looks["clear noon"].warmth + 20

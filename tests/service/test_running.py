@@ -1,5 +1,7 @@
 """Where a studio listens."""
 
+import socket
+
 import pytest
 from typer.testing import CliRunner
 
@@ -12,6 +14,15 @@ def test_loopback_needs_no_token() -> None:
     with at.listener:
         assert at.token is None
         assert at.url == f"http://127.0.0.1:{at.listener.getsockname()[1]}/"
+
+
+def test_answers_leave_at_once() -> None:
+    """With Nagle's algorithm the second half of a short one waits 40 ms for a late acknowledgement."""
+    at = place("127.0.0.1", 0)
+    with at.listener, socket.create_connection(at.listener.getsockname()[:2]):
+        accepted, _ = at.listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_every_other_address_gets_a_token() -> None:

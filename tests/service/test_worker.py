@@ -43,6 +43,16 @@ def test_the_newest_live_job_replaces_the_waiting_one(worker: Worker, gate: thre
     assert (kept.result(20), new.result(20)) == ("kept", "new")
 
 
+def test_patient_work_gives_way_to_everybody(worker: Worker, gate: threading.Event) -> None:
+    done: list[str] = []
+    jobs = [worker.submit("a", lambda: done.append("patient"), patient=True)]
+    jobs += [worker.submit("b", lambda word=word: done.append(word)) for word in ("first", "second")]
+    gate.set()
+    for job in jobs:
+        job.result(20)
+    assert done == ["first", "second", "patient"]
+
+
 def test_a_live_job_that_runs_learns_that_it_is_stale(worker: Worker) -> None:
     """Between its steps; jobs of others and jobs that are not live do not concern it."""
     begun, go = threading.Event(), threading.Event()

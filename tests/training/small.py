@@ -11,8 +11,9 @@ import torch
 from spadework.data.toy import ToyLandscapes
 from spadework.training.loop import train
 from spadework.training.painter_recipe import Recipe
+from spadework.training.painting import PainterTraining
 from spadework.training.recipes import changed, toy
-from spadework.training.state import TrainState
+from spadework.training.state import State, TrainState
 
 SETTINGS = [
     *("size=32", "batch_size=4", "total_images=80", "save_every=1000", "sample_every=1000"),
@@ -45,15 +46,16 @@ def run(recipe: Recipe, out: Path, steps: int | None = None, **options: Any) -> 
         seen.append(progress.step)
         listener(progress)
 
-    return train(recipe, PHOTOS, out, listener=listen, stop=lambda: len(seen) == steps, **options)
+    training = PainterTraining(recipe, PHOTOS, options.pop("previews", ()))
+    return train(training, out, listener=listen, stop=lambda: len(seen) == steps, **options)
 
 
-def everything(state: TrainState) -> Iterator[tuple[str, torch.Tensor]]:
+def everything(state: State) -> Iterator[tuple[str, torch.Tensor]]:
     """All that must survive a save: weights, averages, buffers, optimisers, random numbers."""
     for name, part in state.parts().items():
         yield from ((f"{name}.{key}", value) for key, value in part.state_dict().items())
-    for name in ("optimizer_g", "optimizer_d"):
-        for index, slots in getattr(state, name).state_dict()["state"].items():
+    for name, optimizer in state.optimizers.items():
+        for index, slots in optimizer.state_dict()["state"].items():
             yield from ((f"{name}.{index}.{slot}", value) for slot, value in slots.items())
     yield "rng", torch.get_rng_state()
 

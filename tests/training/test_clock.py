@@ -8,6 +8,7 @@ from small import PHOTOS, small
 
 from spadework.training.clock import DECAY, Clock
 from spadework.training.loop import train
+from spadework.training.painting import PainterTraining
 
 
 def test_without_a_deadline_images_count() -> None:
@@ -31,9 +32,8 @@ def test_a_training_ends_by_the_clock_with_the_rate_near_zero(tmp_path: Path) ->
     began = time.monotonic()
     recipe = small("total_images=1000000", "lr=0.001", "ttur=false")
     end = began + 4
-    state = train(
-        *(recipe, PHOTOS, tmp_path), deadline=end, listener=lambda step: rates.append(step.seconds_left)
-    )
+    heard = {"listener": lambda step: rates.append(step.seconds_left)}
+    state = train(PainterTraining(recipe, PHOTOS), tmp_path, deadline=end, **heard)
     assert end <= time.monotonic() < end + 5
     assert 0 < state.images_seen < 1000000
     assert rates[-1] < 1  # says that little is left

@@ -33,7 +33,7 @@ def test_a_run_on_a_gpu_is_saved_and_resumed(tmp_path: Path) -> None:
     run(recipe, tmp_path, steps=10, device="cuda")
     state = run(recipe, tmp_path, resume=True, device="cuda")
     assert state.images_seen == 80
-    assert all(value.isfinite().all() for value in state.painter.state_dict().values())
+    assert all(value.isfinite().all() for value in state.networks.state_dict().values())
 
 
 def test_a_step_waits_for_nothing() -> None:

@@ -18,13 +18,14 @@ from spadework.modelfile import kind_in
 from spadework.nn.labels import Labels
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.enlarging import (
+    EnlargerTraining,
     export_enlarger,
     judge_of,
     new_enlarger_state,
     small_pictures,
-    train_enlarger,
 )
 from spadework.training.inputs import maps_of
+from spadework.training.loop import train
 from spadework.training.recipes import named
 from spadework.training.state import TrainState, new_state
 
@@ -50,9 +51,8 @@ def painter() -> Checkpoint:
 def run(made: EnlargerRecipe, out: Path, steps: int | None = None, **options: Any) -> TrainState:
     seen: list[int] = []
     listener = lambda progress: seen.append(progress.step)  # noqa: E731
-    return train_enlarger(
-        made, PAIRS, out, painter(), listener=listener, stop=lambda: len(seen) == steps, **options
-    )
+    training = EnlargerTraining(made, PAIRS, painter())
+    return train(training, out, listener=listener, stop=lambda: len(seen) == steps, **options)
 
 
 def test_it_learns_to_make_photos_of_small_photos(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_the_file_paints_what_the_averaged_networks_paint(
         torch.testing.assert_close(ours, expected[0](labels, style, noise), atol=1e-5, rtol=0)
         assert (ours - nets[0](labels, nets[1](image)[0], noise)).abs().mean() < 0.003  # half precision
         assert (ours - trained.generator.eval()(labels, style, noise)).abs().max() > 0.03
-        trained.painter.train()
+        trained.networks.train()
 
 
 def test_the_file_remembers_the_styles_and_layouts_of_training_photos(trained: TrainState, tmp_path: Path):

@@ -82,11 +82,11 @@ def test_a_discriminator_alone_joins_a_model(tmp_path: Path) -> None:
     giver, taker = new_state(recipe), new_state(small(*SETTINGS, "seed=5"))
     tensors = {f"discriminator.{k}": v for k, v in giver.objective.discriminator.state_dict().items()}
     safetensors.torch.save_file({k: v.contiguous() for k, v in tensors.items()}, tmp_path / "d.safetensors")
-    before = {k: v.clone() for k, v in taker.painter.state_dict().items()}
+    before = {k: v.clone() for k, v in taker.networks.state_dict().items()}
     begin_from(taker, recipe, read_start(tmp_path / "d.safetensors"))
     for key, value in giver.objective.discriminator.state_dict().items():
         assert torch.equal(taker.objective.discriminator.state_dict()[key], value)
-    assert all(torch.equal(value, before[key]) for key, value in taker.painter.state_dict().items())
+    assert all(torch.equal(value, before[key]) for key, value in taker.networks.state_dict().items())
     assert (taker.step, taker.images_seen, taker.calibrated) == (0, 0, False)
 
 

@@ -20,9 +20,10 @@ from spadework.fast.memory import keep_freed_memory
 from spadework.nn.labels import Labels
 from spadework.picture import Picture
 from spadework.sketch.palette import Palette
-from spadework.training import loop
+from spadework.training import painting
 from spadework.training.loop import Progress, TrainingDiverged, train
 from spadework.training.objectives import PatchObjective
+from spadework.training.painting import PainterTraining, split
 from spadework.training.recipes import changed, toy
 from spadework.training.rundir import RunDir
 from spadework.training.samples import sample_grid
@@ -45,7 +46,7 @@ def test_a_toy_run_beats_the_mean_colour(tmp_path: Path):
     recipe = changed(
         toy(), [*settings, "encoder_norm=batch", "encoder_size=32", "ndf=2", "sample_every=1000"]
     )
-    state = train(recipe, ToyLandscapes(128, recipe.size, seed=1), tmp_path)
+    state = train(PainterTraining(recipe, ToyLandscapes(128, recipe.size, seed=1)), tmp_path)
     unseen = ToyLandscapes(24, recipe.size, seed=2)
     batch = collate(list(unseen))
     segmap = Labels.of(batch.labels, recipe.semantics).segmap
@@ -135,13 +136,13 @@ def test_a_palette_is_not_needed(tmp_path: Path):
 def nan_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The given step's generator loss is not a number."""
     steps = iter(range(1, 100))
-    whole = loop.step_generator
+    whole = painting.step_generator
 
     def broken(*args: Any) -> Any:
         losses, fakes = whole(*args)
         return (losses | {"g_feat": torch.tensor(math.nan)} if next(steps) == step else losses), fakes
 
-    monkeypatch.setattr(loop, "step_generator", broken)
+    monkeypatch.setattr(painting, "step_generator", broken)
 
 
 def test_nan_stops_and_keeps_the_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -206,12 +207,12 @@ def test_split_keeps_every_sample_in_order():
     batch = collate(samples)
     batch = Batch(batch.labels, batch.image, batch.labels.int() + 1, batch.names)
     for parts, lengths in ((1, [5]), (2, [3, 2]), (3, [2, 2, 1]), (5, [1] * 5), (9, [1] * 5)):
-        pieces = loop._split(batch, parts)
+        pieces = split(batch, parts)
         assert [len(piece) for piece in pieces] == lengths
         assert [name for piece in pieces for name in piece.names] == batch.names
         for field in ("labels", "image", "instances"):
             assert torch.equal(torch.cat([getattr(piece, field) for piece in pieces]), getattr(batch, field))
-    assert loop._split(collate(samples), 2)[1].instances is None
+    assert split(collate(samples), 2)[1].instances is None
 
 
 @pytest.mark.parametrize("judge", ["judge=patch", "norm=instance"])

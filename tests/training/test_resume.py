@@ -4,6 +4,7 @@ import errno
 import importlib.util
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
 
 from spadework import picture
-from spadework.training import loop, rundir, statefile
+from spadework.training import loop, rundir, state
 from spadework.training.painter_recipe import Recipe
 from spadework.training.rundir import RunDir
 
@@ -75,7 +76,7 @@ def test_the_check_sees_a_lost_random_state(tmp_path: Path):
     tensors["rng"] = torch.manual_seed(5).get_state()
     save_file(tensors, path, {"state": json.dumps({"step": 2, "images_seen": 8, "seconds": 0.0})})
     parted = snapshot(run(recipe, tmp_path, steps=1, resume=True))
-    assert any(name.startswith("painter.generator") for name in differing(whole, parted))
+    assert any(name.startswith("networks.generator") for name in differing(whole, parted))
 
 
 def test_a_batch_depends_on_its_number_alone():
@@ -153,6 +154,35 @@ def test_nothing_to_resume_is_said(tmp_path: Path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_state_with_names_of_former_days_goes_on(tmp_path: Path):
+    whole = snapshot(run(small("total_images=8"), tmp_path / "whole"))
+    run(small("total_images=4"), tmp_path / "old")
+    path = RunDir(tmp_path / "old").state
+    counts, tensors = state._read(path)
+    renamed = {key.replace("networks.", "painter."): value for key, value in tensors.items()}
+    assert renamed.keys() != tensors.keys()
+    save_file(renamed, path, {"state": json.dumps(counts)})
+    assert differing(whole, snapshot(run(small("total_images=8"), tmp_path / "old", resume=True))) == []
+
+
+@pytest.mark.parametrize("header", [None, {"state": "[1"}, {"state": "{}"}, {"other": "{}"}])
+def test_a_damaged_header_is_one_sentence(tmp_path: Path, header: dict[str, str] | None):
+    run(small("total_images=4"), tmp_path)
+    path = RunDir(tmp_path).state
+    save_file(load_file(path), path, header)
+    with pytest.raises(ValueError, match=r"state\.safetensors is damaged or no training state .*new run"):
+        run(small("total_images=8"), tmp_path, resume=True)
+
+
+def test_a_state_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    order: list[str] = []
+    for name in ("fsync", "replace"):
+        whole = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, whole=whole: (order.append(n), whole(*a))[1])
+    run(small("total_images=4"), tmp_path)
+    assert order[-2:] == ["fsync", "replace"]
+
+
 def test_a_state_of_other_networks_is_refused(tmp_path: Path):
     run(small("total_images=4"), tmp_path)
     with pytest.raises(ValueError, match=r"state\.safetensors does not fit this recipe.*without those --set"):
@@ -166,7 +196,7 @@ def test_a_full_disk_leaves_the_last_state_whole(tmp_path: Path, monkeypatch: py
     def full(*_: object) -> None:
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
-    monkeypatch.setattr(statefile, "save_file", full)
+    monkeypatch.setattr(state, "save_file", full)
     with pytest.raises(
         ValueError, match=r"the one after 4 images is whole: go on .*--resume.*the disk is full"
     ):
@@ -217,7 +247,7 @@ def test_where_nothing_can_be_written_the_last_state_is_named(
     run(small("total_images=4"), tmp_path)
     before = RunDir(tmp_path).state.read_bytes()
     monkeypatch.setattr(picture, "atomic_write", full)
-    monkeypatch.setattr(statefile, "save_file", fails)
+    monkeypatch.setattr(state, "save_file", fails)
     with pytest.raises(ValueError, match=r"samples.*full; .*, after 4 images, is whole"):
         run(recipe, tmp_path, resume=True)
     with pytest.raises(ValueError, match=r"samples.*full; no state was saved before: begin again"):

@@ -19,18 +19,19 @@ from spadework.data.sample import Batch, Sample
 from spadework.segmenter.segmenter import Segmenter
 from spadework.training import segmenting
 from spadework.training.journal import TrainingDiverged
+from spadework.training.loop import train
 from spadework.training.recipes import named
 from spadework.training.rundir import RunDir
 from spadework.training.segmenter_recipe import SegmenterRecipe
 from spadework.training.segmenting import (
-    SegmenterState,
+    SegmenterTraining,
     class_weights,
     export_segmenter,
     jittered,
     new_segmenter_state,
     step_segmenter,
-    train_segmenter,
 )
+from spadework.training.state import State
 
 SETTINGS = [
     *("size=32", "batch_size=4", "total_images=40", "save_every=1000", "lr=0.01", "precision=float32"),
@@ -44,15 +45,16 @@ def small(*changes: str) -> SegmenterRecipe:
     return recipe
 
 
-def run(recipe: SegmenterRecipe, out: Path, steps: int | None = None, **options: Any) -> SegmenterState:
+def run(recipe: SegmenterRecipe, out: Path, steps: int | None = None, **options: Any) -> State:
     seen: list[int] = []
     stop = lambda: len(seen) == steps  # noqa: E731
-    return train_segmenter(recipe, PHOTOS, out, listener=lambda p: seen.append(p.step), stop=stop, **options)
+    training = SegmenterTraining(recipe, PHOTOS)
+    return train(training, out, listener=lambda p: seen.append(p.step), stop=stop, **options)
 
 
-def snapshot(state: SegmenterState) -> dict[str, Tensor]:
+def snapshot(state: State) -> dict[str, Tensor]:
     kept = {f"{n}.{k}": v for n, part in state.parts().items() for k, v in part.state_dict().items()}
-    for index, slots in state.optimizer.state_dict()["state"].items():
+    for index, slots in state.optimizers["optimizer"].state_dict()["state"].items():
         kept |= {f"optimizer.{index}.{name}": value for name, value in slots.items()}
     return {name: value.clone() for name, value in (kept | {"rng": torch.get_rng_state()}).items()}
 
@@ -131,8 +133,8 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
     state = new_segmenter_state(recipe)
     rates = []
     for state.images_seen in range(0, 101, 4):
-        segmenting._set_learning_rates(state, recipe)
-        rates.append([group["lr"] for group in state.optimizer.param_groups])
+        segmenting.set_learning_rates(state, recipe)
+        rates.append([group["lr"] for group in state.optimizers["optimizer"].param_groups])
     trunk, rest = np.array(rates).T
     assert rest.argmax() in (4, 5)
     assert rest.max() == pytest.approx(1)
@@ -142,7 +144,8 @@ def test_the_rate_rises_and_falls_to_nothing() -> None:
 
 
 def test_a_loss_that_is_lost_ends_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segmenting, "step_segmenter", lambda *args: {"cross_entropy": float("nan")})
+    lost = {"cross_entropy": torch.tensor(float("nan"))}
+    monkeypatch.setattr(segmenting, "step_segmenter", lambda *args: lost)
     with pytest.raises(TrainingDiverged, match=r"cross_entropy = nan in batch toy-.*smaller --set lr"):
         run(small(), tmp_path)
     assert not RunDir(tmp_path).state.exists()
@@ -164,7 +167,7 @@ def test_the_model_file_holds_the_average(tmp_path: Path) -> None:
     )
     photo = PHOTOS[0].image
     assert read.label(photo) == written.label(photo)
-    exact = state.average(collate([PHOTOS[0]]).image).argmax(1)[0]
+    exact = state.average["segmenter"](collate([PHOTOS[0]]).image).argmax(1)[0]
     assert (read.label(photo).ids[::4, ::4] == exact.numpy()).mean() > 0.8
     known = [read.realism(PHOTOS[i].image) for i in range(len(PHOTOS))]
     assert -1.2 < np.mean(known) < 0

@@ -11,7 +11,7 @@ from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
 from spadework.nn.labels import Labels
 from spadework.training import export
 from spadework.training.export import export_model
-from spadework.training.loop import set_learning_rates
+from spadework.training.painting import set_learning_rates
 from spadework.training.starting import begin_from, demand_fit
 from spadework.training.state import TrainState, new_state
 
@@ -52,7 +52,7 @@ def test_it_paints_and_encodes_as_the_model_does(model: Checkpoint, state: Train
     torch.manual_seed(0)
     segmap, image = torch.rand(2, 16, 32, 32), torch.rand(2, 3, 64, 64) * 2 - 1
     z, noise = torch.randn(2, 4), model.generator.draw_noise(2, (32, 32))
-    for painter in (state.painter, state.average):
+    for painter in (state.networks, state.average):
         painter.eval()
         picture = painter["generator"](Labels(segmap), z, noise)
         torch.testing.assert_close(picture, model.generator(Labels(segmap), z, noise), rtol=1e-3, atol=1e-3)
@@ -113,7 +113,7 @@ def test_noise_is_made_stronger_where_the_recipe_asks(model: Checkpoint) -> None
     begin_from(plain, RECIPE, model)
     begin_from(loud, recipe, model)
     grids = dict(zip(recipe.generator.doublings, recipe.generator.grids(recipe.size), strict=True))
-    for kind in ("painter", "average"):
+    for kind in ("networks", "average"):
         for name, block in getattr(plain, kind)["generator"].blocks.items():
             gain = 6 if grids[name][0] <= 4 else 3  # an eighth of 32 px and less
             ours = getattr(loud, kind)["generator"].blocks[name].noise_strength

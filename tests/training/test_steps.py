@@ -13,8 +13,8 @@ from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
 from spadework.nn.spectral import spectral_norm
 from spadework.training.inputs import Inputs
-from spadework.training.loop import set_learning_rates
 from spadework.training.painter_recipe import Recipe
+from spadework.training.painting import set_learning_rates
 from spadework.training.state import TrainState, new_state, update_average
 from spadework.training.steps import step_discriminator, step_generator
 
@@ -52,12 +52,12 @@ def test_accumulated_gradients_are_the_mean_of_the_parts():
         terms, fake = step_generator(apart, INSTANCE, [part])
         seen.append(terms)
         painted += fake
-        each.append(gradients(apart.painter))
+        each.append(gradients(apart.networks))
     for part, fake in zip(parts, painted, strict=True):
         seen.append(step_discriminator(apart, INSTANCE, [part], [fake]))
         each_d.append(gradients(apart.objective.discriminator))
 
-    for net, two in ((together.painter, each), (together.objective.discriminator, each_d)):
+    for net, two in ((together.networks, each), (together.objective.discriminator, each_d)):
         ours = gradients(net)
         assert any(g.abs().max() > 0 for g in ours)
         for got, first, second in zip(ours, *two, strict=True):
@@ -79,7 +79,7 @@ def test_kl_of_the_parts_adds_up_to_that_of_the_batch():
         losses, _ = step_generator(state, recipe, [Inputs.of(part, recipe) for part in parts])
         state.seconds = float(losses["kl"])
     assert in_parts.seconds == pytest.approx(whole.seconds, rel=1e-6)
-    of_encoder = [gradients(state.painter["encoder"]) for state in (whole, in_parts)]
+    of_encoder = [gradients(state.networks["encoder"]) for state in (whole, in_parts)]
     assert max(float(g.abs().max()) for g in of_encoder[0]) > 0
     for one, two in zip(*of_encoder, strict=True):
         torch.testing.assert_close(two, one, rtol=1e-2, atol=1e-6)  # spectral norm moves at every part
@@ -87,20 +87,20 @@ def test_kl_of_the_parts_adds_up_to_that_of_the_batch():
 
 def test_a_step_moves_only_its_own_networks():
     parts, state = halves(), new_state(INSTANCE)
-    painter, judge = copy.deepcopy(state.painter), copy.deepcopy(state.objective.discriminator)
+    painter, judge = copy.deepcopy(state.networks), copy.deepcopy(state.objective.discriminator)
 
     def moved(net: nn.Module, before: nn.Module) -> bool:
         return any(not torch.equal(a, b) for a, b in zip(net.parameters(), before.parameters(), strict=True))
 
     _, fakes = step_generator(state, INSTANCE, parts)
-    assert moved(state.painter, painter)
+    assert moved(state.networks, painter)
     assert not moved(state.objective.discriminator, judge)
     assert all(p.requires_grad and p.grad is None for p in state.objective.discriminator.parameters())
     assert not any(fake.image.requires_grad for fake in fakes)
-    painter = copy.deepcopy(state.painter)
+    painter = copy.deepcopy(state.networks)
     step_discriminator(state, INSTANCE, parts, None)  # paints anew
     assert moved(state.objective.discriminator, judge)
-    assert not moved(state.painter, painter)
+    assert not moved(state.networks, painter)
 
 
 @needs_backbone
@@ -168,7 +168,7 @@ def test_the_average_does_not_learn_by_itself(tmp_path: Path):
     state = run(small("total_images=8"), tmp_path)
     assert not any(p.requires_grad for p in state.average.parameters())
     assert not state.average.training
-    assert state.painter.training
+    assert state.networks.training
 
 
 @pytest.mark.parametrize(
@@ -177,12 +177,8 @@ def test_the_average_does_not_learn_by_itself(tmp_path: Path):
 @pytest.mark.parametrize(("ttur", "of_g", "of_d"), [("true", 0.5, 2.0), ("false", 1.0, 1.0)])
 def test_learning_rates_fall_linearly_to_zero(done: int, factor: float, ttur: str, of_g: float, of_d: float):
     recipe = small("total_images=1000", "decay_from=0.5", "lr=0.01", f"ttur={ttur}")
-    weight = nn.Parameter(torch.zeros(1))
-    state = TrainState(
-        *(0, done, 0.0, nn.ModuleDict(), nn.ModuleDict(), None),  # type: ignore[arg-type]
-        torch.optim.Adam([weight]),
-        torch.optim.Adam([weight]),
-    )
+    state = new_state(recipe)
+    state.images_seen = done
     set_learning_rates(state, recipe)
     assert state.optimizer_g.param_groups[0]["lr"] == pytest.approx(0.01 * of_g * factor)
     assert state.optimizer_d.param_groups[0]["lr"] == pytest.approx(0.01 * of_d * factor)
@@ -200,7 +196,7 @@ def test_rates_stay_without_decay():
 def test_first_weights_are_xaviers_and_depend_on_the_seed():
     a, b, c = (new_state(small(f"seed={seed}", "ngf=8", "init_gain=0.5")) for seed in (0, 0, 1))
     for (name, x), y, z in zip(
-        a.painter.named_parameters(), b.painter.parameters(), c.painter.parameters(), strict=True
+        a.networks.named_parameters(), b.networks.parameters(), c.networks.parameters(), strict=True
     ):
         assert torch.equal(x, y), name
         if name.endswith(("bias", "noise_strength")):

@@ -149,7 +149,7 @@ def launched(playwright: "Playwright", *more: str) -> "Browser":
 
 
 @contextmanager
-def _page(url: str) -> "Iterator[Page]":
+def opened(url: str) -> "Iterator[Page]":
     """The studio in a fresh profile, its first photograph painted."""
     from playwright.sync_api import sync_playwright
 
@@ -216,5 +216,5 @@ def measure(strokes: int = 100, model: str = "landscape") -> StudioCase:
     """A studio of its own and its first example. Raises ValueError without a browser or playwright."""
     browser_file()
     engine = Engine.load(model, "cpu", "auto")
-    with Server(model=model) as server, _page(server.url) as page:
+    with Server(model=model) as server, opened(server.url) as page:
         return timed(page, engine, strokes)

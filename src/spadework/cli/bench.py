@@ -1,7 +1,7 @@
 """`spadework bench`."""
 
 import json as text
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -12,6 +12,7 @@ from spadework.files import atomic_write
 
 if TYPE_CHECKING:
     from spadework.bench.engine import EngineCase, Options
+    from spadework.bench.frames import FirstCase, FramesCase
     from spadework.bench.studio import StudioCase
     from spadework.bench.train import TrainCase
 
@@ -48,8 +49,8 @@ def bench(
     """Measure our speed beside a plain dense network of the same weights.
 
     All versions run in turns in one process; studio needs chromium and playwright, and measures from a stroke
-    to its picture. The maps are those of the folder that SPADEWORK_DATA names,
-    and the example sketches; cases without their maps are left out.
+    to its picture, how soon a fresh server shows one, and how evenly a large sheet moves. The maps are those
+    of the folder that SPADEWORK_DATA names, and the example sketches; cases without their maps are left out.
     """
     if repeats < 1:
         raise ValueError(f"--repeats {repeats}: give 1 or more")
@@ -60,7 +61,7 @@ def bench(
     thorough = Options(repeats, published, compile, memory)
     options = Options(1, published=False, compile=False, memory=False, most=3) if quick else thorough
     kinds = {"engine": _engine, "train": _train, "studio": _studio}
-    rows: list[EngineCase | TrainCase | StudioCase] = []
+    rows: list[EngineCase | TrainCase | StudioCase | FirstCase | FramesCase] = []
     for row in kinds[what](cases, quick, options):
         rows.append(row)
         if json != "-":
@@ -107,10 +108,22 @@ def _train(cases: list[str] | None, quick: bool, options: "Options") -> "Iterato
     return train.run(_chosen(train, cases, quick), options.repeats, options.memory)
 
 
-def _studio(cases: list[str] | None, quick: bool, options: "Options") -> "Iterator[StudioCase]":
-    from spadework.bench.studio import measure
+def _studio(
+    cases: list[str] | None, quick: bool, options: "Options"
+) -> "Iterator[StudioCase | FirstCase | FramesCase]":
+    from spadework.bench import frames, studio
 
-    yield measure()
+    studio.browser_file()
+    known: dict[str, Callable[[], StudioCase | FirstCase | FramesCase]] = {
+        "studio": studio.measure,
+        "first-picture": frames.measure_first,
+        "large-sheet": frames.measure_frames,
+    }
+    chosen = [name for name in known if not cases or name.startswith(tuple(cases))]
+    if not chosen:
+        raise ValueError(f"no case begins with {' or '.join(cases or ())}: known are {', '.join(known)}")
+    for name in chosen:
+        yield known[name]()
 
 
 def _baseline(rows: "Sequence[Any]") -> dict[str, float]:

@@ -194,6 +194,7 @@ def _paint(
         project = _drawing(job.sketch)
         sketch = project.sketch(engine.palette) if project else _sketch(engine, job.sketch)
         style = engine.sample_style(light, sketch) if isinstance(light, int) else light
+        lights = project.lights(engine, sketch) if project and seed is None and style is None else None
         if project and seed is None:
             job = replace(job, seeds=range(project.seed, project.seed + len(job.seeds)))
             style = style or project.style(engine, sketch)
@@ -201,7 +202,10 @@ def _paint(
         raise Unreadable(str(error)) from error
     began = time.perf_counter()
     painted = {
-        seed: _carrying(engine.paint(sketch, seed, style, size, upscale), sketch) for seed in job.seeds
+        seed: _carrying(
+            engine.paint(sketch, seed, style, size, upscale, lights), sketch, project if lights else None
+        )
+        for seed in job.seeds
     }
     spent = time.perf_counter() - began
     if reader is None:
@@ -213,10 +217,15 @@ def _paint(
     return [[job.sketch.name, str(seed), job.target.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
 
 
-def _carrying(picture: "Picture", sketch: "LabelMap") -> "Picture":
-    """The picture with its sketch, seed and style in its text, so that it can be painted again."""
+def _carrying(picture: "Picture", sketch: "LabelMap", project: "Project | None") -> "Picture":
+    """The picture with its sketch, seed and style in its text, so that it can be painted again.
+
+    `project`: the drawing itself, where it says more than these.
+    """
     from spadework.project import Project
 
+    if project is not None:
+        return project.placed(picture.provenance["seed"]).carried_by(picture)
     if sketch.instances is not None:
         return picture  # a drawing knows no instances
     return Project.of(sketch, picture).carried_by(picture)

@@ -1,10 +1,9 @@
 """What `spadework train` is to do: which recipe on which pairs, anew or from where it stopped."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spadework.cli.telling import bar, show_table, tell
 from spadework.nvlabs.flags import TrainFlags
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from spadework.training.starting import Start
     from spadework.training.state import TrainState
 
-FREE_ON_RESUME = re.compile(
-    "lr|precision|total_images|save_every|sample_every|decay_from|ema|accumulate|sketch_share|scale|flip|lambda_.+|"
-    "trunk_lr|warm_up|weight_decay|jitter|zoom|crop|cutout|flood|swap_share|quiet|painted_share"
-)
-"""Settings that a resumed run may change; the others shape the networks, or what they have seen so far."""
-
-
 WARM_UP = 2000
 """Images for which a fine-tuned generator waits, more or less, for its new discriminator."""
 
@@ -38,7 +30,7 @@ class Plan:
     pairs: "Sequence[Sample]"
     held_out: "Sequence[Sample]"
     resume: bool
-    begin: "Callable[[TrainState], None]" = lambda state: None
+    begin: "Callable[[Any], None]" = lambda state: None
 
 
 def plan_of_recipe(
@@ -51,7 +43,10 @@ def plan_of_recipe(
 ) -> Plan:
     if starts:
         return _tuning(name, data, run, changes, starts)
-    recipe = _resumed(name, run, changes) if resume else _fresh(name, run, changes)
+    from spadework.nn import together
+
+    choose = _resumed if resume else _fresh
+    recipe = together.from_first(lambda: choose(name, run, changes))
     return Plan(recipe, *_data(recipe, data), resume)
 
 
@@ -177,7 +172,7 @@ def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRec
         raise ValueError(f"{run.root} was started with recipe {recipe.name}, not {name}: leave the name out")
     wanted = changed(recipe, changes)
     for key in type(recipe).model_fields:
-        if getattr(wanted, key) != getattr(recipe, key) and not FREE_ON_RESUME.fullmatch(key):
+        if getattr(wanted, key) != getattr(recipe, key) and not recipe.may_change(key):
             raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
     if wanted != recipe:
         atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
@@ -223,6 +218,15 @@ def _val(pairs: "PairedFolder") -> "list[PairedFolder]":
 
 
 def _decode(folder: "PairedFolder") -> None:
+    from spadework.nn import together
+
     with bar() as progress:
         task = progress.add_task(f"reading {folder.root} {folder.split}".strip(), total=len(folder))
-        folder.decode(progress=lambda done, total: progress.update(task, completed=done))
+        together.from_first(
+            lambda: _all_of(folder, lambda done, total: progress.update(task, completed=done))
+        )
+        folder.decode()  # at once, but for processes on another host
+
+
+def _all_of(folder: "PairedFolder", progress: "Callable[[int, int], None]") -> None:
+    folder.decode(progress=progress)

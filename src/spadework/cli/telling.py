@@ -1,5 +1,6 @@
 """What people see: lines, tables and bars. Nothing else in the package prints."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from rich.text import Text
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
+QUIET = os.environ.get("RANK", "0") not in ("", "0")
+"""Of several processes that train together one tells; but each of them complains."""
+
 RIGHT = ("ms", "id", "seed", "classes")
 """Titles of the columns of numbers."""
 
@@ -20,13 +24,15 @@ RIGHT = ("ms", "id", "seed", "classes")
 def complain(message: str) -> int:
     """One line on stderr, whatever lines the message has. Returns the exit code of a user's error."""
     first, *more = [line.strip() for line in message.splitlines() if line.strip()] or ["no reason given"]
-    print(f"error: {' '.join([first, '; '.join(more)]).strip()}", file=sys.stderr, flush=True)
+    who = f"process {os.environ['RANK']}: " if QUIET else ""
+    print(f"{who}error: {' '.join([first, '; '.join(more)]).strip()}", file=sys.stderr, flush=True)
     return 2
 
 
 def tell(line: str) -> None:
     """A line that is never wrapped, so that commands and paths in it can be copied."""
-    print(line, flush=True)
+    if not QUIET:
+        print(line, flush=True)
 
 
 def command(*words: object) -> str:
@@ -44,7 +50,12 @@ def bar(*columns: str) -> Progress:
     name, *texts = (TextColumn(column, markup=False) for column in ("{task.description}", *columns))
     screen = console()
     return Progress(
-        name, BarColumn(), MofNCompleteColumn(), *texts, console=screen, disable=not screen.is_terminal
+        name,
+        BarColumn(),
+        MofNCompleteColumn(),
+        *texts,
+        console=screen,
+        disable=QUIET or not screen.is_terminal,
     )
 
 
@@ -55,7 +66,8 @@ def show_table(titles: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> N
         table.add_column(title, overflow="fold", justify="right" if title in RIGHT else "left")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    console().print(table)
+    if not QUIET:
+        console().print(table)
 
 
 def swatch(colors: Any, width: int) -> Text:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,18 +18,13 @@ from spadework.cli.telling import INTERRUPTED, bar, command, show_table, tell
 from spadework.nvlabs.flags import IGNORED, TrainFlags
 
 if TYPE_CHECKING:
-    from spadework.data.sample import Sample
-    from spadework.segmenter.segmenter import Segmenter
     from spadework.training.journal import Progress
+    from spadework.training.loop import Training
     from spadework.training.rundir import RunDir
-    from spadework.training.segmenting import SegmenterState
-    from spadework.training.state import TrainState
+    from spadework.training.state import State
 
 LINE_EVERY = 30.0
 """Seconds between lines of progress where no bar can be drawn."""
-
-PREVIEWS = 8
-"""So many held-out pairs are painted in every sample grid."""
 
 MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake", "cross_entropy", "accuracy")
 
@@ -88,20 +83,17 @@ def train(
     make is printed. --from fine-tunes a model, for which a new discriminator learns first, or goes on from
     the light state that every run leaves beside its model.
     """
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     if show:
         return _list_recipes()
-    _demand_one_process()
+    where = _joined(device)
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     flags = _flags(typed)
     if flags and out is None and flags.name:
         out = Path(flags.checkpoints_dir) / flags.name
     if out is None:
         raise ValueError("no --out: name the folder of the run, for example --out runs/first")
-    from spadework.training.recipes import SEGMENTERS
     from spadework.training.rundir import RunDir
 
-    if recipe in SEGMENTERS:
-        _demand_cpu(device, deadline)
     run = RunDir(out)
     if first and (resume or flags):
         raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")
@@ -109,7 +101,10 @@ def train(
         plan = plan_of_flags(flags, recipe, data, run, changes or [], resume)
     else:
         plan = plan_of_recipe(recipe, data, run, changes or [], resume, first or ())
-    state = _train(plan, run, device, deadline, compiled)
+    training = _training(plan)
+    state = _train(training, plan, run, where, deadline, compiled)
+    if not _goes_on_alone():
+        return
     in_time = deadline is not None and time.monotonic() >= deadline
     unfinished = state.images_seen < plan.recipe.total_images and not in_time
     if unfinished:
@@ -119,25 +114,37 @@ def train(
     where = flags.dataroot or flags.label_dir if flags else data
     data_name = _data_name(Path(where) if where else None)
     with run.surviving():
-        trial = _export(state, plan, exported, data_name, terms)
+        trial = training.export(state, exported, data_name, terms)
+        _measure(plan, exported)
     tell(f"model after {state.images_seen:,} images: {exported}")
+    light = run.light(state.images_seen)
     with run.surviving():
-        light = _keep_light(state, plan, run)
-    if light:
+        kept = training.keep(state, light)
+    if kept:
         tell(f"to go on from it anywhere: {command('train', plan.recipe.name, '--from', light)}")
-    tell(f"try it: {trial}")
+    tell(f"try it: {command(*trial)}")
     if unfinished:
         raise typer.Exit(INTERRUPTED)
 
 
-def _demand_one_process() -> None:
-    """Raises ValueError under torchrun, whose processes would all write into one run."""
-    count = os.environ.get("WORLD_SIZE", "1")
-    if count not in ("", "1"):
-        raise ValueError(
-            f"torchrun started {count} processes, and a training is one process, on one device: start it "
-            "once, with spadework train"
-        )
+def _joined(device: str) -> str:
+    """The device to train on; under torchrun this process joins the others first."""
+    from spadework.engine import device_of
+
+    if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
+        return device_of(device)
+    from spadework.nn import together
+
+    return together.join(device_of(device))
+
+
+def _goes_on_alone() -> bool:
+    """After the last step: what is left to do is done by one process, and the others end."""
+    from spadework.nn import together
+
+    first = together.rank() == 0
+    together.leave()
+    return first
 
 
 def _flags(typed: dict[str, Any]) -> TrainFlags | None:
@@ -165,17 +172,34 @@ def _data_name(data: Path | None) -> str:
     return "procedural toy landscapes" if data is None else data.resolve().name
 
 
-def _train(
-    plan: Plan, run: "RunDir", device: str, deadline: float | None, compiled: bool
-) -> "TrainState | SegmenterState":
-    from spadework.engine import device_of, model_file
-    from spadework.fast.memory import keep_freed_memory
+def _training(plan: Plan) -> "Training":
+    """What is particular to the kind of networks that the plan's recipe makes."""
+    from spadework.engine import model_file
     from spadework.model import load_checkpoint
     from spadework.training.enlarger_recipe import EnlargerRecipe
-    from spadework.training.enlarging import train_enlarger
-    from spadework.training.loop import train as train_painter
+    from spadework.training.enlarging import EnlargerTraining
+    from spadework.training.painting import PainterTraining
     from spadework.training.segmenter_recipe import SegmenterRecipe
-    from spadework.training.segmenting import train_segmenter
+    from spadework.training.segmenting import SegmenterTraining
+
+    recipe, pairs, previews = plan.recipe, plan.pairs, plan.held_out
+    if isinstance(recipe, SegmenterRecipe):
+        return SegmenterTraining(recipe, pairs, previews)
+    if isinstance(recipe, EnlargerRecipe):
+        return EnlargerTraining(recipe, pairs, load_checkpoint(model_file(recipe.painter)), previews)
+    return PainterTraining(recipe, pairs, previews)
+
+
+def _train(
+    training: "Training",
+    plan: Plan,
+    run: "RunDir",
+    device: str,
+    deadline: float | None,
+    compiled: bool,
+) -> "State":
+    from spadework.fast.memory import keep_freed_memory
+    from spadework.training.loop import train as train_until
 
     keep_freed_memory()  # of this process, so not of a library's call
     with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
@@ -190,67 +214,29 @@ def _train(
                 tell(f"{step.images_seen:,} of {step.total_images:,} images, {pace}, {losses}")
                 told = time.monotonic()
 
-        told_to = {"resume": plan.resume, "listener": listen, "stop": stop}
-        if isinstance(plan.recipe, SegmenterRecipe):
-            _demand_cpu(device, deadline)
-            return train_segmenter(plan.recipe, plan.pairs, run.root, **told_to)
-        previews = [plan.held_out[i] for i in range(min(PREVIEWS, len(plan.held_out)))]
-        told_to |= {"previews": previews, "begin": plan.begin}
-        told_to |= {"device": device_of(device), "deadline": deadline, "compiled": compiled}
-        if isinstance(plan.recipe, EnlargerRecipe):
-            painter = load_checkpoint(model_file(plan.recipe.painter))
-            return train_enlarger(plan.recipe, plan.pairs, run.root, painter, **told_to)
-        return train_painter(plan.recipe, plan.pairs, run.root, **told_to)
+        return train_until(
+            training,
+            run.root,
+            resume=plan.resume,
+            begin=plan.begin,
+            listener=listen,
+            stop=stop,
+            device=device,
+            deadline=deadline,
+            compiled=compiled,
+        )
 
 
-def _demand_cpu(device: str, deadline: float | None) -> None:
-    """ValueError for what a segmenter's training does not know."""
-    if device not in ("auto", "cpu") or deadline is not None:
-        raise ValueError("segmenters train on the CPU to the end: leave out --device and --minutes")
-
-
-def _keep_light(state: "TrainState | SegmenterState", plan: Plan, run: "RunDir") -> Path | None:
-    """Writes the light state of a painter's training."""
-    from spadework.training.lightstate import write_light
-    from spadework.training.painter_recipe import Recipe
-    from spadework.training.state import TrainState
-
-    if not isinstance(state, TrainState) or not isinstance(plan.recipe, Recipe):
-        return None
-    write_light(run.light(state.images_seen), state, plan.recipe)
-    return run.light(state.images_seen)
-
-
-def _export(state: "TrainState | SegmenterState", plan: Plan, model: Path, data_name: str, terms: str) -> str:
-    """Writes the model file; returns the command that tries it."""
-    from spadework.training.enlarger_recipe import EnlargerRecipe
-    from spadework.training.enlarging import export_enlarger
-    from spadework.training.export import export_model
-    from spadework.training.painter_recipe import Recipe
-    from spadework.training.segmenter_recipe import SegmenterRecipe
-    from spadework.training.segmenting import export_segmenter
-    from spadework.training.state import TrainState
-
-    recipe = plan.recipe
-    if isinstance(state, TrainState) and isinstance(recipe, Recipe):
-        export_model(state, recipe, plan.pairs, model, data_name, terms)
-        return command("paint", "SKETCH.png", "--model", model)
-    if isinstance(state, TrainState) and isinstance(recipe, EnlargerRecipe):
-        export_enlarger(state, recipe, model, data_name, terms)
-        return command("paint", "SKETCH.png", "--upscale", 2, "--enlarger", model)
-    assert not isinstance(state, TrainState)
-    assert isinstance(recipe, SegmenterRecipe)
-    segmenter = export_segmenter(state, recipe, plan.pairs, model, data_name, terms)
-    if plan.held_out:
-        _measure(segmenter, plan.held_out, model)
-    return command("label", "--from-photo", "PHOTO", "--segmenter", model)
-
-
-def _measure(segmenter: "Segmenter", held_out: "Sequence[Sample]", model: Path) -> None:
-    """Puts the figures of the held-out pairs on the card and tells them."""
+def _measure(plan: Plan, model: Path) -> None:
+    """Puts a segmenter's figures of the held-out pairs on its card and tells them."""
     from spadework.evaluation.photos import measure_segmenter
+    from spadework.segmenter.segmenter import Segmenter
+    from spadework.training.segmenter_recipe import SegmenterRecipe
 
-    figures = measure_segmenter(segmenter, held_out)
+    if not isinstance(plan.recipe, SegmenterRecipe) or not plan.held_out:
+        return
+    segmenter = Segmenter.load(model)
+    figures = measure_segmenter(segmenter, plan.held_out)
     segmenter.with_metrics(figures).save(model)
     show_table(["measure", "value"], [[name, str(value)] for name, value in figures.items()])
 

@@ -31,6 +31,7 @@ class BatchPlan:
     sketch_strength: float = 1.0
     scale: tuple[float, float] | None = (1.0, 1.2)
     flip: bool = True
+    rows: Sequence[int] | None = None  # the samples of each batch that this process wants; None: all
 
     def __post_init__(self) -> None:
         if not len(self.dataset):
@@ -45,7 +46,12 @@ class BatchPlan:
     def samples(self, k: int) -> list[Sample]:
         """What batch `k` holds, still in numpy."""
         sketched = self.sketches(k)
-        return [self.sample(k, i, sketched) for i in range(self.batch_size)]
+        return [self.sample(k, i, sketched) for i in self.places]
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The samples of a batch that are wanted."""
+        return range(self.batch_size) if self.rows is None else self.rows
 
     def sketches(self, k: int) -> bool:
         """Whether batch `k` sees simplified maps."""

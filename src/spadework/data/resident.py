@@ -49,7 +49,7 @@ class ResidentPairs:
         """Batch number `k` of the plan, on the device."""
         plan, sketched = self.plan, self.plan.sketches(k)
         photos, labels, names = [], [], []
-        for i in range(plan.batch_size):
+        for i in plan.places:
             index = plan.index(k * plan.batch_size + i)
             height, width = self.photos[index].shape[:2]
             box = plan.geometry(k, i, (height, width), self.names[index])

@@ -15,6 +15,7 @@ from spadework.fast.modulate import modulate
 from spadework.nn.generator import GeneratorConfig
 from spadework.nn.labels import Labels, SemanticsConfig, channel_of_ids, edges_of, one_hot
 from spadework.nn.spade import SPADE
+from spadework.nn.together import BatchNorm
 
 
 class ContextLabels(Labels):
@@ -65,7 +66,7 @@ class ContextLabels(Labels):
             return super().modulate(norms, x, slopes)
         spades = cast(Sequence[SPADE], norms)
         tables, plain = [table(spade, level) for spade in spades], [spade.param_free_norm for spade in spades]
-        if all(type(norm) is nn.BatchNorm2d and norm.training for norm in plain):
+        if all(isinstance(norm, BatchNorm) and norm.training for norm in plain):
             return modulate(x, level, tables, slopes, plain)
         each = zip(plain, tables, slopes, strict=True)
         return [modulate(norm(x), level, [rows], [slope])[0] for norm, rows, slope in each]

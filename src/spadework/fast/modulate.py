@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from spadework.fast.contexts import Level
+from spadework.nn import together
+from spadework.nn.together import BatchNorm
 
 LARGE = 2**18
 """Tensors of fewer values are not worth a compiler."""
@@ -28,7 +30,7 @@ def modulate(
     level: Level,
     tables: Sequence[tuple[Tensor, Tensor]],
     slopes: Sequence[float],
-    norms: Sequence[nn.BatchNorm2d] = (),
+    norms: Sequence[BatchNorm] = (),
 ) -> list[Tensor]:
     """`leaky_relu(x * scale + shift)` with each norm's scale and shift by context: T times (B, C, H, W).
 
@@ -40,7 +42,7 @@ def modulate(
         mean, variance = _statistics(x.detach())
         rate = (variance + norms[0].eps).rsqrt()
         for norm in norms:
-            _remember(norm, mean, variance, x.numel() // x.shape[1])
+            norm.remember(mean, variance, x.numel() // x.shape[1])
     pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
     flat = [table for pair in tables for table in pair]
     outs = _Modulate.apply(pixels, mean, rate, level, tuple(slopes), *flat)
@@ -48,26 +50,21 @@ def modulate(
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance (C,) of (B, C, H, W), in float32 at least."""
+    """Mean and variance (C,) of (B, C, H, W) over all processes, in float32 at least."""
+    mean, variance = _own_statistics(x)
+    if together.count() == 1:
+        return mean, variance
+    middle = together.mean(mean)
+    return middle, together.mean(variance + (mean - middle).square())
+
+
+def _own_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     dtype = _precise(x.dtype)
     if x.device.type != "cpu":
         variance, mean = torch.var_mean(x.to(dtype), (0, 2, 3), correction=0)
         return mean, variance
     mean, variance = (x.new_zeros(x.shape[1], dtype=dtype) for _ in range(2))  # the results are of their type
     return torch.batch_norm_update_stats(x, mean, variance, 0.0)
-
-
-def _remember(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Moves the running statistics as the norm itself would."""
-    seen = norm.num_batches_tracked
-    assert seen is not None
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    seen.add_(1)
-    share = 1 / int(seen) if norm.momentum is None else norm.momentum
-    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), share)
-    unbiased = variance * (count / max(1, count - 1))
-    norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), share)
 
 
 class _Modulate(torch.autograd.Function):
@@ -101,7 +98,7 @@ class _Modulate(torch.autograd.Function):
             rows, base, line = _unfold(*sums, scale, rate, dtype)
             tables += [rows, base]
             lines.append(line)
-        line = None if rate is None else (torch.stack(lines).sum(0) / -len(x)).to(x.dtype)
+        line = None if rate is None else (together.mean(torch.stack(lines).sum(0)) / -len(x)).to(x.dtype)
         return _combine(x, mean, index, inner, scales, line), None, None, None, None, *tables
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from spadework.nn.spectral import spectral_norm
+from spadework.nn.together import BatchNorm
 
 
 class StyleEncoderConfig(BaseModel):
@@ -36,7 +37,7 @@ class StyleEncoder(nn.Module):
         super().__init__()
         self.config = config
         widths = [3, *(config.ngf * m for m in (1, 2, 4, 8, 8, 8)[: config.layers])]
-        norm = nn.InstanceNorm2d if config.norm == "instance" else nn.BatchNorm2d
+        norm = nn.InstanceNorm2d if config.norm == "instance" else BatchNorm
         self.layers = nn.ModuleList(
             nn.Sequential(
                 spectral_norm(nn.Conv2d(fin, fout, 3, stride=2, padding=1, bias=False)),
@@ -60,7 +61,10 @@ class StyleEncoder(nn.Module):
         return self.fc_mu(x), self.fc_var(x)
 
 
-def reparameterize(mu: Tensor, logvar: Tensor, rng: torch.Generator | None = None) -> Tensor:
+def reparameterize(
+    mu: Tensor, logvar: Tensor, rng: torch.Generator | None = None, eps: Tensor | None = None
+) -> Tensor:
     """A style z ~ N(mu, exp(logvar)), differentiable in both (Kingma & Welling 2014, arXiv 1312.6114)."""
-    eps = torch.randn(mu.shape, generator=rng, device=mu.device, dtype=mu.dtype)
+    if eps is None:
+        eps = torch.randn(mu.shape, generator=rng, device=mu.device, dtype=mu.dtype)
     return mu + eps * torch.exp(0.5 * logvar)

@@ -29,3 +29,8 @@ def pooled(x: Tensor, size: tuple[int, int]) -> Tensor:
     if (kernel[0] * size[0], kernel[1] * size[1]) == (x.shape[2], x.shape[3]):
         return F.avg_pool2d(x, kernel)
     return F.adaptive_avg_pool2d(x, size)
+
+
+def precise(x: Tensor) -> Tensor:
+    """In float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

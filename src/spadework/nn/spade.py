@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spadework.nn.labels import Labels
 from spadework.nn.spectral import spectral_norm
+from spadework.nn.together import BatchNorm
 
 Norm = Literal["batch", "instance", "syncbatch"]
 
@@ -18,9 +19,9 @@ Padding = Literal["zeros", "replicate"]
 """What lies beyond the border: nothing, as published, or what lies at it."""
 
 NORMS = {
-    "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
+    "batch": lambda channels: BatchNorm(channels, affine=False),
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
-    "syncbatch": lambda channels: nn.SyncBatchNorm(channels, affine=False),
+    "syncbatch": lambda channels: BatchNorm(channels, affine=False),
 }
 
 

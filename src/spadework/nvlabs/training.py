@@ -91,7 +91,7 @@ def begin_with(state: TrainState, weights: Weights) -> list[str]:
         networks["encoder"] = state.encoder
     for kind in networks.keys() & weights.states.keys():
         load(networks[kind], kind, weights.states[kind])
-    state.average.load_state_dict(state.painter.state_dict())
+    state.average.load_state_dict(state.networks.state_dict())
     return sorted(networks.keys() - weights.states.keys())
 
 

@@ -15,10 +15,18 @@ MOST_BYTES = 2**31 - 2**20
 """An ONNX file is one protobuf message, which ends at 2 GiB."""
 
 
-class Graph:
-    """Grows by `add`; values are known by their names. The same operation on the same values is one node."""
+MANY = 1024
+"""Smaller arrays stay as they are in a file of half precision."""
 
-    def __init__(self) -> None:
+
+class Graph:
+    """Grows by `add`; values are known by their names. The same operation on the same values is one node.
+
+    `half`: arrays of weights are stored in float16, and computed with in float32 all the same.
+    """
+
+    def __init__(self, half: bool = False) -> None:
+        self._half = half
         self._nodes: list[onnx.NodeProto] = []
         self._tensors: list[TensorProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -32,6 +40,8 @@ class Graph:
     def constant(self, value: Any, dtype: type[np.generic] = np.float32) -> str:
         """An array of the file, or a number."""
         array = np.asarray(value, dtype)
+        if self._half and array.dtype == np.float32 and array.size >= MANY:
+            return self.add("Cast", self.constant(array, np.float16), to=array_type(np.float32))
         key = ("", array.dtype.str, array.shape, array.tobytes())
         if key not in self._made:
             self._made[key] = f"c{len(self._tensors)}"

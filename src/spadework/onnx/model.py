@@ -25,33 +25,51 @@ TOLERANCE = 1e-4
 """Pictures may differ by so much in [-1, 1]: about a hundredth of a grey level."""
 
 
+HALF_PSNR = 40.0
+"""Pictures of weights in half precision have at least so many dB: differences that nobody sees."""
+
+
 @dataclass(frozen=True)
 class Exported:
-    """An ONNX file and how it was checked: sizes (B, H, W), and the largest difference found in [-1, 1]."""
+    """An ONNX file and how it was checked: sizes (B, H, W), and the largest difference found in [-1, 1].
+
+    `psnr`: the least peak signal to noise ratio of a batch, in dB.
+    """
 
     path: Path
     inputs: tuple[str, ...]
     checked: tuple[tuple[int, int, int], ...]
     difference: float
+    psnr: float = np.inf
 
 
-def export_onnx(checkpoint: Checkpoint, path: str | os.PathLike[str], seed: int = 0) -> Exported:
-    """Write a model's generator as one ONNX file of float32 weights.
+def export_onnx(
+    checkpoint: Checkpoint, path: str | os.PathLike[str], seed: int | None = 0, half: bool = False
+) -> Exported:
+    """Write a model's generator as one ONNX file of float32 weights, or `half` as large, of float16 ones.
 
     Inputs: `labels` (B, H, W) uint8 ids; `edges` (B, H, W) bool and `z` (B, Z) float32 where the model has
     them; B any, H and W multiples of what the doublings need. Output: `picture` (B, 3, H, W) in [-1, 1]. The
     noise of `seed` is part of the file; for larger pictures than the model was trained at it is repeated.
+    Without a seed it is an input for every block, `noise_0` (B, 1, h, w) and so on.
 
     Raises ValueError where onnx or onnxruntime is missing, the file would exceed 2 GiB or cannot be written,
-    and where onnxruntime's pictures differ from the generator's by more than TOLERANCE.
+    and where onnxruntime's pictures differ from the generator's by more than TOLERANCE, or have less than
+    HALF_PSNR.
     """
     demand_onnx_name(path)
-    data = onnx_bytes(checkpoint, seed)
+    data = onnx_bytes(checkpoint, seed, half)
     batches = trial_batches(checkpoint)
-    difference, inputs = compare(data, checkpoint, batches, seed)
-    demand_close(path, difference)
+    difference, psnr, inputs = compare(data, checkpoint, batches, seed)
+    if not half:
+        demand_close(path, difference)
+    elif not psnr >= HALF_PSNR:
+        raise ValueError(
+            f"{path} is not written: in half precision its pictures have {psnr:.1f} dB, at least "
+            f"{HALF_PSNR:.0f} are needed: export it without --half"
+        )
     atomic_write(path, data)
-    return Exported(Path(path), inputs, tuple(_shape(batch) for batch in batches), difference)
+    return Exported(Path(path), inputs, tuple(_shape(batch) for batch in batches), difference, psnr)
 
 
 def demand_onnx_name(path: str | os.PathLike[str]) -> None:
@@ -70,21 +88,21 @@ def demand_close(path: str | os.PathLike[str], difference: float) -> None:
         )
 
 
-def onnx_bytes(checkpoint: Checkpoint, seed: int = 0) -> bytes:
+def onnx_bytes(checkpoint: Checkpoint, seed: int | None = 0, half: bool = False) -> bytes:
     """The file's bytes, unchecked. The metadata hold the card and a style for every example sketch."""
     try:
         from spadework.onnx.graph import Graph
         from spadework.onnx.network import GeneratorGraph
     except ImportError as error:
         raise ValueError(missing(error)) from error
-    card, graph = checkpoint.card, Graph()
-    noise = noise_of(seed, card.generator, card.generator.size)
+    card, graph = checkpoint.card, Graph(half)
+    noise = None if seed is None else noise_of(seed, card.generator, card.generator.size)
     builder = GeneratorGraph(graph, checkpoint.generator, card.semantics, noise)
     shape = ["batch", 3, f"{builder.step}*rows", f"{builder.step}*columns"]
     metadata = {
         "card": card.model_dump_json(),
-        "seed": str(seed),
-        "styles": json.dumps(_styles(checkpoint, seed)),
+        **({} if seed is None else {"seed": str(seed)}),
+        "styles": json.dumps(_styles(checkpoint, seed or 0)),
     }
     return graph.model("picture", builder.picture(), shape, metadata)
 
@@ -125,16 +143,27 @@ def trial_batches(checkpoint: Checkpoint) -> list[Batch]:
 
 
 def compare(
-    data: bytes, checkpoint: Checkpoint, batches: Sequence[Batch], seed: int
-) -> tuple[float, tuple[str, ...]]:
-    """The largest difference of onnxruntime's pictures from the generator's, and the file's inputs."""
+    data: bytes, checkpoint: Checkpoint, batches: Sequence[Batch], seed: int | None
+) -> tuple[float, float, tuple[str, ...]]:
+    """How onnxruntime's pictures differ from the generator's, and the file's inputs.
+
+    The largest difference, and the least peak signal to noise ratio of a batch in dB.
+    """
     session = onnx_session(data)
-    names, differences = tuple(entry.name for entry in session.get_inputs()), []
+    names, config = tuple(entry.name for entry in session.get_inputs()), checkpoint.card.generator
+    differences, errors = [], []
     for batch in batches:
-        values = {name: getattr(batch, name).numpy() for name in names}
+        count, *size = _shape(batch)
+        fields = noise_of(0, config, (size[0], size[1])) if seed is None else None
+        given = {f"noise_{i}": field.expand(count, -1, -1, -1) for i, field in enumerate(fields or [])}
+        values = {name: (given[name] if name in given else getattr(batch, name)).numpy() for name in names}
         painted = torch.from_numpy(session.run(None, values)[0])
-        differences.append((painted - _expected(checkpoint, batch, seed)).abs().max())
-    return float(torch.stack(differences).max()), names
+        wrong = painted - _expected(
+            checkpoint, batch, fields or tiled_noise(seed or 0, config, _shape(batch)[1:])
+        )
+        differences.append(float(wrong.abs().max()))
+        errors.append(float(wrong.square().mean()))
+    return max(differences), float(10 * np.log10(4 / max(*errors, 1e-30))), names
 
 
 def onnx_session(data: bytes) -> "onnxruntime.InferenceSession":
@@ -147,10 +176,9 @@ def onnx_session(data: bytes) -> "onnxruntime.InferenceSession":
 
 
 @torch.inference_mode()
-def _expected(checkpoint: Checkpoint, batch: Batch, seed: int) -> Tensor:
+def _expected(checkpoint: Checkpoint, batch: Batch, noise: list[Tensor] | None) -> Tensor:
     """The generator's own pictures."""
     labels = Labels.of(batch.labels, checkpoint.card.semantics)  # edges are the labels', as in the batch
-    noise = tiled_noise(seed, checkpoint.card.generator, _shape(batch)[1:])
     return checkpoint.generator(labels, batch.z, noise)
 
 

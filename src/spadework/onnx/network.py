@@ -20,7 +20,11 @@ from spadework.onnx.layers import CUBIC, LINEAR, NEAREST, Layers
 
 
 class GeneratorGraph(Layers):
-    """Adds a generator to a graph. `noise`: a field (1, 1, h, w) per block, repeated on larger grids."""
+    """Adds a generator to a graph.
+
+    `noise`: a field (1, 1, h, w) per block, repeated on larger grids; without, where the generator wants
+    noise, the fields are inputs: `noise_0` for the first block, and so on.
+    """
 
     def __init__(
         self, graph: Graph, generator: Generator, semantics: SemanticsConfig, noise: Sequence[Tensor] | None
@@ -39,7 +43,7 @@ class GeneratorGraph(Layers):
                 x, step = add("Resize", x, "", self.graph.constant([1, 1, 2, 2]), **how), step // 2
             if name in self.generator.styles:
                 x = self._styled(x, self.generator.styles[name])  # type: ignore[arg-type]
-            noise = None if self.noise is None else self._tiled(self.noise[i], step)
+            noise = self._noise(i, step) if self.generator.config.noise else None
             x = self._block(x, self.generator.blocks[name], step, noise)  # type: ignore[arg-type]
         return add("Tanh", self._conv(self._leaky(x), self.generator.conv_img))
 
@@ -84,6 +88,17 @@ class GeneratorGraph(Layers):
             return self.graph.add("InstanceNormalization", x, one, zero, epsilon=norm.eps)
         mean, variance = (self.graph.constant(as_array(t)) for t in (norm.running_mean, norm.running_var))
         return self.graph.add("BatchNormalization", x, one, zero, mean, variance, epsilon=norm.eps)
+
+    def _noise(self, block: int, step: int) -> str:
+        """(B or 1, 1, h, w)."""
+        if self.noise is not None:
+            return self._tiled(self.noise[block], step)
+        sides = (
+            ["rows", "columns"]
+            if step == self.step
+            else [f"{self.step // step}*{s}" for s in ("rows", "columns")]
+        )
+        return self.graph.input(f"noise_{block}", np.float32, ["batch", 1, *sides])
 
     def _tiled(self, field: Tensor, step: int) -> str:
         """The field (1, 1, h, w), side by side and below each other where the grid is larger."""

@@ -172,13 +172,13 @@ def _offer_styles(app: FastAPI, engine: Engine, worker: Worker, styles: Styles, 
 
     @app.post("/api/moods")
     async def find_moods(request: Request, query: Annotated[MoodsQuery, Query()]) -> FoundMoods:
-        """Moods with names for a sketch, painted one by one, so that nobody waits for all of them."""
+        """Moods with names for a sketch, painted one by one while nobody waits for anything else."""
         sketch = sketch_of(await request.body(), query, engine, limits)
         search = Search(engine, sketch, query.seed, query.light)
         while not search.done:
             if await request.is_disconnected():
                 raise Stale
-            await asyncio.wrap_future(worker.submit("moods", search.step))
+            await asyncio.wrap_future(worker.submit("moods", search.step, patient=True))
         return search.found(styles)
 
     @app.put("/api/styles")

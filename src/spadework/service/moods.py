@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import Engine, Style, painting_size
+from spadework.lights import Lights
 from spadework.picture import Picture
 from spadework.service.schemas import FoundMoods, NamedMood
 from spadework.service.styles import Styles
@@ -16,11 +17,17 @@ from spadework.sketch.labelmap import LabelMap
 TRIED = 24
 """So many seeds are painted, small, to find the moods among them."""
 
-SHORT = 64
-"""The short side, in pixels, of the pictures that are measured, and shown."""
+SHORT = 128
+"""The short side, in pixels, of the pictures that are measured, and shown.
+
+Half of that is too far from what the network was trained at: its light is another than that of the whole.
+"""
 
 NEAR_BLACK = 45.0
 """No picture darker than this, in grey levels of 255, is shown to somebody who has not asked for it."""
+
+DAY = 70.0
+"""In grey levels: what is darker is not called by a name of the day."""
 
 BRIGHTNESS = np.array([0.299, 0.587, 0.114])
 
@@ -77,7 +84,7 @@ MOODS = (
     ),
     Mood(
         "golden hour",
-        lambda d, look: d.warmth > 8 and look.warmth > 0 and d.light > -15,
+        lambda d, look: d.warmth > 8 and look.warmth > 0 and d.light > -15 and look.light > DAY,
         lambda d: d.warmth + d.light / 2,
     ),
     Mood(
@@ -97,10 +104,14 @@ MOODS = (
     ),
     Mood(
         "storm",
-        lambda d, look: d.light < -8 and d.color < 0 and look.warmth < 15,
+        lambda d, look: d.light < -15 and d.color < 0 and look.warmth < 15,
         lambda d: -d.color - abs(d.light + 20) / 2,
     ),
-    Mood("soft day", lambda d, look: True, lambda d: -abs(d.light) - abs(d.warmth) - abs(d.contrast)),
+    Mood(
+        "soft day",
+        lambda d, look: look.light > DAY,
+        lambda d: -abs(d.light) - abs(d.warmth) - abs(d.contrast),
+    ),
 )
 """The rarest first, which choose first."""
 
@@ -109,12 +120,17 @@ SHOWN = ("clear noon", "soft day", "golden hour", "sunset", "snow light", "mist"
 
 
 def small_picture(
-    engine: Engine, sketch: LabelMap, seed: int, style: Style | None, short: int = SHORT
+    engine: Engine,
+    sketch: LabelMap,
+    seed: int,
+    style: Style | None,
+    short: int = SHORT,
+    lights: Lights | None = None,
 ) -> Picture:
     """The sketch in a seed's place and a style, about `short` pixels on its short side."""
     height, width = (max(4, round(side * short / min(sketch.size))) for side in sketch.size)
     size = painting_size(sketch.size, engine.card.generator, (height, width))
-    return engine.paint(sketch.resize(size), seed, style, size)
+    return engine.paint(sketch.resize(size), seed, style, size, lights=lights and lights.resize(size))
 
 
 def named(looks: Sequence[Look]) -> dict[str, int]:

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import FastAPI, Query, Request, Response
+from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.candidates import obedience
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.engine import Engine, Style
+from spadework.lights import Lights
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.film import Film, sketches_of
@@ -45,13 +47,15 @@ def offer_painting(
 
     @app.post("/api/paint")
     async def paint(request: Request, query: Annotated[PaintQuery, Query()]) -> Response:
-        sketch = sketch_of(await request.body(), query, engine, limits)
+        data, numbers = _apart(await request.body(), query)
+        sketch = sketch_of(data, query, engine, limits)
         began = time.perf_counter()
 
         def work() -> Response:
             waited = time.perf_counter()
             style = styles.wanted(query, engine, sketch)
-            picture = _painted(engine, sketch, query, style)
+            lights = styles.lights(query.lights, numbers, engine, sketch)
+            picture = _painted(engine, sketch, query, style, lights)
             painted = time.perf_counter()
             response = _packed(picture, query.form)
             if query.judged and segmenter is not None:
@@ -131,10 +135,24 @@ def _demand_small(sketch: LabelMap, limits: Limits, scale: int = 1) -> None:
         raise Refusal(413, sentence, f"Use at most {limits.pixels:,} pixels.")
 
 
-def _painted(engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None) -> Picture:
+def _apart(data: bytes, query: PaintQuery) -> tuple[bytes, NDArray[np.uint8] | None]:
+    """The sketch of a body, and the numbers of its lights if it has some. Raises Refusal."""
+    if query.lights is None:
+        return data, None
+    width, height = query.width or 0, query.height or 0
+    if not data or len(data) != 2 * width * height:
+        sentence = f"{len(data):,} bytes came for ids and lights of {width}x{height} pixels"
+        raise Refusal(422, sentence, "Send one byte per pixel for the ids, then one for the lights.")
+    numbers = np.frombuffer(data, np.uint8, offset=width * height).reshape(height, width)
+    return data[: width * height], numbers
+
+
+def _painted(
+    engine: Engine, sketch: LabelMap, query: PaintQuery, style: Style | None, lights: Lights | None
+) -> Picture:
     if query.short is None:
-        return engine.paint(sketch, query.seed, style)
-    return small_picture(engine, sketch, query.seed, style, query.short)
+        return engine.paint(sketch, query.seed, style, lights=lights)
+    return small_picture(engine, sketch, query.seed, style, query.short, lights)
 
 
 def _obedience(sketch: LabelMap, picture: Picture, segmenter: Segmenter) -> float:

@@ -14,8 +14,9 @@ from spadework.service.limits import Refusal
 from spadework.service.opening import demand_pixels, open_map
 from spadework.service.schemas import OpenedFile, OpenedMap, Problem, told
 from spadework.sketch.exact import PHOTO_COLORS
+from spadework.sketch.layered import flattened, groups_of
 from spadework.sketch.opening import Opened
-from spadework.sketch.openraster import Drawn, Group, Rgba, groups_of, is_openraster, labels_of
+from spadework.sketch.openraster import Drawn, Group, Rgba
 from spadework.sketch.palette import Palette
 
 FEW_COLORS = 64
@@ -42,8 +43,7 @@ def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
         project = project_in(data, "The drawing")
         if project is not None:
             return OpenedFile(kind="drawing", drawing=json.dumps(project.data))
-        groups = groups_of(data) if is_openraster(data) else []
-        data = labels_of(data) if is_openraster(data) else data
+        groups, data = groups_of(data), flattened(data)
         pixels = _pixels(data)
         demand_pixels(data, most)
         opened = open_map(data, target)

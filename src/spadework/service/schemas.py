@@ -13,7 +13,7 @@ from spadework.files import Fault
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 from spadework.sketch.openraster import Drawn
 from spadework.sketch.palette import Palette
-from spadework.sketch.psd import can_write
+from spadework.sketch.psd import has_tools
 from spadework.sketch.translate import synonyms_of
 
 if TYPE_CHECKING:
@@ -23,8 +23,12 @@ Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 NOTHING = 254
 """The id of a pixel where a layer is empty; no palette has it."""
 
-StyleName = Annotated[str, Field(pattern=r"^(seed:\d{1,10}|[0-9a-f]{16})$")]
+_STYLE = r"(seed:\d{1,10}|[0-9a-f]{16})"
+StyleName = Annotated[str, Field(pattern=f"^{_STYLE}$")]
 """A style is named `seed:7`, or by the id under which the service holds it."""
+
+StyleNames = Annotated[str, Field(pattern=f"^{_STYLE}(,{_STYLE}){{0,63}}$")]
+"""Some of them, with commas between."""
 
 
 class Wire(BaseModel):
@@ -93,7 +97,7 @@ class ModelInfo(Wire):
             styles=card.generator.z_dim is not None,
             photo_styles=card.encoder is not None,
             photo_labels=photo_labels,
-            psd=can_write(),
+            psd=has_tools(),
             palette=palette.name,
             classes=tuple(classes),
         )
@@ -236,7 +240,8 @@ class PaintQuery(SeedQuery):
     `short` is the short side at which the network paints, and the picture then comes back in that size: a
     quick preview. Without it the picture is as large as the sketch. `form`: raw is RGBA, which is larger than
     PNG but takes no time to pack. `judged`: whether to tell how much of the picture looks like the sketch,
-    where a segmenter is that sees it.
+    where a segmenter is that sees it. `lights`: other styles for parts of a sketch that comes as raw ids;
+    after them comes one byte per pixel: 0 where the style of the whole is, n where the n-th light is.
     """
 
     client: str = Field(default="anyone", pattern=r"^[\w-]{1,64}$")
@@ -244,6 +249,7 @@ class PaintQuery(SeedQuery):
     style: StyleName | None = None
     other: StyleName | None = None
     blend: float = Field(default=0.0, ge=0, le=1)
+    lights: StyleNames | None = None
     form: Literal["png", "raw"] = "png"
     short: int | None = Field(default=None, ge=32, le=2048)
     judged: bool = False

@@ -4,9 +4,11 @@ import threading
 from collections import OrderedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spadework.engine import MAX_SEED, Engine, Style
 from spadework.files import Fault
+from spadework.lights import Lights
 from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues
@@ -49,6 +51,14 @@ class Styles:
         if query.other is None or query.blend == 0:
             return style
         return style.blend(self.named(query.other, engine, sketch), query.blend)
+
+    def lights(
+        self, names: str | None, numbers: NDArray[np.uint8] | None, engine: Engine, sketch: LabelMap
+    ) -> Lights | None:
+        """Other styles for parts of a sketch, by their names. Raises ValueError, and Refusal 410."""
+        if names is None or numbers is None or engine.card.generator.z_dim is None:
+            return None
+        return Lights(numbers, tuple(self.named(name, engine, sketch) for name in names.split(",")))
 
 
 TRIED = 6

@@ -31,11 +31,12 @@ class Busy(Exception):
 
 @dataclass(eq=False)
 class Job:
-    """Work that waits. A live job gives way to the next live one of its client."""
+    """Work that waits. A live job gives way to its client's next live one, a patient one to everybody."""
 
     work: Callable[[], Any]
     live: bool
     client: str = ""
+    patient: bool = False
     stale: bool = False
     future: "Future[Any]" = field(default_factory=Future)
 
@@ -61,9 +62,14 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
         self._thread.start()
 
-    def submit(self, client: str, work: Callable[[], Any], live: bool = False) -> "Future[Any]":
-        """Queue work. Its future raises Stale if it is dropped. Raises Busy if there are too many clients."""
-        job = Job(work, live, client)
+    def submit(
+        self, client: str, work: Callable[[], Any], live: bool = False, patient: bool = False
+    ) -> "Future[Any]":
+        """Queue work. Its future raises Stale if it is dropped. Raises Busy if there are too many clients.
+
+        Patient work waits until nobody else does.
+        """
+        job = Job(work, live, client, patient)
         with self._changed:
             if self._closed or (client not in self._queues and len(self._queues) >= self._most_clients):
                 raise Busy
@@ -96,12 +102,16 @@ class Worker:
             job.run()
 
     def _next(self) -> Job | None:
-        """The oldest job of the client that has waited longest for its turn; None when closed."""
+        """The oldest job of the client that has waited longest for its turn; None when closed.
+
+        One whose oldest job is patient has its turn when there is no other.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._queues or self._closed)
             if not self._queues:
                 return None
-            client, queue = self._queues.popitem(last=False)
+            client = min(self._queues, key=lambda client: self._queues[client][0].patient)
+            queue = self._queues.pop(client)
             job = queue.popleft()
             if queue:
                 self._queues[client] = queue

@@ -107,13 +107,13 @@ class LabelMap:
     def resize(self, size: tuple[int, int]) -> Self:
         """The map at (H, W): each pixel takes the id under its centre, so no new id appears."""
         _demand_size(size, "the new size")
-        rows, columns = (_centres(new, old) for new, old in zip(size, self.size, strict=True))
+        rows, columns = (centres(new, old) for new, old in zip(size, self.size, strict=True))
         at = np.ix_(rows, columns)
         instances = None if self.instances is None else self.instances[at]
         return replace(self, ids=self.ids[at], instances=instances)
 
 
-def _centres(new: int, old: int) -> NDArray[np.int64]:
+def centres(new: int, old: int) -> NDArray[np.int64]:
     """For each of `new` cells, which of `old` cells holds its centre."""
     return (2 * np.arange(new) + 1) * old // (2 * new)
 

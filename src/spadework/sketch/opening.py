@@ -10,6 +10,7 @@ from spadework.sketch import repair as reading
 from spadework.sketch.blends import SMOOTHED
 from spadework.sketch.exact import colored, shipped
 from spadework.sketch.labelmap import LabelMap, demand_side
+from spadework.sketch.layered import flattened
 from spadework.sketch.palette import Palette
 from spadework.sketch.raster import Raster, read_raster
 from spadework.sketch.translate import Translation
@@ -52,10 +53,11 @@ def open_map(
 ) -> Opened:
     """The content of a picture file as a sketch of `target`, by the first rung of the ladder that holds.
 
+    Of a file of layers (OpenRaster, Photoshop) the visible ones, without the photograph.
     `source` is the palette it is of, where that is known, `path` where the file lies, if anywhere. Raises
     ValueError, one line with the remedy; errors call the file `name`.
     """
-    raster = read_raster(data, name, demand_side(name), path)
+    raster = read_raster(flattened(data), name, demand_side(name), path)
     if source is not None and source != target:
         return _translated(reading.of_raster(raster, source), target)
     try:

@@ -78,8 +78,8 @@ def write(sketch: LabelMap, photograph: Picture, project: str, drawn: Sequence[D
         file.writestr(zipfile.ZipInfo("mimetype"), MIMETYPE)  # first, and not compressed
         file.writestr("stack.xml", _stack(parts, sketch.size))
         for n, layer in enumerate(layers):
-            file.writestr(f"data/{n}.png", _png(layer.pixels))
-        file.writestr("mergedimage.png", _png(layers[-1].pixels))
+            file.writestr(f"data/{n}.png", png_of(layer.pixels))
+        file.writestr("mergedimage.png", png_of(layers[-1].pixels))
         file.writestr("Thumbnails/thumbnail.png", _thumbnail(photograph))
         file.writestr(PROJECT, project)
     return out.getvalue()
@@ -113,8 +113,13 @@ def labels_of(data: bytes) -> bytes:
     """The visible label layers laid over each other, as a PNG. Raises ValueError."""
     with _opened(data) as file:
         root = _parsed(_member(file, "stack.xml"))
-        sheet = _sheet(_size(root), _layers(file, root.find("stack")))
-    return _png(sheet if (sheet[..., 3] < 255).any() else sheet[..., :3])
+        sheet = sheet_of(_size(root), _layers(file, root.find("stack")))
+    return flat_png(sheet)
+
+
+def flat_png(sheet: Rgba) -> bytes:
+    """(H, W, 4) as a PNG, which has transparency only where there is some."""
+    return png_of(sheet if (sheet[..., 3] < 255).any() else sheet[..., :3])
 
 
 def groups_of(data: bytes) -> list[tuple[Group, Rgba]]:
@@ -138,7 +143,7 @@ def groups_of(data: bytes) -> list[tuple[Group, Rgba]]:
                 name = element.get("name") or (layers[0].name if layers else "Layer")
                 locked = element.get("edit-locked") == "true"
                 group = Group(name, layers, element.get("visibility") == "hidden", locked)
-                found.append((group, _sheet(size, layers)))
+                found.append((group, sheet_of(size, layers)))
         return found
 
 
@@ -188,7 +193,7 @@ def _size(root: ElementTree.Element) -> tuple[int, int]:
     return height, width
 
 
-def _sheet(size: tuple[int, int], layers: Iterable[Layer]) -> Rgba:
+def sheet_of(size: tuple[int, int], layers: Iterable[Layer]) -> Rgba:
     """(H, W, 4): the layers laid over each other, the lowest first."""
     sheet = np.zeros((*size, 4), np.uint8)
     for layer in layers:
@@ -270,7 +275,8 @@ def _opaque(pixels: NDArray[np.uint8]) -> Rgba:
     return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def png_of(pixels: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) or (H, W, 4) as a PNG."""
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format="PNG")
     return out.getvalue()
@@ -280,4 +286,4 @@ def _thumbnail(picture: Picture) -> bytes:
     """At most 256 pixels a side."""
     image = Image.fromarray(picture.pixels)
     image.thumbnail((256, 256))
-    return _png(np.asarray(image))
+    return png_of(np.asarray(image))

@@ -89,7 +89,8 @@ class Palette(BaseModel):
         if isinstance(name_or_path, str) and not name_or_path.endswith(".json"):
             near, known = near_misses(name_or_path, PALETTES), ", ".join(PALETTES)
             raise Fault(
-                f"no palette {name_or_path!r}", f"{near} Shipped: {known}; or give a .json file.".strip()
+                f"no palette {name_or_path!r}",
+                f"{near} Shipped: {known}; or give a .json file.".strip(),
             )
         return cls._parse(Path(name_or_path))
 

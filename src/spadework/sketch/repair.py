@@ -25,6 +25,7 @@ from spadework.sketch.exact import (
     shipped,
 )
 from spadework.sketch.labelmap import LabelMap, demand_side
+from spadework.sketch.layered import flattened
 from spadework.sketch.nearest import distance_to, nearest, right_gamma
 from spadework.sketch.palette import Palette
 from spadework.sketch.raster import Raster, read_raster
@@ -75,7 +76,7 @@ class Reading:
 
 def read(path: str | os.PathLike[str], palette: Palette | None = None, strict: bool = False) -> Reading:
     """The label map in a picture file; see `from_bytes`. A JSON beside a panoptic map says its classes."""
-    raster = read_raster(read_bytes(path), str(path), demand_side(str(path)), Path(path))
+    raster = read_raster(flattened(read_bytes(path)), str(path), demand_side(str(path)), Path(path))
     return of_raster(raster, palette, strict)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
+from spadework.files import Fault
 from spadework.service.limits import LOOPBACK
 
 
@@ -39,13 +40,16 @@ def own_address() -> str:
 def place(host: str, port: int) -> Place:
     """Takes the port; 0 is any free one. Raises ValueError, one line with the remedy, if it cannot."""
     if not 0 <= port <= 65535:
-        raise ValueError(f"port {port} is outside 0..65535: choose another --port")
+        raise Fault(f"port {port} is outside 0..65535", "choose another --port")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = error.strerror or error
-        raise ValueError(f"cannot listen on {host} port {port} ({reason}): choose another --port") from error
+        raise Fault(f"cannot listen on {host} port {port} ({reason})", "choose another --port") from error
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # asyncio does so for none that it has not made
     return Place(listener, None if host in LOOPBACK else secrets.token_urlsafe(16))
 
 

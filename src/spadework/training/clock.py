@@ -3,6 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
+from spadework.nn import together
+
 DECAY = 0.6
 """By the clock the learning rate falls from this share of the time on, if the recipe does not say when."""
 
@@ -20,7 +22,7 @@ class Clock:
         done = images_seen / self.total_images
         if self.deadline is not None:
             spent = (time.monotonic() - self.began) / max(1e-9, self.deadline - self.began)
-            done = max(done, spent)
+            done = max(done, together.from_first(lambda: spent))
         return min(1.0, done)
 
     def decay_from(self, stated: float) -> float:

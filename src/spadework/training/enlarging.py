@@ -5,8 +5,9 @@ label map in the photo's style, as the enlarger will meet them, and of these onl
 known. The frozen classifier judges all of them, as it judges paintings.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,16 +19,15 @@ from spadework.enlarger.enlarger import Enlarger, EnlargerCard
 from spadework.enlarger.network import EnlargerNet
 from spadework.fast.labels import ContextLabels
 from spadework.model import Checkpoint
+from spadework.nn import together
 from spadework.nn.labels import Labels
 from spadework.nn.pixels import to_bytes
 from spadework.picture import Picture
-from spadework.training.card import Card
 from spadework.training.clock import Clock
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.export import palette_of, record_of
 from spadework.training.inputs import Inputs, maps_of
-from spadework.training.journal import Journal, Listener
-from spadework.training.loop import Step, photos, run_batches, set_learning_rates, take_steps
+from spadework.training.loop import Step, run_batches, shown
 from spadework.training.objectives import (
     BackboneObjective,
     Losses,
@@ -35,9 +35,10 @@ from spadework.training.objectives import (
     painting_losses,
 )
 from spadework.training.painter_recipe import Recipe
+from spadework.training.painting import set_learning_rates
 from spadework.training.recipes import landscape
-from spadework.training.rundir import RunDir
 from spadework.training.samples import montage
+from spadework.training.sharing import Roles, drawn
 from spadework.training.state import TrainState, state_of
 from spadework.training.steps import precision, step_discriminator
 from spadework.training.views import draw_view
@@ -69,81 +70,85 @@ def new_enlarger_state(recipe: EnlargerRecipe, device: torch.device | str = "cpu
     """A fresh enlarger and judge, the same for the same recipe and seed."""
     torch.manual_seed(recipe.seed)
     networks = nn.ModuleDict({"enlarger": EnlargerNet(recipe.network)})
-    return state_of(
-        networks, BackboneObjective(judge_of(recipe)), (recipe.lr, recipe.lr), recipe.betas, device
-    )
+    return state_of(networks, BackboneObjective(judge_of(recipe)), recipe.lr, recipe.betas, device)
 
 
-def train_enlarger(
-    recipe: EnlargerRecipe,
-    data: Sequence[Sample],
-    out: str | Path,
-    painter: Checkpoint,
-    *,
-    previews: Sequence[Sample] = (),
-    resume: bool = False,
-    begin: Callable[[TrainState], None] = lambda state: None,
-    listener: Listener = lambda progress: None,
-    stop: Callable[[], bool] = lambda: False,
-    device: torch.device | str = "cpu",
-    deadline: float | None = None,
-    compiled: bool = False,
-) -> TrainState:
-    """As ``train``, of an enlarger; half of what it enlarges are pictures by ``painter``."""
-    run = RunDir(out)
-    run.begin(recipe, resume)
-    state = new_enlarger_state(recipe, device)
-    if resume:
-        state.load(run.state)
-        run.forget_after(state.step)
-    else:
-        begin(state)
-    for network in (painter.generator, painter.encoder):
-        if network is not None:
-            network.to(device)
-    shown = [data[i] for i in range(min(PREVIEWED, len(data)))]
+@dataclass(frozen=True)
+class EnlargerTraining:
+    """As `loop.Training`; half of what is enlarged are pictures by ``painter``."""
 
-    def step(batch: Batch) -> Step:
-        set_learning_rates(state, recipe, clock)
-        return step_enlarger(state, recipe, painter, batch), {}
+    recipe: EnlargerRecipe
+    pairs: Sequence[Sample]
+    painter: Checkpoint
+    previews: Sequence[Sample] = ()
 
-    with closing(run_batches(recipe, data, state.step, device)) as stream:
-        if state.step == 0 and not state.calibrated:
-            state.objective.calibrate([batch.image for batch in photos(recipe, data, device)])
-        journal = Journal(run, state, recipe.total_images, listener, deadline, Card.of(device))
-        clock = Clock(recipe.total_images, deadline)
-        grid = next(run_batches(recipe, previews or shown, 0, device))[:PREVIEWED]
-        take_steps(
-            state,
-            recipe,
-            journal,
-            clock,
-            stream,
-            step,
-            stop=stop,
-            compiled=compiled,
-            sample=lambda: enlarged_grid(state, recipe, painter, grid).save(run.sample(state.images_seen)),
-        )
-    return state
+    def roles(self) -> list[Roles]:
+        return [roles_of(self.recipe, self.recipe.batch_size)]
+
+    def new_state(self, device: torch.device | str, fresh: bool = True) -> TrainState:
+        for network in (self.painter.generator, self.painter.encoder):
+            if network is not None:
+                network.to(device)
+        return new_enlarger_state(self.recipe, device)
+
+    def calibrate(self, state: TrainState, photos: Iterator[Batch]) -> None:
+        state.objective.calibrate([batch.image for batch in photos])
+
+    def set_rates(self, state: TrainState, clock: Clock) -> None:
+        set_learning_rates(state, self.recipe, clock)
+
+    def step(self, state: TrainState, batch: Batch) -> Step:
+        return step_enlarger(state, self.recipe, self.painter, batch), {}
+
+    def sample(self, state: TrainState) -> Picture:
+        pairs, device = shown(self.previews, self.pairs, PREVIEWED), next(state.average.parameters()).device
+        with closing(run_batches(self.recipe, pairs, 0, device)) as stream:
+            grid = next(stream)[:PREVIEWED]
+        return enlarged_grid(state, self.recipe, self.painter, grid)
+
+    def export(self, state: TrainState, path: Path, data_name: str, terms: str) -> tuple[str, ...]:
+        export_enlarger(state, self.recipe, path, data_name, terms)
+        return "paint", "SKETCH.png", "--upscale", "2", "--enlarger", str(path)
+
+    def keep(self, state: TrainState, path: Path) -> bool:
+        return False
+
+
+def roles_of(recipe: EnlargerRecipe, length: int) -> Roles:
+    """The first pictures of a batch are paintings."""
+    return Roles(length, painted=int(length * recipe.painted_share))
+
+
+def _noise(painter: Checkpoint, maps: Labels, roles: Roles) -> list[Tensor] | None:
+    """The painter's noise, drawn for all paintings of the batch."""
+    if not painter.generator.config.noise:
+        return None
+    fields = painter.generator.draw_noise(roles.painted, maps.size)
+    return [drawn(lambda _, field=field: field, roles, roles.painted) for field in fields]
 
 
 def step_enlarger(state: TrainState, recipe: EnlargerRecipe, painter: Checkpoint, batch: Batch) -> Losses:
     """Updates enlarger and discriminator; returns the weighted losses."""
-    judge, count = judge_of(recipe), int(len(batch) * recipe.painted_share)
+    judge, roles = judge_of(recipe), roles_of(recipe, len(batch) * together.count())
+    count = roles.painted // together.count()
     channels, segmap = maps_of(batch, judge)
-    view, _ = draw_view(recipe.view, channels, recipe.label_nc)
+    view, _ = draw_view(recipe.view, channels, recipe.label_nc, roles=roles)
     inputs = Inputs(channels, segmap, batch.image, ContextLabels(segmap, {}), view)
-    small = small_pictures(painter, judge, batch.image, segmap, count)
+    small = small_pictures(painter, judge, batch.image, segmap, count, roles)
     state.optimizer_g.zero_grad(set_to_none=True)
     state.objective.discriminator.requires_grad_(False)
+    net: EnlargerNet = state.networks["enlarger"]  # type: ignore[assignment]
+    fields = net.draw_noise(roles.length, (small.shape[2], small.shape[3]))
+    noise = [drawn(lambda _, field=field: field, roles) for field in fields]
     with precision(judge, batch.image):
-        large = state.painter["enlarger"](small, segmap)
+        large = net(small, segmap, noise)
         terms, seen = state.objective.generator_losses(inputs, large)
         terms |= painting_losses(inputs, large, judge) | _kept(
             recipe, large.float(), small, batch.image, count
         )
     torch.stack([term.float() for term in terms.values()]).sum().backward()
     state.objective.discriminator.requires_grad_(True)
+    together.average_gradients(state.networks.parameters())
     state.optimizer_g.step()
     told = {name: term.detach() for name, term in terms.items()}
     return told | step_discriminator(state, judge, [inputs], [Painting(seen.image, seen.features)])
@@ -160,7 +165,12 @@ def _kept(recipe: EnlargerRecipe, large: Tensor, small: Tensor, photos: Tensor, 
 
 @torch.no_grad()
 def small_pictures(
-    painter: Checkpoint, judge: Recipe, photos: Tensor, segmap: Tensor, painted: int
+    painter: Checkpoint,
+    judge: Recipe,
+    photos: Tensor,
+    segmap: Tensor,
+    painted: int,
+    roles: Roles | None = None,
 ) -> Tensor:
     """Paintings of the first ``painted`` maps in their photos' styles, half as large, and small photos.
 
@@ -171,7 +181,9 @@ def small_pictures(
         return small
     with precision(judge, photos):
         z = None if painter.encoder is None else painter.encoder(photos[:painted])[0].float()
-        paintings = painter.generator(Labels(segmap[:painted, :, ::2, ::2].contiguous()), z)
+        maps = Labels(segmap[:painted, :, ::2, ::2].contiguous())
+        noise = _noise(painter, maps, roles or Roles(len(photos), painted=painted))
+        paintings = painter.generator(maps, z, noise)
     return torch.cat([paintings.float(), small[painted:]])
 
 

@@ -23,11 +23,10 @@ from spadework.nn.labels import Labels
 from spadework.nn.prior import StylePrior, StylePriorConfig
 from spadework.sketch.palette import Category, Palette
 from spadework.training.inputs import Inputs
-from spadework.training.journal import State
 from spadework.training.loop import plan_of
 from spadework.training.painter_recipe import Recipe
 from spadework.training.settings import RunSettings
-from spadework.training.state import TrainState
+from spadework.training.state import State, TrainState
 from spadework.training.steps import precision
 
 FAITHFUL = 45.0

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from spadework.data.sample import Batch
 from spadework.fast.labels import ContextLabels
+from spadework.nn import together
 from spadework.nn.labels import channel_of_ids, edges_of, one_hot
 from spadework.training.painter_recipe import Recipe
+from spadework.training.sharing import Roles
 from spadework.training.views import WHOLE, View, alike, draw_view
 
 
@@ -32,20 +34,25 @@ class Inputs:
     swapped: int = 0
     twins: int = 0
 
+    @property
+    def roles(self) -> Roles:
+        """Those of the whole batch, of which this process has a part."""
+        return Roles(*(together.count() * n for n in (len(self.image), self.swapped, self.twins)))
+
     @classmethod
     def of(cls, batch: Batch, recipe: Recipe) -> "Inputs":
         """Every map whole, in its own photo's style."""
         channels, segmap = maps_of(batch, recipe)
-        return cls(channels, segmap, batch.image, _painted(channels, segmap, recipe))
+        return cls(channels, segmap, photos_of(batch, recipe), _painted(channels, segmap, recipe))
 
     @classmethod
     def staged(cls, batch: Batch, recipe: Recipe) -> "Inputs":
         """As it is trained: a random view, floods, other photos' styles, twins; whole where none is asked."""
-        swapped = int(len(batch) * recipe.swap_share)
-        twins = swapped // 2 if recipe.lambda_seek else 0
+        roles, processes = recipe.roles(len(batch) * together.count()), together.count()
+        swapped, twins = roles.swapped // processes, roles.twins // processes
         channels, segmap = maps_of(batch, recipe)
-        channels, segmap, image = (alike(x, twins) for x in (channels, segmap, batch.image))
-        view, painted = draw_view(recipe.view, channels, recipe.label_nc, twins)
+        channels, segmap, image = (alike(x, twins) for x in (channels, segmap, photos_of(batch, recipe)))
+        view, painted = draw_view(recipe.view, channels, recipe.label_nc, twins, roles)
         map_ = segmap if painted is channels else one_hot(painted, recipe.semantics, None, segmap.dtype)
         return cls(channels, segmap, image, _painted(painted, map_, recipe), view, swapped, twins)
 
@@ -57,11 +64,28 @@ def maps_of(batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:
     return channels, one_hot(channels, recipe.semantics, edges, getattr(torch, recipe.precision))
 
 
+def photos_of(batch: Batch, recipe: Recipe) -> Tensor:
+    """Photos (B, 3, H, W), in float64 where all is."""
+    return batch.image.double() if recipe.precision == "float64" else batch.image
+
+
 def _painted(channels: Tensor, segmap: Tensor, recipe: Recipe) -> ContextLabels:
     if not recipe.contexts or channels.device.type != "cpu":  # a GPU convolves faster than it looks up
         return ContextLabels(segmap, {})
     edges = segmap[:, -1] > 0 if recipe.edges else None
-    return ContextLabels.for_generator(segmap, channels, recipe.generator, edges)
+    return _agreed(ContextLabels.for_generator(segmap, channels, recipe.generator, edges), recipe)
+
+
+def _agreed(labels: ContextLabels, recipe: Recipe) -> ContextLabels:
+    """With contexts on those grids alone where all processes have them: they exchange means in step."""
+    count = together.count()
+    if count == 1:
+        return labels
+    grids = sorted({*recipe.generator.grids(labels.size)})
+    have = together.total(torch.tensor([float(grid in labels.levels) for grid in grids])).tolist()
+    return ContextLabels(
+        labels.segmap, {grid: labels.levels[grid] for grid, n in zip(grids, have, strict=True) if n == count}
+    )
 
 
 @dataclass(frozen=True)

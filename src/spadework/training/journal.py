@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spadework.data.sample import Batch
+from spadework.nn import together
 from spadework.training.card import Card
 from spadework.training.rundir import RunDir
+from spadework.training.state import State
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,6 @@ READ_EVERY = 20
 
 class TrainingDiverged(ValueError):
     """A loss is no longer finite."""
-
-
-class State(Protocol):
-    """What any training is at one moment."""
-
-    step: int
-    images_seen: int
-    seconds: float
-
-    def parts(self) -> Mapping[str, nn.Module]:
-        """The networks whose weights a state file holds."""
-        ...
-
-    def save(self, path: Path) -> None:
-        """Writes one file, whole or not at all."""
-        ...
 
 
 class Journal:
@@ -98,11 +83,11 @@ class Journal:
         if broken:
             self._diverged(self.state.step + 1, f"{', '.join(broken)} in batch {', '.join(names)}")
 
-    def note(self, batch: Batch, losses: dict[str, float], **more: Any) -> None:
-        """One more step: counts it, logs its losses (and ``more``), tells the listener."""
+    def note(self, images: int, losses: dict[str, float], **more: Any) -> None:
+        """One more step of so many images: counts it, logs its losses (and ``more``), tells the listener."""
         state = self.state
         state.step += 1
-        state.images_seen += len(batch)
+        state.images_seen += images
         spent = time.monotonic() - self.began
         state.seconds = self.before + spent
         speed = (state.images_seen - self.first) / spent
@@ -114,18 +99,18 @@ class Journal:
             place = {"step": state.step, "images": state.images_seen, "seconds": round(state.seconds, 2)}
             self.run.log(place | losses | more)
         progress = state.step, state.images_seen, self.total_images, speed, left, self._last
-        self.listener(Progress(*progress, peak_share=self.card.share(speed)))
+        self.listener(Progress(*progress, peak_share=self.card.share(speed / together.count())))
         with self.run.surviving():
             for name, value in losses.items():
                 self.curves(name, value, state.images_seen)
 
     def draw(self, sample: Callable[[], None]) -> None:
-        """Writes a sample grid. Where it cannot, the state is saved first, if there is room for it.
+        """Writes a sample grid, in one process. Where it cannot, the state is saved first, if there is room.
 
         Raises ValueError, one line, that names the state which is left.
         """
         try:
-            sample()
+            together.from_first(sample)
         except (OSError, ValueError):
             with suppress(ValueError):
                 self.save()
@@ -138,7 +123,7 @@ class Journal:
         lost = [f"{name}.{key}" for name, key, value in weights if not value.isfinite().all()]
         if lost:
             self._diverged(self.state.step, f"{len(lost)} weights are not finite, the first is {lost[0]}")
-        self.state.save(self.run.state)
+        together.from_first(lambda: self.state.save(self.run.state))
 
     def _diverged(self, step: int, what: str) -> None:
         kept = (
@@ -152,13 +137,15 @@ class Journal:
         )
 
 
-def passed(images_seen: int, batch: Batch, every: int) -> bool:
-    """Whether this batch took the count over a multiple of ``every``."""
-    return images_seen // every > (images_seen - len(batch)) // every
+def passed(images_seen: int, images: int, every: int) -> bool:
+    """Whether the last images took the count over a multiple of ``every``."""
+    return images_seen // every > (images_seen - images) // every
 
 
 def _tensorboard(run: RunDir) -> Callable[[str, float, int], None]:
-    """A writer of curves, or one that does nothing where TensorBoard is not installed."""
+    """A writer of curves, or one that does nothing where TensorBoard is not installed, or another writes."""
+    if together.rank():
+        return lambda name, value, step: None
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -91,7 +91,7 @@ def fill_from(state: TrainState, light: LightState) -> None:
     """Gives the networks of a new run its weights; ValueError that names what does not fit."""
     networks: dict[str, tuple[nn.Module, ...]] = {"discriminator": (state.objective.discriminator,)}
     if light.parts["average"]:
-        networks["average"] = (state.average, state.painter)
+        networks["average"] = (state.average, state.networks)
     for part, filled in networks.items():
         for network in filled:
             try:

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from spadework.nn.pixels import pooled
+from spadework.nn import together
+from spadework.nn.pixels import pooled, precise
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:
@@ -80,7 +81,7 @@ def class_weights(labels: Tensor, classes: int, cap: float = 4.0) -> Tensor:
     Schoenfeld et al. 2021 (OASIS, arXiv 2012.04781) balance classes this way; ``cap`` bounds a rare one.
     Ids of ``classes`` and above are not counted.
     """
-    count = _counts(labels, classes).float()
+    count = together.total(_counts(labels, classes).float())
     present = count > 0
     inverse = count.sum() / (count.clamp(min=1) * present.sum())
     return torch.where(present, inverse, torch.zeros_like(count)).clamp(max=cap)
@@ -153,24 +154,24 @@ def region_statistics(painted: Tensor, photo: Tensor, regions: Tensor, least: in
     In float32, as autocast would round sums of thousands.
     """
     with torch.autocast(painted.device.type, enabled=False):
-        cells = (_shares(regions, painted) > 0.99).float()
+        cells = precise((_shares(regions, painted) > 0.99).to(painted.dtype))
         count = cells.sum(2)
         weight = torch.where(count > least, count.sqrt(), 0)
         (mean, deviation), (to_mean, to_deviation) = (
             _moments(x, cells, count) for x in (painted, photo.detach())
         )
         apart = ((mean - to_mean).abs() + (deviation - to_deviation).abs()).mean(2)
-        return (apart * weight).sum() / weight.sum().clamp(min=1)
+        return _weighed(apart, weight)
 
 
 def _shares(regions: Tensor, features: Tensor) -> Tensor:
     """How much of every cell of features (B, C, h, w) each region (B, K, H, W) takes: (B, K, h*w)."""
-    return pooled(regions.float(), (features.shape[2], features.shape[3])).flatten(2)
+    return pooled(precise(regions), (features.shape[2], features.shape[3])).flatten(2)
 
 
 def _moments(x: Tensor, cells: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation (B, K, C) of (B, C, h, w) over cells (B, K, h*w)."""
-    rows = x.float().flatten(2).transpose(1, 2)
+    rows = precise(x).flatten(2).transpose(1, 2)
     count = count.clamp(min=1)[..., None]
     mean = cells @ rows / count
     return mean, (cells @ rows.square() / count - mean.square()).clamp(min=1e-4).sqrt()
@@ -186,10 +187,15 @@ def region_means(painted: Tensor, photo: Tensor, regions: Tensor, least: float =
         count = cells.sum(2)
         weight = torch.where(count > least, count.sqrt(), 0)
         mean, to_mean = (
-            cells @ x.float().flatten(2).transpose(1, 2) / count.clamp(min=1)[..., None]
+            cells @ precise(x).flatten(2).transpose(1, 2) / count.clamp(min=1)[..., None]
             for x in (painted, photo.detach())
         )
-        return ((mean - to_mean).abs().mean(2) * weight).sum() / weight.sum().clamp(min=1)
+        return _weighed((mean - to_mean).abs().mean(2), weight)
+
+
+def _weighed(apart: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean over the regions of the batch, to which every process adds its own."""
+    return (apart * weight).sum() / (together.total(weight.sum()).clamp(min=1) / together.count())
 
 
 _PERIOD, _AROUND = 4, 12
@@ -202,7 +208,7 @@ def phase(image: Tensor) -> Tensor:
     Doublings leave a lattice of that period. Each gradient counts relative to the mean around it, so that a
     sky counts as much as a forest; both its size and its sign must not depend on the phase.
     """
-    grey, total = image.float().mean(1, keepdim=True), []
+    grey, total = precise(image).mean(1, keepdim=True), []
     for axis in (2, 3):
         step = grey.diff(dim=axis)
         height, width = (side // _AROUND * _AROUND for side in step.shape[2:])
@@ -210,7 +216,7 @@ def phase(image: Tensor) -> Tensor:
         around = F.interpolate(F.avg_pool2d(step.abs(), _AROUND), scale_factor=float(_AROUND), mode="nearest")
         relative = (step / (around + 0.005)).unflatten(axis, (-1, _PERIOD))
         for values in (relative.abs(), relative):
-            means = values.mean([d for d in range(5) if d != axis + 1])
+            means = together.mean(values.mean([d for d in range(5) if d != axis + 1]))
             total.append((means - means.mean()).abs().mean())
     return torch.stack(total).sum()
 
@@ -231,9 +237,9 @@ def _power(image: Tensor) -> Tensor:
     Small pictures have no frequencies in some bands; these are left out.
     """
     window, inside = _bands(image.shape[2], image.shape[3], image.device)
-    grey = image.float().mean(1)
+    grey = precise(image).mean(1)
     power = torch.fft.rfft2((grey - grey.mean((1, 2), keepdim=True)) * window).abs().square()
-    return inside @ (power.mean(0) + 0.1).flatten()
+    return inside.to(power.dtype) @ (together.mean(power.mean(0)) + 0.1).flatten()
 
 
 @lru_cache(maxsize=8)
@@ -253,11 +259,11 @@ def place(first: Tensor, second: Tensor, regions: Tensor, grid: int = 16) -> Ten
     two relative to their size.
     """
     with torch.autocast(first.device.type, enabled=False):
-        cells = F.adaptive_avg_pool2d(regions.float(), grid).flatten(2)  # (B, K, cells)
+        cells = F.adaptive_avg_pool2d(precise(regions), grid).flatten(2)  # (B, K, cells)
         count = cells.sum(2, keepdim=True).clamp(min=1)
         rests = []
         for image in (first, second):
-            grey = F.adaptive_avg_pool2d(image.float().mean(1, keepdim=True), grid).flatten(2)
+            grey = F.adaptive_avg_pool2d(precise(image).mean(1, keepdim=True), grid).flatten(2)
             rests.append(grey - ((grey * cells).sum(2, keepdim=True) / count * cells).sum(1, keepdim=True))
         size = sum(rest.abs().mean((1, 2)) for rest in rests)
         return (rests[0] - rests[1]).abs().mean((1, 2)) / (size + 0.02)
@@ -269,5 +275,5 @@ def seek(places: Tensor, first: Tensor, second: Tensor, far: float = 0.5, apart:
     A mode-seeking term (Mao et al. 2019, arXiv 1903.05628): half of it their ``place`` (B,) up to ``far``,
     half the L1 between their coarse features (B, C, h, w) up to ``apart``. Unbounded it would win over all.
     """
-    features = (first.float() - second.float()).abs().mean((1, 2, 3))
+    features = (precise(first) - precise(second)).abs().mean((1, 2, 3))
     return -((places / far).clamp(max=1).mean() + (features / apart).clamp(max=1).mean()) / 2

@@ -15,6 +15,7 @@ from spadework.frozen.efficientnet import EfficientNetLite, NormalizedFeatures
 from spadework.frozen.vgg import VGG19
 from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
 from spadework.nn.labels import instance_edges
+from spadework.nn.pixels import precise
 from spadework.training import losses
 from spadework.training.inputs import Inputs, Seen
 from spadework.training.painter_recipe import STRIDES, Recipe
@@ -82,7 +83,7 @@ class Objective(Protocol):
 
 def local_means(image: Tensor, grid: int = 16) -> Tensor:
     """Means of a picture over a ``grid`` x ``grid`` division."""
-    return F.adaptive_avg_pool2d(image.float(), grid)
+    return F.adaptive_avg_pool2d(precise(image), grid)
 
 
 class PatchObjective:
@@ -166,7 +167,7 @@ class BackboneObjective:
         labels = self._labels(seen)
         terms = {
             "g_pixel": r.lambda_pixel * losses.pixel_labels(judged.logits, labels, self._weights(labels)),
-            "g_gan": r.lambda_gan * losses.hinge_g([s.float() for s in judged.scores]),
+            "g_gan": r.lambda_gan * losses.hinge_g([precise(s) for s in judged.scores]),
         }
         terms |= self._paired(seen, target, features, slice(inputs.swapped, None))
         if inputs.twins:
@@ -180,7 +181,7 @@ class BackboneObjective:
         regions = seen.segmap[own]
         if r.lambda_feat:
             each = [F.l1_loss(*pairs[stride]) for stride in r.feat_strides]
-            terms["g_feat"] = r.lambda_feat * torch.stack(each).sum().float()
+            terms["g_feat"] = r.lambda_feat * precise(torch.stack(each).sum())
         if r.lambda_statistics:
             each = [losses.region_statistics(*pairs[stride], regions) for stride in r.statistics_strides]
             terms["g_statistics"] = r.lambda_statistics * torch.stack(each).mean()
@@ -210,7 +211,7 @@ class BackboneObjective:
             features = [torch.cat(pair) for pair in zip(*painting.features, strict=True)]
         judged = self.discriminator(seen.segmap, both, features)
         real, painted = judged.logits.chunk(2)
-        scores = [s.float().chunk(2) for s in judged.scores]
+        scores = [precise(s).chunk(2) for s in judged.scores]
         d_real, d_fake = losses.hinge_d([real for real, _ in scores], [fake for _, fake in scores])
         labels = self._labels(seen)
         return {

@@ -12,11 +12,12 @@ from spadework.nn.encoder import StyleEncoderConfig
 from spadework.nn.generator import GeneratorConfig
 from spadework.nn.labels import SemanticsConfig
 from spadework.nn.spade import Norm, Padding
-from spadework.training.settings import RunSettings
+from spadework.training.settings import Free, RunSettings
+from spadework.training.sharing import Roles
 from spadework.training.views import ViewConfig
 
 Count = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
+Weight = Free[Annotated[float, Field(ge=0)]]
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -31,22 +32,21 @@ class Recipe(RunSettings):
     """One training of a painter, complete."""
 
     edges: bool = Field(False, description="one more channel marks the edges of instances")
-    sketch_share: float = Field(
+    sketch_share: Free[float] = Field(
         0.0, ge=0, le=1, description="share of batches whose maps are simplified to sketches"
     )
-    accumulate: int = Field(
+    accumulate: Free[int] = Field(
         1, ge=1, description="parts a batch is computed in; gradients are summed over them"
     )
-    sample_every: int = Field(5000, ge=1, description="images between sample grids")
     # optimisation
     ttur: bool = Field(
         False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
     )
     betas: tuple[Beta, Beta] = Field((0.0, 0.9), description="decay of Adam's two averages")
-    decay_from: float = Field(
+    decay_from: Free[float] = Field(
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
-    warm_up: int = Field(
+    warm_up: Free[int] = Field(
         0, ge=0, description="images over which the generator's lr rises, while the judge learns at full lr"
     )
     contexts: bool = Field(
@@ -117,7 +117,7 @@ class Recipe(RunSettings):
     lambda_pixel: Weight = Field(
         0.0, description="cross-entropy of the painting to its labels (backbone judge)"
     )
-    quiet: int = Field(
+    quiet: Free[int] = Field(
         0, ge=0, description="pixels on either side of an outline that may show any class (backbone judge)"
     )
     lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
@@ -134,14 +134,16 @@ class Recipe(RunSettings):
         0.0, description="two draws of noise for one map and style are to differ (backbone judge)"
     )
     # how photos and paintings are looked at
-    zoom: Share = Field(0.0, description="share of batches seen through half of each side, enlarged twice")
-    crop: Share = Field(0.0, description="share of batches seen through 7/8 of each side")
-    jitter: Share = Field(0.0, description="share of batches seen in another light")
-    cutout: Share = Field(0.0, description="share of batches seen with a hole")
-    flood: Share = Field(
+    zoom: Free[Share] = Field(
+        0.0, description="share of batches seen through half of each side, enlarged twice"
+    )
+    crop: Free[Share] = Field(0.0, description="share of batches seen through 7/8 of each side")
+    jitter: Free[Share] = Field(0.0, description="share of batches seen in another light")
+    cutout: Free[Share] = Field(0.0, description="share of batches seen with a hole")
+    flood: Free[Share] = Field(
         0.0, description="share of enlarged windows of one class that are painted from a map of it alone"
     )
-    swap_share: float = Field(
+    swap_share: Free[float] = Field(
         0.0, ge=0, le=0.5, description="share of a batch that is painted in another photo's style"
     )
     noise_gain: float = Field(1.0, gt=0, description="times the strengths of noise that --from begins with")
@@ -207,6 +209,11 @@ class Recipe(RunSettings):
             layers=layers,
             norm=self.encoder_norm,
         )
+
+    def roles(self, length: int) -> Roles:
+        """What the pictures of a part of a batch are for."""
+        swapped = int(length * self.swap_share)
+        return Roles(length, swapped, swapped // 2 if self.lambda_seek else 0)
 
     @property
     def view(self) -> ViewConfig:

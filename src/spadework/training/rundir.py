@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from spadework.files import atomic_write, remedy_for
+from spadework.nn import together
 from spadework.training.recipes import AnyRecipe, checked, kind_of
 from spadework.training.settings import RunSettings
-from spadework.training.statefile import survivor
+from spadework.training.state import survivor
 
 
 class RunDir:
@@ -72,7 +73,9 @@ class RunDir:
         return checked(values, str(config), kind_of(values))
 
     def log(self, record: dict[str, Any]) -> None:
-        """Appends one line to stats.jsonl."""
+        """Appends one line to stats.jsonl; of several processes one does."""
+        if together.rank():
+            return
         with self.surviving(), (self.root / "stats.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
 

@@ -14,6 +14,7 @@ from spadework.nn.pixels import to_bytes
 from spadework.picture import Picture
 from spadework.sketch.palette import Palette
 from spadework.training.painter_recipe import Recipe
+from spadework.training.settings import RunSettings
 from spadework.training.state import TrainState
 
 
@@ -22,7 +23,7 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
     crops = [Geometry.center(s.labels.shape, recipe.size)(s) for s in samples]
     device = next(state.average.parameters()).device
     batch = collate(crops, device)
-    columns = [np.stack([_sketch(recipe, s.labels) for s in crops])]
+    columns = [np.stack([colorized(recipe, s.labels) for s in crops])]
     rng = torch.Generator().manual_seed(0)
     generator: Generator = state.average["generator"]  # type: ignore[assignment]
     labels = Labels.of(batch.labels, recipe.semantics, batch.instances)
@@ -36,7 +37,8 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
     return Picture(montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})
 
 
-def _sketch(recipe: Recipe, labels: np.ndarray) -> np.ndarray:
+def colorized(recipe: RunSettings, labels: np.ndarray) -> np.ndarray:
+    """Label maps in the palette's colours, or in greys: (H, W) uint8 -> (H, W, 3)."""
     if recipe.palette is None:
         grey = (labels.astype(int) * 255 // max(1, recipe.label_nc)).astype(np.uint8)
         return np.repeat(grey[..., None], 3, 2)

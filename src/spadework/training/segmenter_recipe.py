@@ -6,7 +6,7 @@ from pydantic import Field
 
 from spadework.segmenter.network import TRUNKS, Group, SegmenterConfig
 from spadework.segmenter.segmenter import SHORT
-from spadework.training.settings import RunSettings
+from spadework.training.settings import Free, RunSettings
 
 
 class SegmenterRecipe(RunSettings):
@@ -18,11 +18,13 @@ class SegmenterRecipe(RunSettings):
         None, description="blocks of the segmenter's trunk, with random weights; None: those of the backbone"
     )
     width: int = Field(96, ge=1, description="channels of the segmenter's pyramid")
-    trunk_lr: float = Field(0.3, gt=0, description="learning rate of the segmenter's trunk, as a share of lr")
-    warm_up: float = Field(0.05, ge=0, lt=1, description="share of total_images in which lr rises")
-    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    trunk_lr: Free[float] = Field(
+        0.3, gt=0, description="learning rate of the segmenter's trunk, as a share of lr"
+    )
+    warm_up: Free[float] = Field(0.05, ge=0, lt=1, description="share of total_images in which lr rises")
+    weight_decay: Free[float] = Field(0.01, ge=0, description="of AdamW")
     balance: float = Field(0.4, ge=0, le=1, description="0: every pixel counts alike, 1: every class does")
-    jitter: float = Field(0.3, ge=0, lt=1, description="random change of light, contrast and colour")
+    jitter: Free[float] = Field(0.3, ge=0, lt=1, description="random change of light, contrast and colour")
 
     @property
     def short_side(self) -> int:

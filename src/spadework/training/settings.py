@@ -1,10 +1,20 @@
 """What every training needs to know, whatever it trains."""
 
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spadework.sketch.palette import Palette
+
+
+@dataclass(frozen=True)
+class _Free:
+    """Marks a setting that a resumed run may change; others shape the networks, or what they have seen."""
+
+
+T = TypeVar("T")
+Free = Annotated[T, _Free()]
 
 
 class RunSettings(BaseModel):
@@ -22,24 +32,34 @@ class RunSettings(BaseModel):
         False, description="id 255 is unknown: a channel of its own for painters, ignored by segmenters"
     )
     size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
-    flip: bool = Field(True, description="mirror half of the pairs")
-    scale: tuple[float, float] | None = Field(
+    flip: Free[bool] = Field(True, description="mirror half of the pairs")
+    scale: Free[tuple[float, float] | None] = Field(
         (1.0, 1.2), description="random enlargement before the crop; None: a crop of the photo's own pixels"
     )
     # how long
     seed: int = Field(0, ge=0, description="decides the first weights and the order of the photos")
     batch_size: int = Field(8, ge=1, description="photos per step")
-    total_images: int = Field(ge=1, description="photos seen until the end")
-    save_every: int = Field(5000, ge=1, description="images between saved states")
+    total_images: Free[int] = Field(ge=1, description="photos seen until the end")
+    save_every: Free[int] = Field(5000, ge=1, description="images between saved states")
+    sample_every: Free[int] = Field(5000, ge=1, description="images between sample grids")
     # optimisation
-    lr: float = Field(2e-4, gt=0, description="learning rate of Adam")
-    ema: float = Field(0.999, ge=0, lt=1, description="decay of the moving average of what learns, per step")
-    precision: Literal["bfloat16", "float32"] = Field("bfloat16", description="of the arithmetic (autocast)")
+    lr: Free[float] = Field(2e-4, gt=0, description="learning rate of Adam")
+    ema: Free[float] = Field(
+        0.999, ge=0, lt=1, description="decay of the moving average of what learns, per step"
+    )
+    precision: Free[Literal["bfloat16", "float32", "float64"]] = Field(
+        "bfloat16", description="of the arithmetic (autocast); float64 is for checks"
+    )
 
     @property
     def short_side(self) -> int:
         """Pixels of the short side at which photos are kept."""
         return max(self.size)
+
+    @classmethod
+    def may_change(cls, key: str) -> bool:
+        """Whether a resumed run may change this setting."""
+        return any(isinstance(mark, _Free) for mark in cls.model_fields[key].metadata)
 
     @model_validator(mode="after")
     def _legal(self) -> Self:

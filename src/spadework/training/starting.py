@@ -77,7 +77,7 @@ def _begin_from_model(state: TrainState, model: Checkpoint) -> None:
     _unfold(state.generator, model.generator)
     if state.encoder is not None and model.encoder is not None:
         _unfold(state.encoder, model.encoder)
-    state.average.load_state_dict(state.painter.state_dict())
+    state.average.load_state_dict(state.networks.state_dict())
     state.images_seen, state.seconds = model.card.training.images_seen, model.card.training.seconds
 
 
@@ -86,7 +86,7 @@ def _strengthen(state: TrainState, recipe: Recipe) -> None:
     """Noise as the recipe wants it at first: what was learned without a use for it is nearly silent."""
     names = [block.name for block in recipe.generator.blocks]
     grids = dict(zip(names, recipe.generator.grids(recipe.size), strict=True))
-    for networks in (state.painter, state.average):
+    for networks in (state.networks, state.average):
         for name, block in networks["generator"].blocks.items():  # type: ignore[operator,union-attr]
             coarse = grids[name][0] * 8 <= recipe.size[0]
             gain = recipe.noise_gain * (recipe.coarse_noise_gain if coarse else 1)

@@ -1,16 +1,19 @@
 """One generator step and one discriminator step: tensors and networks in, named losses out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spadework.nn import together
 from spadework.nn.encoder import reparameterize
+from spadework.nn.pixels import precise
 from spadework.training import losses
 from spadework.training.inputs import Inputs
 from spadework.training.objectives import Losses, Painting, painting_losses
 from spadework.training.painter_recipe import Recipe
+from spadework.training.sharing import drawn
 from spadework.training.state import TrainState
 from spadework.training.views import alike
 
@@ -29,17 +32,19 @@ def paint(state: TrainState, recipe: Recipe, inputs: Inputs, parts: int = 1) -> 
 
     Returns paintings (B, 3, H, W) and the weighted terms of the style; one part of ``parts`` of a batch.
     """
+    roles = inputs.roles
     if state.encoder is None:
-        return state.generator(inputs.painted), {}
-    mu, logvar = (t.float() for t in state.encoder(inputs.image))
-    z = reparameterize(mu, logvar)
+        return state.generator(inputs.painted, None, _noise(state, recipe, inputs)), {}
+    mu, logvar = (precise(t) for t in state.encoder(inputs.image))
+    z = reparameterize(mu, logvar, eps=drawn(_normal(mu), roles))
     others = _others(mu.detach(), inputs)
-    fake = state.generator(inputs.painted, torch.cat([others, z[len(others) :]]))
-    # summed over a batch as published, where all else is a mean: a sum over the parts too
-    terms = {"kl": recipe.lambda_kl * parts * losses.kl(mu, logvar)}
+    styles = torch.cat([others, z[len(others) :]])
+    fake = state.generator(inputs.painted, styles, _noise(state, recipe, inputs))
+    # summed over a batch as published, where all else is a mean: a sum over parts and processes too
+    terms = {"kl": recipe.lambda_kl * parts * together.count() * losses.kl(mu, logvar)}
     if recipe.lambda_style and len(others):
-        said, _ = state.average["encoder"](fake[: len(others)].float())
-        terms["g_style"] = recipe.lambda_style * F.l1_loss(said.float(), others)
+        said, _ = state.average["encoder"](precise(fake[: len(others)]))
+        terms["g_style"] = recipe.lambda_style * F.l1_loss(precise(said), others)
     return fake, terms
 
 
@@ -47,8 +52,23 @@ def _others(mu: Tensor, inputs: Inputs) -> Tensor:
     """Styles for the maps at the front of the batch (n, Z): of the photos at its end, twins the same."""
     own = len(mu) - inputs.swapped
     styles = mu[own:] if own < len(mu) else mu[:0]
-    styles = styles + NEARBY * torch.randn_like(styles)
+    around = drawn(_normal(mu), inputs.roles, inputs.roles.swapped)
+    styles = styles + NEARBY * around
     return alike(styles, inputs.twins)
+
+
+def _normal(like: Tensor) -> Callable[[int], Tensor]:
+    """What draws so many rows like those of (B, Z)."""
+    return lambda n: torch.randn(n, like.shape[1], device=like.device, dtype=like.dtype)
+
+
+def _noise(state: TrainState, recipe: Recipe, inputs: Inputs) -> list[Tensor] | None:
+    """The generator's noise, drawn for the whole batch."""
+    if not recipe.noise:
+        return None
+    roles = inputs.roles
+    fields = state.generator.draw_noise(roles.length, inputs.painted.size)
+    return [drawn(lambda _, field=field: field, roles) for field in fields]
 
 
 def step_generator(
@@ -67,6 +87,7 @@ def step_generator(
         seen.append(terms)
         paintings.append(painting)
     state.objective.discriminator.requires_grad_(True)
+    together.average_gradients(state.networks.parameters())
     state.optimizer_g.step()
     return _report(seen), paintings
 
@@ -87,12 +108,13 @@ def step_discriminator(
             terms = state.objective.discriminator_losses(inputs, painting)
         _total(terms, len(parts)).backward()
         seen.append(terms)
+    together.average_gradients(state.objective.discriminator.parameters())
     state.optimizer_d.step()
     return _report(seen)
 
 
 def _total(terms: Losses, parts: int) -> Tensor:
-    return torch.stack([t.float() for t in terms.values()]).sum() / parts
+    return torch.stack([precise(t) for t in terms.values()]).sum() / parts
 
 
 def _report(seen: list[Losses]) -> Losses:

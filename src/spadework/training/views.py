@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from spadework.data.sample import moved
+from spadework.training.sharing import Roles, drawn
 
 BLOCK = 16
 """Windows for floods begin at multiples of so many pixels."""
@@ -97,12 +98,16 @@ def _windows(x: Tensor, corners: Tensor, side: tuple[int, int]) -> Tensor:
     return x.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
 
 
-def draw_view(config: ViewConfig, channels: Tensor, classes: int, twins: int = 0) -> tuple[View, Tensor]:
+def draw_view(
+    config: ViewConfig, channels: Tensor, classes: int, twins: int = 0, roles: Roles | None = None
+) -> tuple[View, Tensor]:
     """A random view of a batch's channel numbers (B, H, W), and the maps that are to be painted.
 
     These are the same, but for windows of one of the first ``classes`` channels, which may be floods. The
-    first ``twins`` pictures and the next so many share windows and floods.
+    first ``twins`` pictures and the next so many share windows and floods. ``roles``: of the whole batch that
+    several processes share; without them it is no larger than these.
     """
+    roles = roles or Roles(len(channels))
     if config == ViewConfig():
         return WHOLE, channels
     chance = _uniform()
@@ -110,7 +115,7 @@ def draw_view(config: ViewConfig, channels: Tensor, classes: int, twins: int = 0
     height, width = channels.shape[1:]
     if chance < config.zoom:
         side, twice = (height // 2, width // 2), True
-        corners, painted = _flooded(config, channels, side, classes)
+        corners, painted = _flooded(config, channels, side, classes, roles)
     elif chance < config.zoom + config.crop:
         side = height * 7 // 8, width * 7 // 8
         corner = _corner(height - side[0], width - side[1])
@@ -134,21 +139,22 @@ def alike(x: Tensor, twins: int) -> Tensor:
 
 
 def _flooded(
-    config: ViewConfig, channels: Tensor, side: tuple[int, int], classes: int
+    config: ViewConfig, channels: Tensor, side: tuple[int, int], classes: int, roles: Roles
 ) -> tuple[Tensor, Tensor]:
     """Windows (B, 2), and the maps; those whose window holds one class alone may be floods of it."""
-    count, height, width = channels.shape
-    anywhere = torch.stack([_corner(height - side[0], width - side[1]) for _ in range(count)])
+    height, width = channels.shape[1:]
+    corner = lambda: _corner(height - side[0], width - side[1])  # noqa: E731
+    anywhere = drawn(lambda count: torch.stack([corner() for _ in range(count)]), roles)
     anywhere = moved(anywhere, channels.device)
     blocks = side[0] // BLOCK, side[1] // BLOCK
     if not config.flood or min(blocks) < 1:
         return anywhere, channels
     share, number = F.avg_pool2d(_shares(channels, classes), blocks, 1).max(1)  # of each window's main class
     pure = (share > PURE).flatten(1)
-    tried = moved(torch.rand(pure.shape), channels.device)
+    tried = moved(drawn(lambda count: torch.rand(count, pure.shape[1]), roles), channels.device)
     place = (pure + tried).argmax(1)  # a pure window, if there is any
     number = number.flatten(1).gather(1, place[:, None])[:, 0]
-    dice = moved(torch.rand(count), channels.device)
+    dice = moved(drawn(torch.rand, roles), channels.device)
     flooded = pure.gather(1, place[:, None])[:, 0] & (dice < config.flood)
     across = width // BLOCK - blocks[1] + 1
     corners = torch.stack([place // across, place % across], 1) * BLOCK

@@ -32,8 +32,8 @@ async function start() {
   const palette = new Palette(model.classes);
   const colors = pixelColors(model.classes);
   const view = new View(sheet, colors);
-  const painter = new Painter(() => sheet.raster, style, Math.min(...model.size));
-  const shelf = new Shelf(() => sheet.raster, style, model);
+  const painter = new Painter(() => sheet.raster, style, Math.min(...model.size), () => sheet.lights);
+  const shelf = new Shelf(sheet, style, model);
   const files = new Files(sheet, style, shelf, model, colors);
   const tools = new Tools(sheet, view, palette);
 

@@ -1,9 +1,13 @@
 // Layers lie over each other: what is seen is the uppermost that has something at a place. What is done to them is data,
 // as strokes are; doing it is a function of the layers before.
 
+import { isMood } from "./style.js";
+
 /** @typedef {import("./strokes.js").Box} Box */
 /** @typedef {{width: number, height: number}} Size */
-/** @typedef {{key: number, name: string, hidden: boolean, locked: boolean, ids: Uint8Array}} Layer `ids` has NOTHING where the layer is empty */
+/** @typedef {import("./style.js").Held & {seed?: number, name?: string}} Light a mood that has become a style */
+/** @typedef {{key: number, name: string, hidden: boolean, locked: boolean, ids: Uint8Array, mood?: Light | null}} Layer `ids` has NOTHING where the layer is empty; `mood`: its light, if not that of the whole */
+/** @typedef {{numbers: Uint8Array, moods: Light[]}} Lights 0 where the light of the whole is, n where the n-th mood is */
 /**
  * @typedef {object} Operation
  * @property {"add" | "duplicate" | "remove" | "set" | "order" | "flip" | "move"} op
@@ -12,6 +16,7 @@
  * @property {string} [name]
  * @property {boolean} [hidden]
  * @property {boolean} [locked]
+ * @property {Light | null} [mood] null: that of the whole
  * @property {number} [at] its place, counted from the lowest
  * @property {number} [dx] to the right, in pixels
  * @property {number} [dy] downwards
@@ -43,7 +48,7 @@ export function operated(layers, op, size) {
     case "add": return layers.toSpliced(at + 1, 0, { key, name, hidden: false, locked: false, ids: new Uint8Array(layer.ids.length).fill(NOTHING) });
     case "duplicate": return layers.toSpliced(at + 1, 0, { ...layer, key, name, hidden: false, locked: false, ids: layer.ids.slice() });
     case "remove": return layers.length > 1 ? layers.toSpliced(at, 1) : layers;
-    case "set": return changed({ name, hidden: op.hidden ?? layer.hidden, locked: op.locked ?? layer.locked });
+    case "set": return changed({ name, hidden: op.hidden ?? layer.hidden, locked: op.locked ?? layer.locked, mood: op.mood === undefined ? layer.mood : op.mood });
     case "order": return layers.toSpliced(at, 1).toSpliced(op.at ?? at, 0, layer);
     case "flip": return changed({ ids: flipped(layer.ids, size) });
     case "move": return changed({ ids: moved(layer.ids, size, op.dx ?? 0, op.dy ?? 0) });
@@ -87,6 +92,20 @@ export function merge(out, layers, background, { width, height }, box = null) {
   }
 }
 
+/** The lights of what is seen; null if all is in that of the whole. @param {Layer[]} layers @returns {Lights | null} */
+export function lightsOf(layers) {
+  const seen = layers.filter(({ hidden }) => !hidden);
+  if (!seen.some(({ mood }) => mood)) return null;
+  const numbers = new Uint8Array(seen[0].ids.length);
+  const moods = [];
+  for (const { ids, mood } of seen) {
+    if (mood) moods.push(mood);
+    const number = mood ? moods.length : 0;
+    for (let at = 0; at < ids.length; at++) if (ids[at] !== NOTHING) numbers[at] = number;
+  }
+  return { numbers, moods };
+}
+
 const NAMES = ["Background", "Middle", "Foreground"];
 
 /** For a new one. @param {Layer[]} layers */
@@ -99,9 +118,12 @@ export function newName(layers) {
   }
 }
 
+/** Whether a file says so of a layer's light. @param {any} mood */
+export const isLight = (mood) => mood === undefined || mood === null || (isMood(mood) && Array.isArray(mood.z) && mood.z.every(Number.isFinite));
+
 /** Whether what is done to a layer can be read from a file. @param {any} op */
 export function isOperation(op) {
   const known = ["add", "duplicate", "remove", "set", "order", "flip", "move"].includes(op?.op);
   const whole = [op?.layer, op?.key ?? 0, op?.at ?? 0, op?.dx ?? 0, op?.dy ?? 0].every(Number.isInteger);
-  return known && whole && ["string", "undefined"].includes(typeof op.name) && [op.hidden, op.locked].every((value) => [undefined, true, false].includes(value));
+  return known && whole && ["string", "undefined"].includes(typeof op.name) && [op.hidden, op.locked].every((value) => [undefined, true, false].includes(value)) && isLight(op.mood);
 }

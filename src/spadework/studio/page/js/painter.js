@@ -3,28 +3,31 @@
 import { Problem, ask, query, send } from "./api.js";
 import { uniqueName } from "./page.js";
 
-/** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
+/** @typedef {{ids: Uint8Array, width: number, height: number, lights?: import("./layers.js").Lights | null}} Sketch `lights`: of its parts, if not all are in one */
 /** @typedef {import("./style.js").Style} Style */
 /** @typedef {{image: ImageBitmap, painted: string, doublings: number, ms: number, stages: Record<string, number>, preview: boolean, obedience: number | null}} Photograph `painted`: by the model, as "width x height", and doubled so often; `ms` in all, and in stages; `obedience`: the share that looks like what was drawn, if it was asked for and can be told */
 
-const SLOW = 150;  // ms
+const SLOW = 300;  // ms; below that a preview would only delay the whole picture
 const PREVIEW_SIDE = 128;
 const REST = 300;  // ms without a change before a picture is painted that takes long
 const RETRY = 700;
 const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  // where packing costs more than sending
 
 const MUCH = 512 * 384;  // pixels of a sheet that is painted in one go, at rest
-const PACE = 150 / MUCH;  // until a picture has been painted
+const PACE = 150 / MUCH;  // ms per pixel of a whole picture, until one has been painted
+const PACES = 5;  // the last ones; their median does not jump when the machine does something else for once
 
 /** @typedef {Record<string, string | number | boolean | undefined>} How */
 
 /** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how @param {AbortSignal} [signal] */
 async function painted(sketch, style, how, signal) {
   const size = { width: sketch.width, height: sketch.height };
-  const path = `/api/paint?${query({ ...size, ...style.query(), ...how })}`;
-  const response = await send(path, sketch.ids.slice(), signal).catch((problem) => {
+  const lights = style.able ? sketch.lights : null;
+  const path = `/api/paint?${query({ ...size, ...style.query(), lights: lights?.moods.map(({ id }) => id).join(), ...how })}`;
+  const body = lights ? new Blob([sketch.ids.slice(), lights.numbers.slice()]) : sketch.ids.slice();
+  const response = await send(path, body, signal).catch((problem) => {
     if (signal?.aborted) return null;
-    return remembered(problem, style, path, sketch);
+    return remembered(problem, style, path, body, lights?.moods ?? []);
   });
   return response?.status === 204 ? null : response;
 }
@@ -60,26 +63,27 @@ function serverStages(response) {
   return Object.fromEntries([...told].map(([, name, ms]) => [name, Number(ms)]));
 }
 
-/** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Sketch} sketch */
-async function remembered(problem, style, path, sketch) {
+/** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Blob | Uint8Array<ArrayBuffer>} body @param {import("./layers.js").Light[]} lights */
+async function remembered(problem, style, path, body, lights) {
   if (problem.status !== 410) throw problem;
-  await style.bring();
-  return send(path, sketch.ids.slice());
+  await style.bring(lights);
+  return send(path, body);
 }
 
 /** Fires "rest" when all is painted, "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
 export class Painter extends EventTarget {
-  /** @param {() => Sketch} sketch @param {Style} style @param {number} short side that the model was trained for */
-  constructor(sketch, style, short) {
+  /** @param {() => Sketch} sketch @param {Style} style @param {number} short side that the model was trained for @param {() => import("./layers.js").Lights | null} lights of the sketch's parts */
+  constructor(sketch, style, short, lights) {
     super();
     this.sketch = sketch;
     this.style = style;
     this.short = short;
+    this.lights = lights;
     this.client = uniqueName();
     this.wanted = 0;
     this.painted = 0;
     this.previewed = { version: 0, short: 0 };
-    this.pace = PACE;  // ms per pixel of a whole picture
+    this.paces = [PACE];
     this.asking = new AbortController();
     this.running = false;
     this.state = "done";
@@ -114,7 +118,7 @@ export class Painter extends EventTarget {
     const short = this.#next(version);
     try {
       await this.style.settle(this.sketch());
-      const sketch = this.sketch();
+      const sketch = { ...this.sketch(), lights: this.lights() };
       const { signal } = this.asking = new AbortController();
       const long = !short && this.#slow;
       if (long && sketch.width * sketch.height > MUCH) await pause(REST, signal);
@@ -125,7 +129,8 @@ export class Painter extends EventTarget {
       if (short) this.previewed = { version, short };
       else {
         this.painted = version;
-        this.pace = result.ms / (sketch.width * sketch.height);
+        const ms = result.ms - (result.stages.wait ?? 0);  // for others, who may be gone next time
+        this.paces = [...this.paces, ms / (sketch.width * sketch.height)].slice(-PACES);
       }
       this.dispatchEvent(new CustomEvent("photograph", { detail: result }));
     } catch (problem) {
@@ -135,7 +140,7 @@ export class Painter extends EventTarget {
 
   get #slow() {
     const { width, height } = this.sketch();
-    return this.pace * width * height > SLOW;
+    return median(this.paces) * width * height > SLOW;
   }
 
   /** The short side of the preview that comes next; 0: the whole picture. @param {number} version */
@@ -165,6 +170,9 @@ export class Painter extends EventTarget {
     this.dispatchEvent(new CustomEvent("state", { detail: state }));
   }
 }
+
+/** @param {number[]} values */
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** The sides of the previews of a sheet: small, and what the model paints of a large one. @param {number} side the sheet's @param {number} trained */
 const previews = (side, trained) => (isLarge(side, trained) ? [PREVIEW_SIDE, trained] : [PREVIEW_SIDE]);

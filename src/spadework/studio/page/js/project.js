@@ -3,7 +3,7 @@
 // the same bytes.
 
 import { Problem } from "./api.js";
-import { NOTHING, isOperation } from "./layers.js";
+import { NOTHING, isLight, isOperation } from "./layers.js";
 import { isStroke } from "./strokes.js";
 import { isMood } from "./style.js";
 
@@ -71,7 +71,7 @@ function readLayers({ base, layers }, classes) {
 }
 
 /** @param {any} layer */
-const isLayer = (layer) => Number.isInteger(layer?.key) && typeof layer.name === "string" && typeof layer.hidden === "boolean" && typeof layer.locked === "boolean";
+const isLayer = (layer) => Number.isInteger(layer?.key) && typeof layer.name === "string" && typeof layer.hidden === "boolean" && typeof layer.locked === "boolean" && isLight(layer.mood);
 
 /** @param {any} strokes @param {any} undone @returns {any[]} */
 function entries(strokes, undone) {

@@ -1,6 +1,6 @@
 // The document: strokes and what is done to layers, over a base. Ids are derived; undo and redo never end.
 
-import { FIRST, copies, firstLayer, isFlat, merge, newName, operated } from "./layers.js";
+import { FIRST, copies, firstLayer, isFlat, lightsOf, merge, newName, operated } from "./layers.js";
 import { joined, paintSegment, paintStroke, reachOf } from "./strokes.js";
 
 /** @typedef {import("./strokes.js").Stroke} Stroke */
@@ -67,6 +67,9 @@ export class Sheet extends EventTarget {
 
   /** Whether the drawing is strokes over a base and nothing else. */
   get plain() { return !this.base.layers && !this.moving && [...this.strokes, ...this.undone].every((entry) => !("op" in entry)); }
+
+  /** Of its parts; null if all of it is in one. */
+  get lights() { return lightsOf(this.layers); }
 
   /** Why nothing can be drawn on the layer; empty if it can. */
   get refusal() {

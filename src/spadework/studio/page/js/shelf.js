@@ -6,15 +6,16 @@ import { $, attempt, cover, input, make, press, uniqueName, whenQuiet } from "./
 import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 import { Variations } from "./variations.js";
 
-/** @typedef {import("./painter.js").Sketch} Sketch */
+/** @typedef {import("./sheet.js").Sheet} Sheet */
 /** @typedef {import("./style.js").Mood} Mood */
 
-const THUMB = 64;
+const THUMB = 128;
 
 export class Shelf {
-  /** @param {() => Sketch} sketch @param {Style} style @param {{photo_styles: boolean, size: number[]}} model */
-  constructor(sketch, style, model) {
-    this.sketch = sketch;
+  /** @param {Sheet} sheet @param {Style} style @param {{photo_styles: boolean, size: number[]}} model */
+  constructor(sheet, style, model) {
+    this.sheet = sheet;
+    this.sketch = () => sheet.raster;
     this.style = style;
     this.slot = "a";
     this.client = `${uniqueName()}-moods`;
@@ -23,13 +24,14 @@ export class Shelf {
     /** @type {Map<string, {mood: Mood, button: HTMLElement}>} what is offered */
     this.offers = new Map();
     this.asking = new AbortController();
-    this.paintLater = whenQuiet(() => void this.paintMoods(), 900);
+    this.rested = whenQuiet(() => void this.paintMoods(), 900);
     this.place = style.seed;  // the one that the faces show
-    new Variations(sketch, style, this.client, Math.min(...model.size));
+    new Variations(this.sketch, style, this.client, Math.min(...model.size));
     $("shelf").hidden = !style.able;
     $("photo-style").hidden = !model.photo_styles;
     this.#listen();
     style.addEventListener("change", () => this.#follow());
+    sheet.addEventListener("layers", () => this.show());
     this.show();
   }
 
@@ -45,6 +47,10 @@ export class Shelf {
     $("slot-b").onclick = () => {
       if (this.slot === "b") style.choose({ other: null });
       this.#choose(this.slot === "b" ? "a" : "b");
+    };
+    $("slot-c").onclick = () => {
+      if (this.slot === "c" && this.layer?.mood) this.#light(null);
+      this.#choose(this.slot === "c" ? "a" : "c");
     };
     input("blend").oninput = () => style.choose({ blend: Number(input("blend").value) / 100 });
     $("photo-style").onclick = () => input("photo-file").click();
@@ -86,13 +92,28 @@ export class Shelf {
     return face;
   }
 
+  /** The layer that may have a light of its own; null where there is only one. */
+  get layer() {
+    const { layers, layer } = this.sheet;
+    return layers.length > 1 || layer.mood ? layer : null;
+  }
+
+  /** Of the layer alone; null: that of the whole. @param {import("./layers.js").Light | null} mood */
+  #light(mood) {
+    this.sheet.operate({ op: "set", layer: this.sheet.layer.key, mood });
+  }
+
   /** Use a mood's light in the chosen slot; the place stays. @param {Mood} mood */
   take(mood) {
     if (this.style.locked) return;
+    if (this.slot === "c") return this.#light(/** @type {import("./layers.js").Light} */ (mood));
     this.style.choose(this.slot === "b" ? { other: mood } : { mood });
   }
 
   show() {
+    const { layer } = this;
+    if (this.slot === "c" && !layer) this.slot = "a";
+    $("slot-c").hidden = !layer;
     const { seed, mood, other, blend, chosen, locked } = this.style;
     for (const each of [mood, other]) {
       if (each && !("seed" in each)) this.#offerPhoto(each);
@@ -105,11 +126,14 @@ export class Shelf {
     $("variations").title = this.style.keepsLight ? "Four other places in the same light" : "Four other places, each in a light of its own";
     press($("slot-a"), this.slot === "a");
     press($("slot-b"), this.slot === "b");
+    press($("slot-c"), this.slot === "c");
     $("slot-a").title = chosen ? "" : "Until you choose, the light follows the sketch";
     label("slot-a", titleOf(mood), chosen ? "Light" : "Follows sketch");
     label("slot-b", titleOf(other), "Blend with");
+    label("slot-c", layer?.mood ? titleOf(layer.mood) : "as the rest", `Only ${layer?.name ?? ""}`);
+    const used = [mood, other, layer?.mood];
     for (const [key, { button }] of this.offers) {
-      press(button, key === keyOf(mood) || (other !== null && key === keyOf(other)));
+      press(button, used.some((each) => each && key === keyOf(each)));
       /** @type {HTMLButtonElement} */ (button).disabled = locked;
     }
   }
@@ -129,6 +153,12 @@ export class Shelf {
     this.style.set({ locked: false });
     this.take(mood);
     this.paintLater();
+  }
+
+  /** The faces are out of date: whoever still looks for the old ones stops, so that the painter has time for strokes. */
+  paintLater() {
+    this.asking.abort();
+    this.rested();
   }
 
   get #aspect() { return this.sketch().width / this.sketch().height; }

@@ -87,9 +87,9 @@ export class Style extends EventTarget {
     return { seed: this.seed, style: nameOf(this.mood), ...blended };
   }
 
-  /** Give our styles to a server that does not know them. */
-  async bring() {
-    for (const mood of [this.mood, this.other]) {
+  /** Give our styles to a server that does not know them. @param {Mood[]} [more] */
+  async bring(more = []) {
+    for (const mood of [this.mood, this.other, ...more]) {
       if (!mood?.z) continue;
       const body = JSON.stringify({ origin: mood.origin, z: mood.z });
       await ask("/api/styles", { method: "PUT", body, headers: { "Content-Type": "application/json" } });

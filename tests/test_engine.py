@@ -13,23 +13,16 @@ from hypothesis import strategies as st
 from tiny_model import GENERATOR, card, networks, write
 
 import spadework
-from spadework import engine as engine_module
-from spadework.engine import (
-    LONGEST,
-    MAX_SEED,
-    MODELS,
-    MOST_PIXELS,
-    Engine,
-    Style,
-    noise_of,
-    painting_size,
-    precision_of,
-)
+from spadework import engine as engine_module, executor
+from spadework.engine import MODELS, Engine
+from spadework.executor import MAX_SEED, noise_of, precision_of
+from spadework.lights import Style
 from spadework.model import Checkpoint, fold_spectral_norm, save_checkpoint
 from spadework.nn.labels import Labels
 from spadework.nn.pixels import to_bytes
 from spadework.nn.prior import StylePrior, StylePriorConfig
 from spadework.picture import Picture
+from spadework.sizes import LONGEST, MOST_PIXELS, painting_size
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
@@ -420,13 +413,13 @@ def test_a_shipped_file_that_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert engine_module.device_of(None) == engine_module.device_of("auto") == "cpu"
+    assert executor.device_of(None) == executor.device_of("auto") == "cpu"
     with pytest.raises(ValueError, match="device cuda is not there: choose auto or cpu"):
-        engine_module.device_of("cuda")
+        executor.device_of("cuda")
     with pytest.raises(ValueError, match="choose one of auto, cpu, cuda, mps"):
-        engine_module.device_of("gpu")
+        executor.device_of("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert engine_module.device_of("auto") == "cuda"
+    assert executor.device_of("auto") == "cuda"
 
 
 @pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the landscape model is not there yet")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny_model import write
 
-from spadework.engine import Engine, Style
-from spadework.lights import WIDE, Lights
+from spadework.engine import Engine
+from spadework.lights import WIDE, Lights, Style
 
 SHORT = 64
 REACH = 3 * round(WIDE * SHORT) + 3

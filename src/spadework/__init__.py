@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spadework.client import AsyncClient, Client
-    from spadework.engine import Engine, Style
+    from spadework.engine import Engine
+    from spadework.lights import Style
     from spadework.picture import Picture
     from spadework.segmenter.segmenter import Segmenter
     from spadework.sketch.labelmap import LabelMap
@@ -32,7 +33,7 @@ _HOMES = {
     "Palette": "sketch.palette",
     "Picture": "picture",
     "Segmenter": "segmenter.segmenter",
-    "Style": "engine",
+    "Style": "lights",
 }
 
 

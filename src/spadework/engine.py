@@ -3,11 +3,10 @@
 Sizes are (H, W). Arrays outside are numpy, uint8; tensors stay inside.
 """
 
-import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,80 +17,23 @@ from numpy.typing import NDArray
 
 from spadework import __version__
 from spadework.enlarger.enlarger import ENLARGERS, Enlarger
+from spadework.executor import device_of, executor_of, noise_of, place_of, precision_of, random_of
 from spadework.files import Fault
 from spadework.lights import Lights, Style
 from spadework.model import Checkpoint, ModelCard, load_checkpoint
 from spadework.modelfile import shipped_file
-from spadework.nn.generator import GeneratorConfig
 from spadework.nn.labels import Labels
 from spadework.nn.pixels import to_bytes, to_unit
 from spadework.picture import Picture
-from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
+from spadework.sizes import demanded_size, doublings_of, enlarged_size, painting_size
+from spadework.sketch.labelmap import MIN_SIDE, LabelMap
 from spadework.sketch.palette import Palette
 
 MODELS: dict[str, Path] = {"landscape": Path(__file__).parent / "models" / "landscape.safetensors"}
 """The shipped models: name -> file."""
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""In bfloat16 a CPU paints about twice as fast; its pictures differ by about a grey level."""
-
-DOUBLINGS = 2
-"""So often a painting is enlarged to twice its size, at most; beyond that the network paints larger."""
-
 TOGETHER = 8
 """So many pictures go through the network at once, at most: more would only take memory."""
-
-LONGEST = 2048
-"""Unless a size is asked for, no sketch is painted with a longer side than this."""
-
-MOST_PIXELS = 2048 * 2048
-"""The network paints no more pixels than this; larger pictures are enlarged."""
-
-MAX_SEED = 2**32 - 1
-NOISE_SEED = 0x9E3779B9
-"""Separates a seed's stream of pixel noise from its stream of styles."""
-
-
-def painting_size(
-    sketch: tuple[int, int], config: GeneratorConfig, size: tuple[int, int] | None = None
-) -> tuple[int, int]:
-    """The (H, W) at which a sketch of (H, W) is painted: multiples of what the generator's doublings allow.
-
-    Without `size` the short side is the one the model was trained at and the long side follows the sketch's
-    aspect, up to LONGEST. With `size` it is that, rounded. Raises ValueError for a side outside 4..8192 and
-    for more than MOST_PIXELS.
-    """
-    step = 2**config.num_ups
-    if size is None:
-        scale = min(min(config.size) / min(sketch), LONGEST / max(sketch))
-        height, width = (_rounded(side * scale, step) for side in sketch)
-        return height, width
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise Fault(f"size {_text(size)} (width x height)", f"give {MIN_SIDE} to {MAX_SIDE} pixels a side")
-    height, width = (_rounded(side, step) for side in size)
-    if height * width > MOST_PIXELS:
-        raise Fault(
-            f"size {_text(size)} (width x height) has {height * width:,} pixels, at most {MOST_PIXELS:,} are "
-            "painted",
-            "give a smaller size and enlarge the picture",
-        )
-    return height, width
-
-
-def doublings_of(size: tuple[int, int], config: GeneratorConfig) -> int:
-    """How often a painting is doubled for a picture of (H, W), so that the network paints as trained."""
-    return min(DOUBLINGS, max(0, round(math.log2(min(size) / min(config.size)))))
-
-
-def _rounded(side: float, step: int) -> int:
-    return max(1, round(side / step)) * step
-
-
-def _text(size: tuple[int, int]) -> str:
-    """(H, W) as people write it."""
-    return f"{size[1]}x{size[0]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +64,7 @@ class Engine:
     ) -> None:
         self._device = torch.device(device)
         self._precision = precision_of(precision, self._device.type)
-        self._paint = _executor(checkpoint, self._device, self._precision, fast)
+        self._paint = executor_of(checkpoint, self._device, self._precision, fast)
         self._encoder = checkpoint.encoder and checkpoint.encoder.to(self._device)
         self._prior = checkpoint.prior
         self._lock = threading.Lock()
@@ -189,9 +131,9 @@ class Engine:
         if z_dim is None:
             raise Fault(f"model {self.card.name} was trained without styles", "paint without one")
         if ids is None or self._prior is None:
-            return Style(torch.randn(z_dim, generator=_random(seed)).numpy(), f"seed {seed}")
+            return Style(torch.randn(z_dim, generator=random_of(seed)).numpy(), f"seed {seed}")
         segmap = Labels.of(_batch(self._label_map(ids).ids), self.card.semantics).segmap
-        return Style(self._prior.draw(segmap, _random(seed)).numpy(), f"seed {seed}")
+        return Style(self._prior.draw(segmap, random_of(seed)).numpy(), f"seed {seed}")
 
     def style_of(self, photo: Picture | NDArray[np.uint8], origin: str = "photo") -> Style:
         """The style of a photo of any size, (H, W, 3) uint8; of a picture by this model, that of its text.
@@ -299,7 +241,7 @@ class Engine:
     ) -> "Order":
         """What is to be painted, if that can be painted."""
         sketch = self._label_map(ids)
-        final = _enlarged(sketch.size, upscale) if size is None else _demand_size(size, upscale)
+        final = enlarged_size(sketch.size, upscale) if size is None else demanded_size(size, upscale)
         painted, doublings = self.plan(final, exact=size is not None)
         style = style or self._style
         if style is not None:
@@ -321,7 +263,7 @@ class Engine:
         for k in range(order.doublings):
             assert self.enlarger is not None
             large = order.sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
-            pixels = self.enlarger.enlarge(pixels, large.ids, _place(order.seed, k))
+            pixels = self.enlarger.enlarge(pixels, large.ids, place_of(order.seed, k))
         told = self._provenance(order.seed, order.style, order.painted, order.doublings)
         told |= {"lights": [light.origin for light in lights.styles]} if lights else {}
         picture = Picture(pixels, told)
@@ -460,114 +402,10 @@ def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     return shipped_file(name_or_path, MODELS, "model")
 
 
-Executor = Callable[
-    [torch.Tensor, torch.Tensor | None, torch.Tensor | None, list[torch.Tensor] | None], torch.Tensor
-]
-"""Ids (B, H, W)[, instances (B, H, W)], style (B, Z)[, noise per block] -> (B, 3, H, W) in [-1, 1]."""
-
-
-def _executor(checkpoint: Checkpoint, device: torch.device, precision: torch.dtype, fast: bool) -> Executor:
-    """The generator as `nn` has it, or where that is possible its painter: the same pictures, sooner."""
-    generator, semantics = checkpoint.generator.to(device), checkpoint.card.semantics
-    if fast:
-        from spadework.fast.cpu import Painter, can_paint
-        from spadework.fast.labels import label_symbols
-        from spadework.fast.together import paint_together
-
-        if can_paint(generator):
-            painter = Painter(generator, semantics.edges, precision)
-
-            def paint_fast(
-                ids: torch.Tensor,
-                instances: torch.Tensor | None,
-                z: torch.Tensor | None,
-                noise: list[torch.Tensor] | None,
-            ) -> torch.Tensor:
-                symbols = label_symbols(ids, semantics, instances)
-                return (
-                    painter(symbols, z, noise)
-                    if len(ids) == 1
-                    else paint_together(painter, symbols, z, noise)
-                )
-
-            return paint_fast
-
-    def paint(
-        ids: torch.Tensor,
-        instances: torch.Tensor | None,
-        z: torch.Tensor | None,
-        noise: list[torch.Tensor] | None,
-    ) -> torch.Tensor:
-        with torch.autocast(device.type, precision, precision != torch.float32):
-            return generator(Labels.of(ids, semantics, instances), z, noise)
-
-    return paint
-
-
 def _enlarger_for(palette: Palette) -> str | None:
     """The shipped enlarger that knows a palette's classes."""
     known = {name: path for name, path in ENLARGERS.items() if path.is_file()}
     return next((name for name in known if Enlarger.knows(name, palette)), None)
-
-
-def device_of(name: str | None) -> str:
-    """The device of a name in DEVICES; None and "auto" take the best there is. Raises ValueError."""
-    if name not in (None, *DEVICES):
-        raise Fault(f"no device {name!r}", f"choose one of {', '.join(DEVICES)}")
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name in (None, "auto"):
-        return next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there[name]:
-        raise Fault(f"device {name} is not there", "choose auto or cpu")
-    return name
-
-
-def noise_of(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> list[torch.Tensor] | None:
-    """A seed's field (1, 1, h, w) for every block of a picture of (H, W); None for generators without noise.
-
-    Drawn on the CPU, so that a seed is the same on every device.
-    """
-    rng = _random(seed, NOISE_SEED)
-    return [torch.randn(1, 1, h, w, generator=rng) for h, w in config.grids(size)] if config.noise else None
-
-
-def precision_of(name: str, device: str) -> torch.dtype:
-    """The precision of a name in PRECISIONS; "auto" takes what paints faster. Raises ValueError."""
-    if name not in ("auto", *PRECISIONS):
-        raise Fault(f"no precision {name!r}", f"choose one of auto, {', '.join(PRECISIONS)}")
-    if name != "auto":
-        return PRECISIONS[name]
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name in torch 2.13
-    return torch.bfloat16 if device == "cpu" and native() else torch.float32
-
-
-def _random(seed: int, stream: int = 0) -> torch.Generator:
-    if not 0 <= seed <= MAX_SEED:
-        raise Fault(f"seed {seed} is outside 0..{MAX_SEED}", "choose a number in between")
-    return torch.Generator().manual_seed(int(seed) ^ stream)
-
-
-def _enlarged(size: tuple[int, int], upscale: int) -> tuple[int, int]:
-    if upscale < 1 or max(size) * upscale > MAX_SIDE:
-        raise Fault(
-            f"upscale {upscale} of a sketch of {_text(size)}",
-            f"give 1 to {MAX_SIDE // max(size)}, so that the picture has at most {MAX_SIDE} pixels a side",
-        )
-    return size[0] * upscale, size[1] * upscale
-
-
-def _demand_size(size: tuple[int, int], upscale: int) -> tuple[int, int]:
-    """The size, if a picture can have it and nothing else is asked for."""
-    if upscale != 1:
-        raise Fault(f"size {_text(size)} and upscale {upscale} each say how large the picture is", "give one")
-    if not all(MIN_SIDE <= side <= MAX_SIDE for side in size):
-        raise Fault(f"size {_text(size)} (width x height)", f"give {MIN_SIDE} to {MAX_SIDE} pixels a side")
-    return size
-
-
-def _place(seed: int, doubling: int) -> int:
-    """The stream of an enlarger's noise, another for every doubling."""
-    return (int(seed) ^ NOISE_SEED) + (doubling + 1 << 32)
 
 
 def _batch(array: NDArray[Any]) -> torch.Tensor:

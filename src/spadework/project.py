@@ -21,7 +21,8 @@ from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
 if TYPE_CHECKING:
-    from spadework.engine import Engine, Style
+    from spadework.engine import Engine
+    from spadework.lights import Style
 
 CHUNK = f"{PREFIX}project"
 """The PNG text that holds the drawing of a picture."""
@@ -232,7 +233,7 @@ def project_in(data: bytes, name: str = "the project") -> Project | None:
 
 
 def _style(mood: Mood, engine: "Engine", sketch: LabelMap) -> "Style":
-    from spadework.engine import Style
+    from spadework.lights import Style
 
     if mood.z is None:
         return engine.sample_style(mood.seed or 0, sketch)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import Studio
+from driving import PATIENCE, Studio
 from playwright.sync_api import Route, expect
 
 from spadework.engine import Engine
@@ -106,13 +106,12 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     assert noon["seed"] == 5
     studio.page.click("#lock")
     assert dice.get_attribute("title") == "Another place in the same light (D)"
-    dice.click()
+    with studio.page.expect_request("**/api/moods?*") as faces:  # of the new place
+        dice.click()
     studio.settle()
     rolled = studio.js("studio.style.query()")
     assert rolled["seed"] != 5
     assert rolled["style"] == noon["style"]
-    with studio.page.expect_request("**/api/moods?*") as faces:  # of the new place
-        pass
     assert f"seed={rolled['seed']}&" in faces.value.url
     studio.page.click("#lock")
     dice.click()
@@ -205,7 +204,7 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     """A light that is near black gives way to the one that the server names, unless it was chosen."""
 
     def other(route: Route) -> None:
-        answer = route.fetch()
+        answer = route.fetch(timeout=1000 * PATIENCE)
         route.fulfill(response=answer, json={**answer.json(), "light": 17})
 
     def look_again() -> None:

@@ -13,8 +13,10 @@ from torch import nn
 from typer.testing import CliRunner, Result
 
 from spadework.cli import app
-from spadework.engine import Engine, Style, noise_of
+from spadework.engine import Engine
 from spadework.enlarger.enlarger import Enlarger, EnlargerCard
+from spadework.executor import noise_of
+from spadework.lights import Style
 from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.labels import SemanticsConfig

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from tiny_model import card
 
-from spadework.engine import Engine, Style
-from spadework.lights import Lights
+from spadework.engine import Engine
+from spadework.lights import Lights, Style
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 

@@ -112,7 +112,13 @@ def test_noise_is_made_stronger_where_the_recipe_asks(model: Checkpoint) -> None
     plain, loud = new_state(RECIPE), new_state(recipe)
     begin_from(plain, RECIPE, model)
     begin_from(loud, recipe, model)
-    grids = dict(zip(recipe.generator.doublings, recipe.generator.grids(recipe.size), strict=True))
+    grids = dict(
+        zip(
+            [block.name for block in recipe.generator.blocks],
+            recipe.generator.grids(recipe.size),
+            strict=True,
+        )
+    )
     for kind in ("networks", "average"):
         for name, block in getattr(plain, kind)["generator"].blocks.items():
             gain = 6 if grids[name][0] <= 4 else 3  # an eighth of 32 px and less

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from spadework.api.wire import Form, PaintRequest, StyleNumbers, bytes_of
-from spadework.engine import Engine, Style
+from spadework.engine import Engine
 from spadework.files import Fault
+from spadework.lights import Style
 from spadework.model import ModelCard
 from spadework.picture import Picture
 from spadework.service.limits import Refusal

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import BaseModel
 
-from spadework.engine import Engine, Style
+from spadework.engine import Engine
+from spadework.lights import Style
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright

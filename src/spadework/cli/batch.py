@@ -44,7 +44,8 @@ def batch(
         raise Fault(f"--seeds {seeds}, --processes {count}", "give 1 or more")
     items = items_in(maps)
     from spadework.bulk.painting import Plan, Task, digest, paint_all
-    from spadework.engine import device_of, model_file
+    from spadework.engine import model_file
+    from spadework.executor import device_of
 
     own = None if enlarger == "none" else enlarger
     plan = Plan(model, device_of(device), precision, own, grid, 1, out)

@@ -21,7 +21,8 @@ def _data() -> None:
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder or tar of images/ and labels/.")],
     palette: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The palette its ids should be of.")
+        str | None,
+        typer.Option(metavar="NAME", help="The palette of its ids: a name, or a .json file."),
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the findings there too.")] = None,
     dataset_mode: Annotated[

@@ -63,11 +63,12 @@ def evaluate(
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
     from spadework.data.folder import PairedFolder
-    from spadework.engine import device_of, model_file
+    from spadework.engine import model_file
     from spadework.evaluation import protocols
     from spadework.evaluation.canvases import Canvas, write_sheet
     from spadework.evaluation.gallery import Gallery
     from spadework.evaluation.report import evaluate as measure
+    from spadework.executor import device_of
     from spadework.model import load_checkpoint
 
     rules = protocols.named(protocol)

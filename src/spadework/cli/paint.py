@@ -17,7 +17,8 @@ from spadework.cli.telling import bar, complain, show_table, tell
 
 if TYPE_CHECKING:
     from spadework.candidates import Reader
-    from spadework.engine import Engine, Style
+    from spadework.engine import Engine
+    from spadework.lights import Style
     from spadework.picture import Picture
     from spadework.project import Project
     from spadework.sketch.labelmap import LabelMap
@@ -41,6 +42,10 @@ def paint(
             metavar="PHOTO|seed:N",
             help="Take the light from a photo, from a picture painted here, or from another seed.",
         ),
+    ] = None,
+    palette: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the sketches, a name or a .json file, where it is another."),
     ] = None,
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Width x height of the picture; default: the sketch's.")
@@ -70,7 +75,7 @@ def paint(
     place. Of candidates the one goes there that obeys the sketch and is like a photo; the scores of all go to
     PATH/SKETCH.json.
     """
-    jobs = _jobs(sketches, out, seed or 0, candidates, keep_all)
+    jobs = [replace(job, palette=palette) for job in _jobs(sketches, out, seed or 0, candidates, keep_all)]
     seeded = re.fullmatch(r"seed:(\d{1,10})", style or "")
     photo = Path(style) if style and not seeded else None
     _demand_inputs_safe(jobs, photo)
@@ -106,6 +111,7 @@ class Job:
     seeds: range
     target: Path
     folder: Path | None = None
+    palette: str | None = None  # of the sketch; None: the model's
 
     @property
     def scores(self) -> Path:
@@ -192,7 +198,7 @@ def _paint(
     """
     try:
         project = _drawing(job.sketch)
-        sketch = project.sketch(engine.palette) if project else _sketch(engine, job.sketch)
+        sketch = project.sketch(engine.palette) if project else _sketch(engine, job.sketch, job.palette)
         style = engine.sample_style(light, sketch) if isinstance(light, int) else light
         lights = project.lights(engine, sketch) if project and seed is None and style is None else None
         if project and seed is None:
@@ -261,14 +267,17 @@ def _save(picture: "Picture", target: Path) -> None:
     picture.save(target)
 
 
-def _sketch(engine: "Engine", file: Path) -> "LabelMap":
+def _sketch(engine: "Engine", file: Path, palette: str | None) -> "LabelMap":
     """The map in the engine's classes: its own, or another shipped palette's by name. Tells what was changed.
 
     Only blended edges are repaired; raises ValueError for all else.
     """
-    from spadework.sketch.opening import Policy, open_file
+    from spadework.files import read_bytes
+    from spadework.sketch.opening import Policy, open_map
+    from spadework.sketch.palette import Palette
 
-    opened = open_file(file, engine.palette, Policy.EDGES)
+    source = Palette.load(palette) if palette else None
+    opened = open_map(read_bytes(file), engine.palette, Policy.EDGES, source, str(file), file)
     for line in opened.report:
         tell(f"{file.name}: {line}")
     return opened.sketch

@@ -40,18 +40,26 @@ def plan_of_recipe(
     changes: Sequence[str],
     resume: bool,
     starts: Sequence[str] = (),
+    palette: str | None = None,
 ) -> Plan:
+    if palette is not None and resume:
+        raise ValueError("--palette begins a run: leave it out with --resume, the run has its own")
     if starts:
-        return _tuning(name, data, run, changes, starts)
+        return _tuning(name, data, run, changes, starts, palette)
     from spadework.nn import together
 
-    choose = _resumed if resume else _fresh
-    recipe = together.from_first(lambda: choose(name, run, changes))
+    choose = lambda: _resumed(name, run, changes) if resume else _fresh(name, run, changes, palette)  # noqa: E731
+    recipe = together.from_first(choose)
     return Plan(recipe, *_data(recipe, data), resume)
 
 
 def _tuning(
-    name: str | None, data: Path | None, run: "RunDir", changes: Sequence[str], starts: Sequence[str]
+    name: str | None,
+    data: Path | None,
+    run: "RunDir",
+    changes: Sequence[str],
+    starts: Sequence[str],
+    palette: str | None,
 ) -> Plan:
     """A new run that begins with the weights of models, light states or discriminators."""
     from spadework.engine import model_file
@@ -60,7 +68,7 @@ def _tuning(
     from spadework.training.segmenter_recipe import SegmenterRecipe
     from spadework.training.starting import begin_from, demand_fit, read_start
 
-    recipe = _fresh(name, run, changes)
+    recipe = _fresh(name, run, changes, palette)
     if isinstance(recipe, SegmenterRecipe):
         raise ValueError(f"--from begins with a painter, and {recipe.name} trains a segmenter: leave it out")
     given = [read_start(model_file(start)) for start in starts]
@@ -152,14 +160,17 @@ def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str
     return recipe
 
 
-def _fresh(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
+def _fresh(
+    name: str | None, run: "RunDir", changes: Sequence[str], palette: str | None = None
+) -> "AnyRecipe":
+    from spadework.sketch.palette import Palette
     from spadework.training.recipes import ALL, named
 
     if name is None:
         raise ValueError(f"no recipe named: choose one of {', '.join(ALL)}")
     if run.state.exists():
         raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
-    return named(name, changes)
+    return named(name, changes, Palette.load(palette) if palette else None)
 
 
 def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
@@ -183,19 +194,17 @@ def _data(recipe: "AnyRecipe", data: Path | None) -> "tuple[Sequence[Sample], Se
     """Training pairs and held-out pairs, decoded and checked whole before the first step."""
     from spadework.data.folder import PairedFolder
     from spadework.data.toy import ToyLandscapes
-    from spadework.sketch.palette import Palette
 
     if data is None and recipe.name == "toy":
         return ToyLandscapes(size=recipe.size, seed=recipe.seed), ()
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
-    meaning = Palette.load(recipe.palette) if recipe.palette else None
-    pairs = PairedFolder(data, short_side=recipe.short_side, palette=meaning)
+    pairs = PairedFolder(data, short_side=recipe.short_side, palette=recipe.classes)
     held_out = _val(pairs)
     for folder in [pairs, *held_out]:
         _tell_all(folder.notes)
         _decode(folder)
-        folder.check_ids({*range(recipe.label_nc), *([255] if recipe.unknown else [])})
+        folder.check_ids(recipe.legal_ids)
         _tell_all(folder.doubts())
     return pairs, held_out[0] if held_out else ()
 

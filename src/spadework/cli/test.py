@@ -97,7 +97,8 @@ def _demand_checkpoint(flags: TestFlags) -> None:
 
 
 def _engine(flags: TestFlags, settings: "Preset", precision: str) -> "Engine":
-    from spadework.engine import Engine, device_of
+    from spadework.engine import Engine
+    from spadework.executor import device_of
     from spadework.nvlabs.convert import convert
     from spadework.nvlabs.files import find
 

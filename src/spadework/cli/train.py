@@ -44,6 +44,10 @@ def train(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder or tar of images/ and labels/; toy needs none.")
     ] = None,
+    palette: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The classes of the label maps: a palette, or a .json file."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="RUN", help="Folder of the run.")] = None,
     changes: Annotated[
         list[str] | None,
@@ -97,10 +101,12 @@ def train(
     run = RunDir(out)
     if first and (resume or flags):
         raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")
+    if flags and palette:
+        raise ValueError("--palette goes with a RECIPE: with --dataset_mode its data have their own classes")
     if flags:
         plan = plan_of_flags(flags, recipe, data, run, changes or [], resume)
     else:
-        plan = plan_of_recipe(recipe, data, run, changes or [], resume, first or ())
+        plan = plan_of_recipe(recipe, data, run, changes or [], resume, first or (), palette)
     training = _training(plan)
     state = _train(training, plan, run, where, deadline, compiled)
     if not _goes_on_alone():
@@ -129,7 +135,7 @@ def train(
 
 def _joined(device: str) -> str:
     """The device to train on; under torchrun this process joins the others first."""
-    from spadework.engine import device_of
+    from spadework.executor import device_of
 
     if os.environ.get("WORLD_SIZE", "1") in ("", "1"):
         return device_of(device)

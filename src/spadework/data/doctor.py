@@ -36,7 +36,7 @@ class Diagnosis(BaseModel):
     folder: str = Field(description="what was looked at")
     pairs: dict[str, int] = Field(description="pairs of photo and label map in each split")
     sizes: dict[str, int] = Field(description="width x height of the photos, the commonest first")
-    label_nc: int = Field(description="number of classes, from the largest id that is not 255")
+    label_nc: int = Field(description="number of classes, from the largest id that is not unknown")
     unknown: int | None = Field(description="the unknown id, if it occurs")
     shares: dict[str, float] = Field(description="share of the pixels of each id or class")
     images_per_s: float = Field(description="pairs that one thread decodes in a second")
@@ -83,13 +83,14 @@ def diagnose(
     spent = max(time.perf_counter() - began, 1e-9)
     faults += _beyond(pixels, palette) if layout is None else layout.beyond(present_ids_of(pixels))
     warnings += _twins(hashes)
-    present = [i for i in present_ids_of(pixels) if i != 255]
+    unknown = 255 if palette is None or palette.unknown is None else palette.unknown
+    present = [i for i in present_ids_of(pixels) if i != unknown]
     return Diagnosis(
         folder=str(root),
         pairs={split: len(pairs) for split, pairs in splits.items()},
         sizes=dict(sizes.most_common(SHOWN)),
         label_nc=max(present, default=-1) + 1,
-        unknown=255 if pixels[255] else None,
+        unknown=unknown if pixels[unknown] else None,
         shares=_shares(pixels, palette),
         images_per_s=round(seen / spent, 1),
         faults=_short(faults),

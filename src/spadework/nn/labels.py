@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 
 class SemanticsConfig(BaseModel):
-    """How ids become channels: `label_nc` classes, then one for unknown, then one for instance edges."""
+    """How ids become channels: `label_nc` classes, then one for `unknown_id`, then one for instance edges."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     label_nc: int
     unknown: bool = False
     edges: bool = False
+    unknown_id: int = 255
 
     @property
     def semantic_nc(self) -> int:
@@ -63,20 +64,21 @@ class Labels:
 
 
 def channel_of_ids(labels: Tensor, config: SemanticsConfig) -> Tensor:
-    """Ids (B, H, W) -> channel numbers (B, H, W) int64; 255 becomes `label_nc` if unknown has a channel.
+    """Ids (B, H, W) -> channel numbers (B, H, W) int64; unknown becomes `label_nc` where it has a channel.
 
     Raises ValueError for ids that the model does not know, unless they lie on a GPU: that would wait for it.
     """
     channels = labels.long()
     if config.unknown:
-        channels = torch.where(channels == 255, config.label_nc, channels)
+        channels = torch.where(channels == config.unknown_id, config.label_nc, channels)
     if labels.device.type != "cpu":
         return channels
     top = int(channels.max())
     if top >= config.label_nc + config.unknown:
+        unknown = f" and {config.unknown_id} (unknown)" if config.unknown else ""
+        hint = "" if config.unknown else "; it has no unknown class: repaint those pixels"
         raise ValueError(
-            f"the label map holds id {top}; this model knows 0 to {config.label_nc - 1}"
-            + (" and 255 (unknown)" if config.unknown else "; it has no unknown class: repaint those pixels")
+            f"the label map holds id {top}; this model knows 0 to {config.label_nc - 1}{unknown}{hint}"
         )
     return channels
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from spadework.engine import Engine, Style
+from spadework.engine import Engine
 from spadework.files import Fault
+from spadework.lights import Style
 from spadework.nvlabs.data import Entry, Sizing, read_instances, read_labels, read_photo
 from spadework.nvlabs.likeness import psnr
 from spadework.nvlabs.presets import colored

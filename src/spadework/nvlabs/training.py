@@ -104,7 +104,7 @@ def recipe_of(flags: TrainFlags, photos: int) -> Recipe:
     values: dict[str, Any] = {
         "name": f"published_{settings.name}",
         "palette": settings.palette if named else None,
-        **semantics.model_dump(),
+        **semantics.model_dump(exclude={"unknown_id"}),
         "size": _size(settings),
         "flip": not flags.no_flip,
         "scale": None,

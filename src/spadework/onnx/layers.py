@@ -31,7 +31,7 @@ class Layers:
         add, integers, number = self.graph.add, self.graph.integers, self.semantics.label_nc
         ids = add("Cast", self._every(self.labels, step), to=array_type(np.int64))
         if self.semantics.unknown:
-            ids = add("Where", add("Equal", ids, integers(255)), integers(number), ids)
+            ids = add("Where", add("Equal", ids, integers(self.semantics.unknown_id)), integers(number), ids)
         channels = np.arange(number + self.semantics.unknown)[:, None, None]
         same = add("Equal", add("Unsqueeze", ids, integers(1)), self.graph.constant(channels, np.int64))
         if self.edges is not None:

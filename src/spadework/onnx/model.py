@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spadework.engine import Engine, noise_of
+from spadework.engine import Engine
+from spadework.executor import noise_of
 from spadework.files import Fault, atomic_write
 from spadework.model import Checkpoint
 from spadework.nn.generator import GeneratorConfig
@@ -135,7 +136,7 @@ def trial_batches(checkpoint: Checkpoint) -> list[Batch]:
         maps = list(sketches(size, checkpoint.card.palette).values())
         labels = torch.from_numpy(np.stack(maps[first:last]))
         if known.unknown:
-            labels[:, : size[0] // 8, : size[1] // 8] = 255
+            labels[:, : size[0] // 8, : size[1] // 8] = known.unknown_id
         edges = instance_edges(labels) if known.edges else None
         z = torch.randn(len(labels), config.z_dim, generator=rng) if config.z_dim else None
         batches.append(Batch(labels, edges, z))

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from spadework.engine import Engine, Style
+from spadework.engine import Engine
+from spadework.lights import Style
 from spadework.service.limits import Refusal
 from spadework.service.moods import small_picture
 from spadework.sketch.labelmap import LabelMap

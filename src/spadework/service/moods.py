@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework.engine import Engine, Style, painting_size
-from spadework.lights import Lights
+from spadework.engine import Engine
+from spadework.lights import Lights, Style
 from spadework.picture import Picture
 from spadework.service.schemas import FoundMoods, NamedMood
 from spadework.service.styles import Styles
+from spadework.sizes import painting_size
 from spadework.sketch.labelmap import LabelMap
 
 TRIED = 24

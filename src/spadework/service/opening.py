@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.decoding import size_of
-from spadework.engine import LONGEST, Engine
+from spadework.engine import Engine
 from spadework.picture import Picture
 from spadework.service.limits import Refusal
+from spadework.sizes import LONGEST
 from spadework.sketch import opening
 from spadework.sketch.labelmap import MIN_SIDE, LabelMap
 from spadework.sketch.opening import Opened, Policy

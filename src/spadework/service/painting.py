@@ -13,8 +13,8 @@ from PIL import Image
 
 from spadework.candidates import obedience
 from spadework.content import PNG_SIGNATURE, unwrapped
-from spadework.engine import Engine, Style
-from spadework.lights import Lights
+from spadework.engine import Engine
+from spadework.lights import Lights, Style
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.film import Film, sketches_of

@@ -8,8 +8,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from spadework import __version__
-from spadework.engine import MAX_SEED, Engine, Style
+from spadework.engine import Engine
+from spadework.executor import MAX_SEED
 from spadework.files import Fault
+from spadework.lights import Style
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 from spadework.sketch.openraster import Drawn
 from spadework.sketch.palette import Palette

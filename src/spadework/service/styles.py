@@ -6,9 +6,10 @@ from collections import OrderedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework.engine import MAX_SEED, Engine, Style
+from spadework.engine import Engine
+from spadework.executor import MAX_SEED
 from spadework.files import Fault
-from spadework.lights import Lights
+from spadework.lights import Lights, Style
 from spadework.project import style_id
 from spadework.service.limits import Refusal
 from spadework.service.schemas import HeldStyle, PaintQuery, StyleValues

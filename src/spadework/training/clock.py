@@ -11,7 +11,7 @@ DECAY = 0.6
 
 @dataclass(frozen=True)
 class Clock:
-    """``deadline``: of time.monotonic(), or None: all the time it wants."""
+    """`deadline`: of time.monotonic(), or None: all the time it wants."""
 
     total_images: int
     deadline: float | None = None

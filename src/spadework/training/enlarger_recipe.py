@@ -12,7 +12,7 @@ from spadework.training.views import ViewConfig
 
 
 class EnlargerRecipe(RunSettings):
-    """One training of an enlarger, complete. ``size`` is that of the enlarged picture."""
+    """One training of an enlarger, complete. `size` is that of the enlarged picture."""
 
     trains: Literal["enlarger"] = Field("enlarger", description="what the run makes")
     painter: str = Field("landscape", min_length=1, description="model whose paintings are enlarged")
@@ -52,7 +52,7 @@ class EnlargerRecipe(RunSettings):
     @property
     def semantics(self) -> SemanticsConfig:
         """How ids become channels."""
-        return SemanticsConfig(label_nc=self.label_nc, unknown=self.unknown)
+        return SemanticsConfig(label_nc=self.label_nc, unknown=self.unknown, unknown_id=self.unknown_id)
 
     @property
     def network(self) -> EnlargerConfig:

@@ -75,7 +75,7 @@ def new_enlarger_state(recipe: EnlargerRecipe, device: torch.device | str = "cpu
 
 @dataclass(frozen=True)
 class EnlargerTraining:
-    """As `loop.Training`; half of what is enlarged are pictures by ``painter``."""
+    """As `loop.Training`; half of what is enlarged are pictures by `painter`."""
 
     recipe: EnlargerRecipe
     pairs: Sequence[Sample]
@@ -172,7 +172,7 @@ def small_pictures(
     painted: int,
     roles: Roles | None = None,
 ) -> Tensor:
-    """Paintings of the first ``painted`` maps in their photos' styles, half as large, and small photos.
+    """Paintings of the first `painted` maps in their photos' styles, half as large, and small photos.
 
     (B, 3, 2H, 2W) and (B, K, 2H, 2W) -> (B, 3, H, W) in [-1, 1].
     """
@@ -208,7 +208,7 @@ def export_enlarger(
     data_name: str = "unnamed",
     terms: str = "unstated",
 ) -> Enlarger:
-    """Writes the averaged weights of ``state`` as a model file and returns the enlarger in it."""
+    """Writes the averaged weights of `state` as a model file and returns the enlarger in it."""
     card = EnlargerCard(
         name=recipe.name,
         network=recipe.network,

@@ -48,7 +48,7 @@ def export_model(
     data_name: str = "unnamed",
     terms: str = "unstated",
 ) -> ModelCard:
-    """Writes the averaged weights of ``state`` as a model file and returns its card.
+    """Writes the averaged weights of `state` as a model file and returns its card.
 
     Batch-norm statistics are measured anew with the averaged weights on training pairs (moving averages lag
     behind the weights: the classic reason why test pictures look worse than previews), and the style space
@@ -120,14 +120,14 @@ def machine() -> str:
 
 def palette_of(recipe: RunSettings) -> Palette:
     """The recipe's palette; without one its classes are numbered."""
-    if recipe.palette is not None:
-        return Palette.load(recipe.palette)
+    if recipe.classes is not None:
+        return recipe.classes
     classes = tuple(Category(id=i, name=f"class {i}") for i in range(recipe.label_nc))
     return Palette(name=recipe.name, unknown=255 if recipe.unknown else None, classes=classes)
 
 
 def _pairs(recipe: Recipe, data: Sequence[Sample], images: int, device: torch.device | str = "cpu"):
-    """Training batches as the run sees them, about ``images`` photos."""
+    """Training batches as the run sees them, about `images` photos."""
     with closing(ahead(plan_of(recipe, data), 0, device=device)) as stream:
         for _ in range(max(1, images // recipe.batch_size)):
             yield next(stream)

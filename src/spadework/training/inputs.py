@@ -21,8 +21,8 @@ from spadework.training.views import WHOLE, View, alike, draw_view
 class Inputs:
     """A batch as the networks see it: channels (B, H, W) int64, segmap (B, K, H, W), image (B, 3, H, W).
 
-    ``painted`` are the maps as the generator takes them. Photos and paintings are judged through ``view``.
-    The first ``swapped`` maps are painted in other photos' styles, and the first ``twins`` of them are the
+    `painted` are the maps as the generator takes them. Photos and paintings are judged through `view`.
+    The first `swapped` maps are painted in other photos' styles, and the first `twins` of them are the
     same maps and styles as the next so many.
     """
 

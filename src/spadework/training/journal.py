@@ -20,7 +20,7 @@ from spadework.training.state import State
 
 @dataclass(frozen=True)
 class Progress:
-    """What a listener hears after every step; ``seconds_left`` is from the speed of this session."""
+    """What a listener hears after every step; `seconds_left` is from the speed of this session."""
 
     step: int
     images_seen: int
@@ -84,7 +84,7 @@ class Journal:
             self._diverged(self.state.step + 1, f"{', '.join(broken)} in batch {', '.join(names)}")
 
     def note(self, images: int, losses: dict[str, float], **more: Any) -> None:
-        """One more step of so many images: counts it, logs its losses (and ``more``), tells the listener."""
+        """One more step of so many images: counts it, logs its losses (and `more`), tells the listener."""
         state = self.state
         state.step += 1
         state.images_seen += images
@@ -138,7 +138,7 @@ class Journal:
 
 
 def passed(images_seen: int, images: int, every: int) -> bool:
-    """Whether the last images took the count over a multiple of ``every``."""
+    """Whether the last images took the count over a multiple of `every`."""
     return images_seen // every > (images_seen - images) // every
 
 

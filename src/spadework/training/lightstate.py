@@ -61,7 +61,7 @@ def _half(value: Tensor) -> Tensor:
 
 
 def read_light(path: str | Path) -> LightState:
-    """What ``write_light`` wrote, or a file of tensors "discriminator.*" and "features.*".
+    """What `write_light` wrote, or a file of tensors "discriminator.*" and "features.*".
 
     Raises ValueError for every other file.
     """

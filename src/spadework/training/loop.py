@@ -50,7 +50,7 @@ class Training(Protocol[S]):
         ...
 
     def new_state(self, device: torch.device | str, fresh: bool) -> S:
-        """Networks and optimisers at their beginning; not ``fresh``: to be loaded."""
+        """Networks and optimisers at their beginning; not `fresh`: to be loaded."""
         ...
 
     def calibrate(self, state: S, photos: Iterator[Batch]) -> None:
@@ -90,10 +90,10 @@ def train(
     deadline: float | None = None,
     compiled: bool = False,
 ) -> S:
-    """Trains until ``total_images`` photos were seen, or until ``stop()``; both save the state.
+    """Trains until `total_images` photos were seen, or until `stop()`; both save the state.
 
-    ``begin`` may give a new run's networks other first weights. With a ``deadline`` (of time.monotonic) the
-    learning rate is zero and the training ends at that time, however many photos were seen. ``compiled``
+    `begin` may give a new run's networks other first weights. With a `deadline` (of time.monotonic) the
+    learning rate is zero and the training ends at that time, however many photos were seen. `compiled`
     networks are faster from the second step on, after a minute or two.
     Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
     """
@@ -144,7 +144,7 @@ def run_batches(
     device: torch.device | str = "cpu",
     rows: Sequence[int] | None = None,
 ) -> Generator[Batch, None, None]:
-    """The batches of a run of this recipe, from number ``start`` on, on a device; or ``rows`` of each."""
+    """The batches of a run of this recipe, from number `start` on, on a device; or `rows` of each."""
     plan = replace(plan_of(recipe, data), rows=rows)
     if ResidentPairs.suits(plan, torch.device(device)):
         return ResidentPairs(plan, device).batches(start)

@@ -1,6 +1,6 @@
 """Losses, each a pure function of tensors. B batch, N classes, (H, W) pixels.
 
-``scores`` are a multi-scale discriminator's predictions, one tensor per scale; losses average over scales.
+`scores` are a multi-scale discriminator's predictions, one tensor per scale; losses average over scales.
 """
 
 from collections.abc import Sequence
@@ -78,8 +78,8 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
 def class_weights(labels: Tensor, classes: int, cap: float = 4.0) -> Tensor:
     """Weights inverse to a batch's class frequencies: ids (B, H, W) -> (classes,), mean 1 over the pixels.
 
-    Schoenfeld et al. 2021 (OASIS, arXiv 2012.04781) balance classes this way; ``cap`` bounds a rare one.
-    Ids of ``classes`` and above are not counted.
+    Schoenfeld et al. 2021 (OASIS, arXiv 2012.04781) balance classes this way; `cap` bounds a rare one.
+    Ids of `classes` and above are not counted.
     """
     count = together.total(_counts(labels, classes).float())
     present = count > 0
@@ -130,7 +130,7 @@ class _PixelCrossEntropy(torch.autograd.Function):
 def pixel_labels(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Cross-entropy of (B, N+1, H, W) logits to ids (B, H, W); ids without weight left out (OASIS, eq. 1).
 
-    ``weights`` (classes,) covers the ids that count; the mean runs over all pixels. In float32 at least.
+    `weights` (classes,) covers the ids that count; the mean runs over all pixels. In float32 at least.
     """
     ids = labels.long()
     full = torch.zeros(max(256, logits.shape[1]), device=logits.device)
@@ -149,8 +149,8 @@ def region_statistics(painted: Tensor, photo: Tensor, regions: Tensor, least: in
     """L1 between means and deviations of features in each label region: (B, C, h, w) twice -> scalar.
 
     Detail that nobody can predict is held to the photo's statistics, not to its pixels (Gram matrices do
-    that for whole pictures: Gatys et al. 2015, arXiv 1505.07376). ``regions`` (B, K, H, W) one-hot; a cell
-    counts where it lies in one region, a region with more than ``least`` cells, by the root of their number.
+    that for whole pictures: Gatys et al. 2015, arXiv 1505.07376). `regions` (B, K, H, W) one-hot; a cell
+    counts where it lies in one region, a region with more than `least` cells, by the root of their number.
     In float32, as autocast would round sums of thousands.
     """
     with torch.autocast(painted.device.type, enabled=False):
@@ -180,7 +180,7 @@ def _moments(x: Tensor, cells: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 def region_means(painted: Tensor, photo: Tensor, regions: Tensor, least: float = 2) -> Tensor:
     """L1 between the means of features, or of colors, in each label region: holds the class, frees the place.
 
-    As ``region_statistics``, but every cell counts by its share in a region.
+    As `region_statistics`, but every cell counts by its share in a region.
     """
     with torch.autocast(painted.device.type, enabled=False):
         cells = _shares(regions, painted)
@@ -255,7 +255,7 @@ def _bands(h: int, w: int, device: torch.device) -> tuple[Tensor, Tensor]:
 def place(first: Tensor, second: Tensor, regions: Tensor, grid: int = 16) -> Tensor:
     """How differently two paintings (B, 3, H, W) of one map lay out light and dark: (B,), 0 equal, 1 apart.
 
-    Means of luminance over a ``grid``, less what their label regions have on average; the difference of the
+    Means of luminance over a `grid`, less what their label regions have on average; the difference of the
     two relative to their size.
     """
     with torch.autocast(first.device.type, enabled=False):
@@ -272,8 +272,8 @@ def place(first: Tensor, second: Tensor, regions: Tensor, grid: int = 16) -> Ten
 def seek(places: Tensor, first: Tensor, second: Tensor, far: float = 0.5, apart: float = 1.0) -> Tensor:
     """Minus how far two paintings of one map and style are apart, bounded: between -1 and 0.
 
-    A mode-seeking term (Mao et al. 2019, arXiv 1903.05628): half of it their ``place`` (B,) up to ``far``,
-    half the L1 between their coarse features (B, C, h, w) up to ``apart``. Unbounded it would win over all.
+    A mode-seeking term (Mao et al. 2019, arXiv 1903.05628): half of it their `place` (B,) up to `far`,
+    half the L1 between their coarse features (B, C, h, w) up to `apart`. Unbounded it would win over all.
     """
     features = (precise(first) - precise(second)).abs().mean((1, 2, 3))
     return -((places / far).clamp(max=1).mean() + (features / apart).clamp(max=1).mean()) / 2

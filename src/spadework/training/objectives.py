@@ -45,7 +45,7 @@ def painting_losses(inputs: Inputs, fake: Tensor, recipe: Recipe) -> Losses:
 
 
 def quiet(channels: Tensor, reach: int, unknown: int) -> Tensor:
-    """Channel numbers (B, H, W), ``unknown`` within ``reach`` pixels on either side of an outline.
+    """Channel numbers (B, H, W), `unknown` within `reach` pixels on either side of an outline.
 
     Outlines of machines are a few pixels off, and of sketches more: there no class is right or wrong.
     """
@@ -73,7 +73,7 @@ class Objective(Protocol):
         ...
 
     def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
-        """Weighted losses of a painting (B, 3, H, W), to descend through ``fake``; and it for the judge."""
+        """Weighted losses of a painting (B, 3, H, W), to descend through `fake`; and it for the judge."""
         ...
 
     def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
@@ -82,7 +82,7 @@ class Objective(Protocol):
 
 
 def local_means(image: Tensor, grid: int = 16) -> Tensor:
-    """Means of a picture over a ``grid`` x ``grid`` division."""
+    """Means of a picture over a `grid` x `grid` division."""
     return F.adaptive_avg_pool2d(precise(image), grid)
 
 
@@ -175,7 +175,7 @@ class BackboneObjective:
         return terms, Painting(fake.detach(), (target, [f.detach() for f in features]))
 
     def _paired(self, seen: Seen, target: list[Tensor], features: list[Tensor], own: slice) -> Losses:
-        """What paintings in their own photo's style, ``own`` of the batch, share with it."""
+        """What paintings in their own photo's style, `own` of the batch, share with it."""
         r, terms = self.recipe, {}
         pairs = {s: (f[own], t[own]) for s, f, t in zip(STRIDES, features, target, strict=True)}
         regions = seen.segmap[own]

@@ -188,7 +188,8 @@ class Recipe(RunSettings):
     @property
     def semantics(self) -> SemanticsConfig:
         """How ids become channels."""
-        return SemanticsConfig(label_nc=self.label_nc, unknown=self.unknown, edges=self.edges)
+        known = {"label_nc": self.label_nc, "unknown": self.unknown, "unknown_id": self.unknown_id}
+        return SemanticsConfig(**known, edges=self.edges)
 
     @property
     def generator(self) -> GeneratorConfig:

@@ -26,7 +26,7 @@ PREVIEWED = 8
 
 @dataclass(frozen=True)
 class PainterTraining:
-    """As `loop.Training`. ``previews``: pairs of the sample grids; without any the first of the data."""
+    """As `loop.Training`. `previews`: pairs of the sample grids; without any the first of the data."""
 
     recipe: Recipe
     pairs: Sequence[Sample]
@@ -79,7 +79,7 @@ def _table_grids(parts: Sequence[Inputs]) -> list[int]:
 def set_learning_rates(
     state: TrainState, recipe: Recipe | EnlargerRecipe, clock: Clock | None = None
 ) -> None:
-    """Constant until ``decay_from``, then linear to zero; the generator's rises over ``warm_up`` before."""
+    """Constant until `decay_from`, then linear to zero; the generator's rises over `warm_up` before."""
     clock = clock or Clock(recipe.total_images)
     done, decay_from = clock.share(state.images_seen), clock.decay_from(recipe.decay_from)
     here = state.step * recipe.batch_size

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from spadework.sketch.palette import PALETTES, Palette
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
 from spadework.training.segmenter_recipe import SegmenterRecipe
@@ -156,19 +157,30 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]}? " if close else ""
 
 
-def named(name: str, changes: Sequence[str] = ()) -> AnyRecipe:
-    """The recipe of that name with ``key=value`` changes; ValueError with near misses for unknown ones.
+def named(name: str, changes: Sequence[str] = (), palette: Palette | None = None) -> AnyRecipe:
+    """The recipe of that name[, for a palette] with `key=value` changes; ValueError for unknown ones.
 
-    Values are JSON where they parse as JSON (``size=[128,128]``, ``widths=null``), else text; a single number
-    for ``size`` means a square.
+    Values are JSON where they parse as JSON (`size=[128,128]`, `widths=null`), else text; a single number
+    for `size` means a square.
     """
     if name not in ALL:
         raise ValueError(f"no recipe {name!r}; {_nearest(name, list(ALL))}known: {', '.join(ALL)}")
-    return changed(ALL[name](), changes)
+    recipe = ALL[name]()
+    return changed(recipe if palette is None else of_palette(recipe, palette), changes)
+
+
+def of_palette(recipe: Known, palette: Palette) -> Known:
+    """The recipe for the classes of another palette, which it carries whole unless it is a shipped one."""
+    shipped = palette.name in PALETTES and Palette.load(palette.name) == palette
+    classes = {"label_nc": palette.label_nc, "unknown": palette.unknown is not None}
+    values = recipe.model_dump() | classes | {"palette": palette.name if shipped else palette.model_dump()}
+    if palette.unknown is None and values.get("cutout"):
+        values["cutout"] = 0.0  # which makes pixels unknown
+    return checked(values, f"recipe {recipe.name}", type(recipe))
 
 
 def changed(recipe: Known, changes: Sequence[str]) -> Known:
-    """The recipe with ``key=value`` changes, validated as a whole."""
+    """The recipe with `key=value` changes, validated as a whole."""
     values = recipe.model_dump()
     for change in changes:
         key, equals, text = change.partition("=")
@@ -181,7 +193,7 @@ def changed(recipe: Known, changes: Sequence[str]) -> Known:
 
 
 def checked(values: Any, what: str, kind: type[Known]) -> Known:
-    """The recipe of these values, its networks' configs too, or one ValueError that begins with ``what``."""
+    """The recipe of these values, its networks' configs too, or one ValueError that begins with `what`."""
     try:
         recipe = kind.model_validate(values)
         recipe.demand_networks()
@@ -207,5 +219,7 @@ def _parse(key: str, text: str) -> Any:
     try:
         value = json.loads(text)
     except json.JSONDecodeError:
+        if key == "palette" and text.endswith(".json"):
+            return Palette.load(text).model_dump()
         return text
     return (value, value) if key == "size" and isinstance(value, int) else value

@@ -12,7 +12,6 @@ from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
 from spadework.nn.pixels import to_bytes
 from spadework.picture import Picture
-from spadework.sketch.palette import Palette
 from spadework.training.painter_recipe import Recipe
 from spadework.training.settings import RunSettings
 from spadework.training.state import TrainState
@@ -39,10 +38,11 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
 
 def colorized(recipe: RunSettings, labels: np.ndarray) -> np.ndarray:
     """Label maps in the palette's colours, or in greys: (H, W) uint8 -> (H, W, 3)."""
-    if recipe.palette is None:
+    known = recipe.classes
+    if known is None:
         grey = (labels.astype(int) * 255 // max(1, recipe.label_nc)).astype(np.uint8)
         return np.repeat(grey[..., None], 3, 2)
-    return Palette.load(recipe.palette).colorize(labels)
+    return known.colorize(labels)
 
 
 def montage(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -26,9 +26,6 @@ from spadework.training.segmenter_recipe import SegmenterRecipe
 from spadework.training.sharing import Roles, drawn
 from spadework.training.state import State, average_of, set_rate
 
-IGNORED = 255
-"""The id of pixels without a class; they teach nothing."""
-
 CENSUS = 1000
 """So many label maps are counted for the weights of the classes."""
 
@@ -44,7 +41,7 @@ STEEPEST = 5.0
 
 @dataclass(frozen=True)
 class SegmenterTraining:
-    """As `loop.Training`. ``previews``: pairs of the sample grids; without any the first of the data."""
+    """As `loop.Training`. `previews`: pairs of the sample grids; without any the first of the data."""
 
     recipe: SegmenterRecipe
     pairs: Sequence[Sample]
@@ -84,7 +81,7 @@ class SegmenterTraining:
 def new_segmenter_state(
     recipe: SegmenterRecipe, device: torch.device | str = "cpu", fresh: bool = True
 ) -> State:
-    """A fresh network and optimiser; not ``fresh``: to be loaded, so the package weights are not needed."""
+    """A fresh network and optimiser; not `fresh`: to be loaded, so the package weights are not needed."""
     torch.manual_seed(recipe.seed)
     net = SegmenterNet(recipe.network)
     if fresh and recipe.trunk is None:
@@ -118,7 +115,7 @@ def export_segmenter(
     data_name: str = "unnamed",
     terms: str = "unstated",
 ) -> Segmenter:
-    """Writes the averaged weights of ``state`` as a segmenter file and returns the segmenter in it.
+    """Writes the averaged weights of `state` as a segmenter file and returns the segmenter in it.
 
     What photos look like to it is measured on at most PHOTOS of the training photos.
     """
@@ -152,6 +149,7 @@ def class_weights(recipe: SegmenterRecipe, data: Sequence[Sample]) -> Tensor:
     counts = np.zeros(256, np.int64)
     for index in _spread(len(data), CENSUS):
         counts += np.bincount(data[index].labels.reshape(-1), minlength=256)
+    counts[recipe.unknown_id] = 0
     known = counts[: recipe.label_nc]
     if not known.any():
         raise ValueError(
@@ -169,8 +167,8 @@ def step_segmenter(state: State, recipe: SegmenterRecipe, batch: Batch, weights:
         scores = state.networks["segmenter"](jittered(batch.image, recipe.jitter))
     weights = weights.to(scores.device)
     scores = F.interpolate(scores, size=labels.shape[1:], mode="bilinear")
-    known = labels[labels != IGNORED]
-    summed = F.cross_entropy(scores, labels, weights, ignore_index=IGNORED, reduction="sum")
+    known = labels[labels != recipe.unknown_id]
+    summed = F.cross_entropy(scores, labels, weights, ignore_index=recipe.unknown_id, reduction="sum")
     seen = together.total(torch.stack([weights[known].sum(), torch.ones_like(known).sum().to(weights)]))
     weight, pixels = seen / together.count()
     loss = summed / weight.clamp(min=1e-6)  # there may be none

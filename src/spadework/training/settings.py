@@ -13,6 +13,9 @@ class _Free:
     """Marks a setting that a resumed run may change; others shape the networks, or what they have seen."""
 
 
+UNKNOWN = 255
+"""The id of unknown pixels, where no palette says another."""
+
 T = TypeVar("T")
 Free = Annotated[T, _Free()]
 
@@ -24,12 +27,14 @@ class RunSettings(BaseModel):
 
     name: str = Field(min_length=1, description="name of the recipe")
     # what is seen
-    palette: str | None = Field(
-        None, description="shipped palette of the label maps; None: ids 0 to label_nc - 1"
+    palette: str | Palette | None = Field(
+        None,
+        description="of the label maps: a shipped one's name, or a whole one; None: ids 0 to label_nc - 1",
     )
     label_nc: int = Field(ge=1, le=256, description="number of classes")
     unknown: bool = Field(
-        False, description="id 255 is unknown: a channel of its own for painters, ignored by segmenters"
+        False,
+        description="pixels may be unknown (255, or the palette's id): a channel of painters",
     )
     size: tuple[int, int] = Field((256, 256), description="H, W of a training crop")
     flip: Free[bool] = Field(True, description="mirror half of the pairs")
@@ -56,6 +61,22 @@ class RunSettings(BaseModel):
         """Pixels of the short side at which photos are kept."""
         return max(self.size)
 
+    @property
+    def classes(self) -> Palette | None:
+        """The palette, if there is one."""
+        return Palette.load(self.palette) if isinstance(self.palette, str) else self.palette
+
+    @property
+    def unknown_id(self) -> int:
+        """The id of pixels without a class, where there may be any."""
+        known = self.classes
+        return UNKNOWN if known is None or known.unknown is None else known.unknown
+
+    @property
+    def legal_ids(self) -> set[int]:
+        """What label maps may hold."""
+        return {*range(self.label_nc), *([self.unknown_id] if self.unknown else [])}
+
     @classmethod
     def may_change(cls, key: str) -> bool:
         """Whether a resumed run may change this setting."""
@@ -65,9 +86,10 @@ class RunSettings(BaseModel):
     def _legal(self) -> Self:
         if self.scale is not None and not 1 <= self.scale[0] <= self.scale[1]:
             raise ValueError(f"scale is {list(self.scale)}: expected [low, high] with 1 <= low <= high")
-        if self.palette is not None and Palette.load(self.palette).label_nc > self.label_nc:
+        known = self.classes
+        if known is not None and known.label_nc > self.label_nc:
             raise ValueError(
-                f"palette {self.palette} has {Palette.load(self.palette).label_nc} classes, label_nc is "
+                f"palette {known.name} has {known.label_nc} classes, label_nc is "
                 f"{self.label_nc}: set label_nc to that, or palette=null"
             )
         return self

@@ -17,9 +17,9 @@ from spadework.nn import together
 class Roles:
     """How many pictures of a batch, from its front, are painted in others' styles, and how many have twins.
 
-    Of an enlarger's batch the first ``painted`` are paintings.
+    Of an enlarger's batch the first `painted` are paintings.
 
-    The first ``swapped`` maps get the styles of the last ``swapped`` photos; the first ``twins`` of them are
+    The first `swapped` maps get the styles of the last `swapped` photos; the first `twins` of them are
     the same as the next so many.
     """
 
@@ -38,7 +38,7 @@ class Roles:
         return [range(a, b) for a, b in pairwise(bounds) if b > a]
 
     def own(self, most: int | None = None) -> list[int]:
-        """The pictures of this process, of the first ``most``, in an order that keeps the roles."""
+        """The pictures of this process, of the first `most`, in an order that keeps the roles."""
         count, rank = together.count(), together.rank()
         rows = []
         for group in self.groups():
@@ -65,7 +65,7 @@ class Roles:
 
 
 def drawn(draw: Callable[[int], Tensor], roles: Roles, most: int | None = None) -> Tensor:
-    """What ``draw`` makes for the whole batch, or its first ``most`` pictures: this process's rows of it."""
+    """What `draw` makes for the whole batch, or its first `most` pictures: this process's rows of it."""
     values = draw(roles.length if most is None else most)
     return values if together.count() == 1 else values[roles.own(most)]
 

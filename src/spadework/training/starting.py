@@ -59,7 +59,7 @@ def _differing(ours, theirs) -> str:
 def begin_from(state: TrainState, recipe: Recipe, start: Start) -> None:
     """Fills networks with the start's weights; images and seconds go on from its counts.
 
-    The discriminator is in no model and starts anew: give the recipe a ``warm_up``. A light state also says
+    The discriminator is in no model and starts anew: give the recipe a `warm_up`. A light state also says
     which batch and which random numbers come next.
     """
     demand_fit(recipe, start)

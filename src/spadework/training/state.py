@@ -28,7 +28,7 @@ FORMERLY = {"painter.": "networks."}
 
 @dataclass(kw_only=True)
 class State:
-    """``networks`` are what a model is made of, ``average`` their moving average; steps count batches."""
+    """`networks` are what a model is made of, `average` their moving average; steps count batches."""
 
     networks: nn.ModuleDict
     average: nn.ModuleDict
@@ -65,7 +65,7 @@ class State:
             raise ValueError(_not_saved(path, error)) from error
 
     def load(self, path: Path) -> None:
-        """Restores what ``save`` wrote; ValueError if the file is damaged or another recipe's."""
+        """Restores what `save` wrote; ValueError if the file is damaged or another recipe's."""
         counts, tensors = together.from_first(lambda: _read(path))
         for name, part in self.parts().items():
             try:
@@ -145,7 +145,7 @@ def state_of(
     device: torch.device | str,
     shares: tuple[float, float] = (1.0, 1.0),
 ) -> TrainState:
-    """A state at its beginning: networks on a device, their average, optimisers by ``shares`` of the rate."""
+    """A state at its beginning: networks on a device, their average, optimisers by `shares` of the rate."""
     for net in (networks, objective.discriminator):
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for net in (networks, *objective.networks()):

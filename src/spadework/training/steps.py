@@ -30,7 +30,7 @@ NEARBY = 0.1
 def paint(state: TrainState, recipe: Recipe, inputs: Inputs, parts: int = 1) -> tuple[Tensor, Losses]:
     """Paints every map in its own photo's style, or those that are to be swapped in another's.
 
-    Returns paintings (B, 3, H, W) and the weighted terms of the style; one part of ``parts`` of a batch.
+    Returns paintings (B, 3, H, W) and the weighted terms of the style; one part of `parts` of a batch.
     """
     roles = inputs.roles
     if state.encoder is None:
@@ -95,7 +95,7 @@ def step_generator(
 def step_discriminator(
     state: TrainState, recipe: Recipe, parts: Sequence[Inputs], paintings: Sequence[Painting] | None
 ) -> Losses:
-    """Updates the discriminator on photos and ``paintings``; None paints anew, as the paper's code does."""
+    """Updates the discriminator on photos and `paintings`; None paints anew, as the paper's code does."""
     state.optimizer_d.zero_grad(set_to_none=True)
     seen = []
     for i, inputs in enumerate(parts):

@@ -27,7 +27,7 @@ PURE = 0.985
 
 
 class ViewConfig(BaseModel):
-    """How often what is done: shares of batches, except ``flood``, a share of the windows of one class."""
+    """How often what is done: shares of batches, except `flood`, a share of the windows of one class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,7 +67,7 @@ class View:
         return x.contiguous(memory_format=torch.channels_last)
 
     def channels(self, c: Tensor, hidden: int) -> Tensor:
-        """Channel numbers (B, H, W) -> those seen; in the hole it is ``hidden``."""
+        """Channel numbers (B, H, W) -> those seen; in the hole it is `hidden`."""
         if self.corners is not None:
             c = _windows(c[:, None], self.corners, self.side)[:, 0]
         if self.twice:
@@ -103,8 +103,8 @@ def draw_view(
 ) -> tuple[View, Tensor]:
     """A random view of a batch's channel numbers (B, H, W), and the maps that are to be painted.
 
-    These are the same, but for windows of one of the first ``classes`` channels, which may be floods. The
-    first ``twins`` pictures and the next so many share windows and floods. ``roles``: of the whole batch that
+    These are the same, but for windows of one of the first `classes` channels, which may be floods. The
+    first `twins` pictures and the next so many share windows and floods. `roles`: of the whole batch that
     several processes share; without them it is no larger than these.
     """
     roles = roles or Roles(len(channels))
@@ -134,7 +134,7 @@ def draw_view(
 
 
 def alike(x: Tensor, twins: int) -> Tensor:
-    """The next ``twins`` entries as the first."""
+    """The next `twins` entries as the first."""
     return torch.cat([x[:twins], x[:twins], x[2 * twins :]]) if twins else x
 
 
@@ -163,7 +163,7 @@ def _flooded(
 
 
 def _shares(channels: Tensor, classes: int) -> Tensor:
-    """Shares of the first ``classes`` channels in every block: (B, classes, H / BLOCK, W / BLOCK)."""
+    """Shares of the first `classes` channels in every block: (B, classes, H / BLOCK, W / BLOCK)."""
     number = torch.arange(classes, device=channels.device)[:, None, None]
     return F.avg_pool2d((channels[:, None] == number).float(), BLOCK)
 

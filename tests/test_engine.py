@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tiny_model import GENERATOR, card, networks, write
 
 import spadework
-from spadework import engine as engine_module, executor
+from spadework import executor
 from spadework.engine import MODELS, Engine
 from spadework.executor import MAX_SEED, noise_of, precision_of
 from spadework.lights import Style

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
-from spadework import engine
+from spadework import executor
 from spadework.api.wire import MAX_SEED, Moods, PaintRequest, Runs
 from spadework.service.moods import SHOWN
 
@@ -43,7 +43,7 @@ def test_requests_that_are_not_clear(fields: dict, told: str) -> None:
 
 
 def test_words_are_those_of_the_engine() -> None:
-    assert engine.MAX_SEED == MAX_SEED
+    assert executor.MAX_SEED == MAX_SEED
     assert set(Moods.__args__) == set(SHOWN)
 
 

@@ -21,16 +21,8 @@ MODULES = {
 THINGS = ["files", "content", "decoding", "picture", "sketch", "lights"]
 NETWORKS = ["nn", "fast", "frozen", "modelfile", "model", "segmenter", "enlarger"]
 JOURNEYS = [
-    "data",
-    "training",
-    "engine",
-    "project",
-    "candidates",
-    "bulk",
-    "evaluation",
-    "nvlabs",
-    "onnx",
-    "bench",
+    *("data", "training", "sizes", "executor", "engine", "project", "candidates", "bulk"),
+    *("evaluation", "nvlabs", "onnx", "bench"),
 ]
 DOORS = ["service", "studio", "api", "client", "cli", "__main__"]
 ROOMS = [*THINGS, *NETWORKS, *JOURNEYS, *DOORS]

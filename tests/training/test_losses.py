@@ -97,7 +97,7 @@ def test_kl_is_the_integral_summed_over_batch_and_dimensions() -> None:
 
 
 def frequencies(labels: np.ndarray, classes: int, cap: float) -> np.ndarray:
-    """Pixels that count / (classes present * pixels of the class), at most ``cap``."""
+    """Pixels that count / (classes present * pixels of the class), at most `cap`."""
     counts = np.array([(labels == c).sum() for c in range(classes)])
     present = np.count_nonzero(counts)
     return np.array([min(cap, counts.sum() / (present * n)) if n else 0 for n in counts])

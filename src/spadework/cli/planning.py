@@ -216,14 +216,14 @@ def _tell_all(lines: Sequence[str]) -> None:
 
 def _val(pairs: "PairedFolder") -> "list[PairedFolder]":
     """The val split beside a train split, if there is one."""
+    from spadework.data.listing import NoSplit
+
     if pairs.split != "train":
         return []
     try:
         return [type(pairs)(pairs.root, "val", pairs.short_side, pairs.palette)]
-    except ValueError as error:
-        if "no split" in str(error):
-            return []
-        raise
+    except NoSplit:
+        return []
 
 
 def _decode(folder: "PairedFolder") -> None:

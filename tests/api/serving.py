@@ -27,11 +27,11 @@ class Gated(Engine):
         self.started, self.go, self.together = threading.Event(), threading.Event(), list[int]()
         self.go.set()
 
-    def paint(self, ids: Any, seed: int = 0, *rest: Any) -> Picture:
+    def paint(self, ids: Any, seed: int = 0, *rest: Any, **more: Any) -> Picture:
         self._wait(1)
         if seed == 666:
             raise RuntimeError("broken")
-        return super().paint(ids, seed, *rest)
+        return super().paint(ids, seed, *rest, **more)
 
     def paint_many(self, sketches: Sequence[Any], seeds: Sequence[int], *rest: Any) -> list[Picture]:
         self._wait(len(sketches))

@@ -143,7 +143,7 @@ def test_a_stop_under_load_loses_nothing_that_was_accepted(model: Path) -> None:
     """Every request whose body has arrived is answered, with its own picture; then the process ends well."""
     url, served = start(model, "--together", "2")
     engine = Engine.load(model, "cpu", precision="auto")
-    expected = [engine.paint(sketch(n, (256, 256)), n, size=(256, 256)) for n in range(12)]
+    expected = [engine.paint(sketch(n, (128, 128)), n, size=(128, 128)) for n in range(12)]
     sent = threading.Barrier(13)
 
     def ask(n: int) -> object:
@@ -151,7 +151,7 @@ def test_a_stop_under_load_loses_nothing_that_was_accepted(model: Path) -> None:
             client.models()  # so the connection has been accepted
             sent.wait()
             try:
-                return client.paint(sketch(n, (256, 256)), n, size=(256, 256)) == expected[n]
+                return client.paint(sketch(n, (128, 128)), n, size=(128, 128)) == expected[n]
             except ApiError as error:
                 return error
 

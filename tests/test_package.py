@@ -87,6 +87,7 @@ def test_the_wheel_paints_without_a_network_and_without_extras(wheel: Path, tmp_
     assert (tmp_path / "sky.png").stat().st_size > 1000
 
 
+@pytest.mark.soak
 def test_types_hold_in_a_strict_users_script(tmp_path: Path) -> None:
     """And the checker looks: it sees the one fault, a picture where a style is."""
     script = f"{USER}\nwrong: Style = engine.paint(ids)\n"

@@ -108,6 +108,7 @@ def test_a_manifest_keeps_what_is_done_and_drops_what_is_half_written(tmp_path: 
         Manifest(tmp_path, SETTINGS)
 
 
+@pytest.mark.soak
 def test_a_batch_is_what_paint_paints_and_goes_on_after_a_kill(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

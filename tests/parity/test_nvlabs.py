@@ -92,7 +92,9 @@ def test_a_norm_that_the_options_leave_out_is_read_off_the_weights(
         del options[name]
     module = nvlabs.build(kind, {k: v for k, v in options.items() if k != "norm_G"}, state)
     layer = next(m for m in module.modules() if hasattr(m, "mlp_gamma"))
-    assert (layer.mlp_gamma.kernel_size[0], type(layer.param_free_norm)) == told
+    kernel, norm = told
+    assert layer.mlp_gamma.kernel_size[0] == kernel
+    assert isinstance(layer.param_free_norm, norm)
 
 
 def test_options_may_be_nested_and_say_the_mode() -> None:

@@ -60,7 +60,9 @@ def test_swapped_maps_take_the_styles_of_the_other_photos(monkeypatch: pytest.Mo
     state, given = new_state(recipe), []
     monkeypatch.setattr(steps, "NEARBY", 0)
     paints = state.generator.forward
-    monkeypatch.setattr(state.generator, "forward", lambda maps, z: given.append(z) or paints(maps, z))
+    monkeypatch.setattr(
+        state.generator, "forward", lambda maps, z, noise: given.append(z) or paints(maps, z, noise)
+    )
     inputs = Inputs.staged(BATCH, recipe)
     assert state.encoder is not None
     state.encoder.eval()

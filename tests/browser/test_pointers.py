@@ -181,7 +181,9 @@ def test_no_pixels_without_a_stroke(studio: Studio) -> None:
     assert (studio.ids == 0).all()
 
 
-@pytest.mark.parametrize(("width", "height"), [(96, 64), (300, 500), (1200, 1000)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(96, 64), (300, 500), pytest.param(1200, 1000, marks=pytest.mark.soak)]
+)
 def test_a_brush_is_up_to_half_the_short_side(studio: Studio, width: int, height: int) -> None:
     studio.blank(width=width, height=height)
     assert studio.js("Number(document.getElementById('size').max)") == min(width, height) // 2

@@ -12,7 +12,10 @@ from playwright.sync_api import expect
 from spadework.picture import Picture
 
 
-@pytest.mark.parametrize(("width", "height", "words"), [(768, 512, "doubled"), (1536, 1024, "doubled twice")])
+@pytest.mark.parametrize(
+    ("width", "height", "words"),
+    [(768, 512, "doubled"), pytest.param(1536, 1024, "doubled twice", marks=pytest.mark.soak)],
+)
 def test_strokes_on_a_large_sheet_are_answered_at_once(
     studio: Studio, width: int, height: int, words: str
 ) -> None:

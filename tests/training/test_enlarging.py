@@ -55,6 +55,7 @@ def run(made: EnlargerRecipe, out: Path, steps: int | None = None, **options: An
     return train(training, out, listener=listener, stop=lambda: len(seen) == steps, **options)
 
 
+@pytest.mark.soak
 def test_it_learns_to_make_photos_of_small_photos(tmp_path: Path) -> None:
     """By the paired terms alone the error to the photo falls below bicubic's."""
     alone = ["lambda_gan=0", "lambda_statistics=0", "lambda_pixel=0", "lambda_phase=0", "lambda_spectrum=0"]

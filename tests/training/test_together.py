@@ -92,6 +92,7 @@ def child(agent: subprocess.Popen[str]) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
+@pytest.mark.soak
 def test_two_hosts_one_killed_and_all_resumed(tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = [word for change in [*SETTINGS, "save_every=8"] for word in ("--set", change)]

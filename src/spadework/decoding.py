@@ -74,11 +74,11 @@ def decode(
     try:
         image.load()
     except TOO_LARGE as error:
-        raise Fault(f"{name} has too many pixels", f"{_smaller()}") from error
+        raise Fault(f"{name} has too many pixels", _smaller()) from error
     except ERRORS as error:
-        raise Fault(f"{name} is a damaged or truncated {image.format}{_reason(error)}", f"{AGAIN}") from error
+        raise Fault(f"{name} is a damaged or truncated {image.format}{_reason(error)}", AGAIN) from error
     if image.mode in ("P", "PA") and image.palette is None:
-        raise Fault(f"{name} is a damaged {image.format} without its colour table", f"{AGAIN}")
+        raise Fault(f"{name} is a damaged {image.format} without its colour table", AGAIN)
     return image
 
 
@@ -115,12 +115,12 @@ def _opened(data: bytes, name: str, advice: str) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=_formats())
     except TOO_LARGE as error:
-        raise Fault(f"{name} has too many pixels", f"{_smaller()}") from error
+        raise Fault(f"{name} has too many pixels", _smaller()) from error
     except (UnidentifiedImageError, *ERRORS) as error:
         if data.startswith(PNG_SIGNATURE):
-            raise Fault(f"{name} is a damaged or truncated PNG ({len(data):,} bytes)", f"{AGAIN}") from error
+            raise Fault(f"{name} is a damaged or truncated PNG ({len(data):,} bytes)", AGAIN) from error
         what, remedy = kind_of(data) or ("not a picture that can be read", advice)
-        raise Fault(f"{name} is {what}", f"{remedy}") from error
+        raise Fault(f"{name} is {what}", remedy) from error
 
 
 @lru_cache(maxsize=1)
@@ -132,7 +132,7 @@ def _formats() -> tuple[str, ...]:
 def _sensible(name: str) -> Callable[[tuple[int, int]], None]:
     def demand(size: tuple[int, int]) -> None:
         if size[0] * size[1] > MOST_PIXELS:
-            raise Fault(f"{name} is {size[1]}x{size[0]} pixels", f"{_smaller()}")
+            raise Fault(f"{name} is {size[1]}x{size[0]} pixels", _smaller())
 
     return demand
 

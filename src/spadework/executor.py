@@ -1,6 +1,7 @@
 """What paints for an engine: on which device, how exactly, and from which random numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -35,18 +36,9 @@ def executor_of(checkpoint: Checkpoint, device: torch.device, precision: torch.d
         if can_paint(generator):
             painter = Painter(generator, semantics.edges, precision)
 
-            def paint_fast(
-                ids: torch.Tensor,
-                instances: torch.Tensor | None,
-                z: torch.Tensor | None,
-                noise: list[torch.Tensor] | None,
-            ) -> torch.Tensor:
+            def paint_fast(ids: torch.Tensor, instances: torch.Tensor | None, *rest: Any) -> torch.Tensor:
                 symbols = label_symbols(ids, semantics, instances)
-                return (
-                    painter(symbols, z, noise)
-                    if len(ids) == 1
-                    else paint_together(painter, symbols, z, noise)
-                )
+                return painter(symbols, *rest) if len(ids) == 1 else paint_together(painter, symbols, *rest)
 
             return paint_fast
 

@@ -75,7 +75,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _force(hidden)
         os.replace(hidden, target)
     except OSError as error:
-        raise Fault(f"cannot write {path}", f"{remedy_for(error)}") from error
+        raise Fault(f"cannot write {path}", remedy_for(error)) from error
     finally:
         _discard(hidden)
 

@@ -67,7 +67,7 @@ def _demand_no_page(data: bytes, name: str) -> None:
     found = kind_of(data)
     if found and not data.startswith(b"PK") and "archive" not in found[0]:
         what, remedy = found
-        raise Fault(f"{name} is {what} and no weights", f"{remedy}")
+        raise Fault(f"{name} is {what} and no weights", remedy)
 
 
 def _unwrapped(content: object, name: str) -> Mapping[object, Tensor]:

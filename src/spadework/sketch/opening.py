@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 
 from spadework.files import Fault, read_bytes
-from spadework.sketch import repair as reading
+from spadework.sketch import repair
 from spadework.sketch.blends import SMOOTHED
 from spadework.sketch.exact import colored, shipped
 from spadework.sketch.labelmap import LabelMap, demand_side
@@ -22,7 +22,7 @@ class Policy(Enum):
     """How far the ladder goes down before it refuses.
 
     EDGES: blended edges are snapped, and colours of exactly a shipped palette are taken by their classes'
-    names; numbers are never guessed at. REPAIR: all that `reading` repairs, of the palette that fits best.
+    names; numbers are never guessed at. REPAIR: all that `repair` mends, of the palette that fits best.
     """
 
     EDGES = "edges"
@@ -59,10 +59,10 @@ def open_map(
     """
     raster = read_raster(flattened(data), name, demand_side(name), path)
     if source is not None and source != target:
-        return _translated(reading.of_raster(raster, source), target)
+        return _translated(repair.of_raster(raster, source), target)
     try:
         sketch = LabelMap.of_raster(raster, target)
-        doubts = (f"unsure: {SMOOTHED}",) if reading.greys_smoothed(raster, sketch.ids) else ()
+        doubts = (f"unsure: {SMOOTHED}",) if repair.greys_smoothed(raster, sketch.ids) else ()
         return Opened(sketch, target.name, (*raster.notes, *doubts))
     except Fault as error:
         fault = error
@@ -80,7 +80,7 @@ def open_map(
     return _translated(best, target)
 
 
-def _hint(own: reading.Reading | None, name: str, target: Palette) -> str:
+def _hint(own: repair.Reading | None, name: str, target: Palette) -> str:
     """What to type where `label` can repair a file without doubt."""
     asked = f" --palette {target.name}" if target.name in Palette.names() else ""
     command = f"spadework label {PurePath(name).name}{asked} -o ids.png"
@@ -88,19 +88,19 @@ def _hint(own: reading.Reading | None, name: str, target: Palette) -> str:
     return f"; or repair it with `{command}`" if sure else ""
 
 
-def _repaired(raster: Raster, target: Palette) -> reading.Reading | None:
+def _repaired(raster: Raster, target: Palette) -> repair.Reading | None:
     try:
-        return reading.of_raster(raster, target)
+        return repair.of_raster(raster, target)
     except ValueError:
         return None
 
 
-def _best(raster: Raster, own: reading.Reading | None, source: Palette | None) -> reading.Reading:
+def _best(raster: Raster, own: repair.Reading | None, source: Palette | None) -> repair.Reading:
     """Repaired in the model's own palette, unless only another one leaves no doubt."""
     if own and not own.unsure:
         return own
     try:
-        best = reading.of_raster(raster, source)
+        best = repair.of_raster(raster, source)
     except ValueError:
         if own is None:
             raise
@@ -116,7 +116,7 @@ def _of_another_palette(raster: Raster, target: Palette) -> Opened | None:
     for palette in filter(colored, shipped()):
         try:
             sketch = LabelMap.of_raster(raster, palette)
-            if not reading.in_its_colors(raster, sketch):
+            if not repair.in_its_colors(raster, sketch):
                 continue
             translation = Translation.between(palette, target)
             words = (f"painted in the colours of {palette.name}", *translation.report(sketch))
@@ -126,7 +126,7 @@ def _of_another_palette(raster: Raster, target: Palette) -> Opened | None:
     return None
 
 
-def _translated(found: reading.Reading, target: Palette) -> Opened:
+def _translated(found: repair.Reading, target: Palette) -> Opened:
     palette, lines = found.map.palette, tuple(found.report())
     if palette == target:
         return Opened(found.map, palette.name, lines)

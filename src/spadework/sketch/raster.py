@@ -93,7 +93,7 @@ def read_raster(
     image = decode(data, name, "give a sketch saved as PNG", demand)
     sound = is_whole_png(data) if image.format == "PNG" else _sound_tiff(image, data)
     if not sound:
-        raise Fault(f"{name} is a damaged or truncated {image.format} ({len(data):,} bytes)", f"{AGAIN}")
+        raise Fault(f"{name} is a damaged or truncated {image.format} ({len(data):,} bytes)", AGAIN)
     _demand_black_is_zero(image, name)
     top = _top(image, data)
     common: dict[str, Any] = {"name": name, "form": image.format, "lossy": _lossy(image, data), "path": path}

@@ -9,10 +9,11 @@ import torch
 from small import PHOTOS, run, small
 from torch import Tensor, nn
 
-from spadework.model import fold_spectral_norm, load_checkpoint
+from spadework.model import load_checkpoint
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.training import export
 from spadework.training.export import export_model, measure_statistics, whiten_styles
 from spadework.training.loop import run_batches

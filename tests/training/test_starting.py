@@ -7,8 +7,9 @@ import torch
 from small import PHOTOS, differing, run, small, snapshot
 from torch import nn
 
-from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.model import Checkpoint, load_checkpoint
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.training import export
 from spadework.training.export import export_model
 from spadework.training.painting import set_learning_rates

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from spadework.files import Misfit
 from spadework.sketch.palette import PALETTES, Palette
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
@@ -198,10 +199,9 @@ def checked(values: Any, what: str, kind: type[Known]) -> Known:
         recipe = kind.model_validate(values)
         recipe.demand_networks()
     except ValidationError as error:
-        first = error.errors()[0]
-        place = [str(part) for i, part in enumerate(first["loc"]) if i == 0 or isinstance(part, int)]
-        where = f"{'.'.join(place)} is {first['input']!r}: " if place else ""
-        raise ValueError(f"{what}: {where}{first['msg'].removeprefix('Value error, ')}") from error
+        first = Misfit.first_of(error)
+        where = f"{first.key} is {first.came!r}: " if first.key else ""
+        raise ValueError(f"{what}: {where}{first.said}") from error
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
     return recipe

@@ -24,6 +24,11 @@ BACKBONE = [
     *("lambda_pixel=0.5", "sketch_share=0.5", "encoder_norm=batch", "init_gain=null"),
     *("start=point", "style_blocks=true"),
 ]
+OASIS = [
+    *("z_map=true", "judge=unet", "ndf=1", "lambda_pixel=1", "lambda_mix=10", "lambda_feat=0"),
+    *("batch_size=2", "total_images=40", "betas=[0,0.999]"),
+]
+PLAIN = ["modulation=affine", "batch_size=2", "total_images=40"]
 PHOTOS = ToyLandscapes(length=24, size=(40, 48), seed=3)
 
 needs_backbone = pytest.mark.skipif(

@@ -10,11 +10,13 @@ from small import OASIS, PHOTOS, PLAIN, run, small
 from torch import Tensor, nn
 
 from spadework.engine import Engine
+from spadework.evaluation.consistency import statistics_gap
 from spadework.model import fold_spectral_norm, load_checkpoint
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
 from spadework.onnx.model import onnx_bytes
+from spadework.sketch.labelmap import LabelMap
 from spadework.training import export
 from spadework.training.export import export_model, measure_statistics, whiten_styles
 from spadework.training.loop import run_batches
@@ -250,5 +252,8 @@ def test_models_without_label_tables_paint_as_they_were_trained(changes: list[st
     checkpoint = load_checkpoint(tmp_path / "model.safetensors")
     dense = Engine(checkpoint, fast=False).paint(ids, seed=1)
     assert (picture.pixels == dense.pixels).all()
+    gap = statistics_gap(checkpoint, engine, [LabelMap(ids, engine.palette)] * 2)
+    assert gap is not None
+    assert gap > 0
     with pytest.raises(ValueError, match="is no SPADE generator over labels alone"):
         onnx_bytes(checkpoint)

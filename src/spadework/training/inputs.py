@@ -70,8 +70,7 @@ def photos_of(batch: Batch, recipe: Recipe) -> Tensor:
 
 
 def _painted(channels: Tensor, segmap: Tensor, recipe: Recipe) -> ContextLabels:
-    tables = recipe.contexts and recipe.generator.tabular
-    if not tables or channels.device.type != "cpu":  # a GPU convolves faster than it looks up
+    if not recipe.contexts or channels.device.type != "cpu":  # a GPU convolves faster than it looks up
         return ContextLabels(segmap, {})
     edges = segmap[:, -1] > 0 if recipe.edges else None
     return _agreed(ContextLabels.for_generator(segmap, channels, recipe.generator, edges), recipe)

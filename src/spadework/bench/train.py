@@ -139,7 +139,7 @@ def recipe_work(scenario: TrainScenario, contexts: bool) -> Work:
     def step() -> Generator:
         parts = [Inputs.of(batch, recipe)]
         _, paintings = step_generator(state, recipe, parts)
-        step_discriminator(state, recipe, parts, None if recipe.judge == "patch" else paintings)
+        step_discriminator(state, recipe, parts, None if recipe.judge != "backbone" else paintings)
         return state.generator
 
     return step

@@ -117,7 +117,7 @@ class PaintedBlock:
             packed_conv(conv.weight.to(dtype), conv.bias, grid, padding) for conv in convs
         )
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
-        groups = [[folded_spade(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
+        groups = [[folded_spade(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]  # type: ignore[arg-type]
         self.shortcut: PackedProduct | None = None
         if block.learned_shortcut:
             weight = block.conv_s.weight.flatten(1).to(dtype)  # type: ignore[operator,union-attr]
@@ -234,9 +234,12 @@ class Grid:
 
 
 def can_paint(generator: Generator) -> bool:
-    """Whether a Painter paints for this generator: any on a CPU whose norms have fixed statistics."""
-    device = generator.conv_img.weight.device.type
-    return type(generator) is Generator and generator.config.norm != "instance" and device == "cpu"
+    """Whether a Painter paints for this generator: any on a CPU whose norms have fixed statistics.
+
+    And whose gamma and beta depend on the labels alone.
+    """
+    config, device = generator.config, generator.conv_img.weight.device.type
+    return type(generator) is Generator and config.tabular and config.norm != "instance" and device == "cpu"
 
 
 class Painter:

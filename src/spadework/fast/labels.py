@@ -55,7 +55,12 @@ class ContextLabels(Labels):
     def for_generator(
         cls, segmap: Tensor, channels: Tensor, config: GeneratorConfig, edges: Tensor | None = None
     ) -> Self:
-        """Contexts of the grids on which a generator of this config has norms; arguments as of `on`."""
+        """Contexts of the grids on which a generator of this config has norms; arguments as of `on`.
+
+        None where gamma and beta do not depend on the labels alone.
+        """
+        if not config.tabular:
+            return cls(segmap, {})
         grids = config.grids((segmap.shape[2], segmap.shape[3]))
         return cls.on(segmap, channels, grids, edges, config.kernel, config.label_padding)
 

@@ -97,6 +97,11 @@ def onnx_bytes(checkpoint: Checkpoint, seed: int | None = 0, half: bool = False)
     except ImportError as error:
         raise ValueError(missing(error)) from error
     card, graph = checkpoint.card, Graph(half)
+    if not card.generator.tabular:
+        raise ValueError(
+            f"model {card.name} is no SPADE generator over labels alone, which is what can be exported: "
+            "paint with it here, or train recipe landscape or spade_256"
+        )
     noise = None if seed is None else noise_of(seed, card.generator, card.generator.size)
     builder = GeneratorGraph(graph, checkpoint.generator, card.semantics, noise)
     shape = ["batch", 3, f"{builder.step}*rows", f"{builder.step}*columns"]

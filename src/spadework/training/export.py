@@ -87,6 +87,8 @@ def bytes_suffice(
     recipe, errors = recipe.model_copy(update={"precision": "float32"}), []  # as pictures are painted
     for batch in _pairs(recipe, data, CHECKED, _device(generator)):
         maps, z = Inputs.of(batch, recipe).painted, None if encoder is None else encoder(batch.image)[0]
+        if encoder is None and recipe.z_dim is not None:
+            z = torch.randn(len(batch), recipe.z_dim, device=batch.image.device)
         noise = generator.draw_noise(len(batch), recipe.size) if recipe.noise else None
         apart = (whole(maps, z, noise) - half(maps, z, noise)) / 2
         errors.append(apart.square().flatten(1).mean(1))

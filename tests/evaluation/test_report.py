@@ -27,10 +27,11 @@ from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.evaluation import metrics
 from spadework.evaluation.canvases import STRUCTURED, Canvas, paint_canvas
+from spadework.evaluation.evaluate import Names, evaluate
 from spadework.evaluation.metrics import Lite0Features, frechet_distance, kernel_distance
 from spadework.evaluation.observing import Instruments, Shown
 from spadework.evaluation.protocols import PROTOCOLS, named
-from spadework.evaluation.report import Names, Report, compare, evaluate
+from spadework.evaluation.report import Report, compare
 from spadework.evaluation.texture import observe, phases
 from spadework.model import Checkpoint, load_checkpoint
 from spadework.segmenter.scores import accuracy, class_ious, confusion

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -198,6 +198,24 @@ def _card(header: dict[str, str], path: str | os.PathLike[str], kind: type[Kind]
         raise ValueError(f"{path}: its card cannot be understood: {_fault(error, kind)}") from error
     except json.JSONDecodeError as error:
         raise Fault(f"{path}: its card is not JSON ({error})", "copy or download it again") from error
+
+
+def read_networks(
+    path: str | os.PathLike[str], kind: type[Kind], build: Callable[[Kind], dict[str, nn.Module]]
+) -> tuple[Kind, dict[str, nn.Module]]:
+    """A model file's card, and the networks that are built from it with the file's weights, by name.
+
+    Raises ValueError as `read_model`, and where the weights are not those of such networks.
+    """
+    card, tensors = read_model(path, kind)
+    with torch.random.fork_rng(devices=[]):
+        networks = build(card)
+    demand_fit(tensors, networks, path)
+    for name, network in networks.items():
+        prefix = f"{name}."
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        fill(network, own)
+    return card, networks
 
 
 def _demand_known_format(raw: Any, path: str | os.PathLike[str]) -> None:

@@ -211,8 +211,11 @@ class Recipe(RunSettings):
     @property
     def generator(self) -> GeneratorConfig:
         """The generator's config."""
-        shape = {k: getattr(self, k) for k in GeneratorConfig.model_fields if k in type(self).model_fields}
-        return GeneratorConfig(semantic_nc=self.semantics.semantic_nc, **shape)
+        semantic_nc = (
+            self.semantics.semantic_nc
+        )  # all else is a setting of the same name: none may be missing
+        shape = {key: getattr(self, key) for key in GeneratorConfig.model_fields.keys() - {"semantic_nc"}}
+        return GeneratorConfig(semantic_nc=semantic_nc, **shape)
 
     @property
     def encoder(self) -> StyleEncoderConfig | None:

@@ -9,10 +9,11 @@ import torch
 from small import BACKBONE, OASIS, PHOTOS, converged, needs_backbone, run, small
 from torch import Tensor, nn
 
-from spadework.model import fold_spectral_norm, load_checkpoint
+from spadework.model import load_checkpoint
 from spadework.nn.discriminator import BackboneDiscriminator, UNetDiscriminator
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels, SemanticsConfig, one_hot
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.sketch.palette import Category, Palette
 from spadework.training import export, lightstate
 from spadework.training.classes import Classes

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from spadework.engine import Engine
 from spadework.evaluation.consistency import statistics_gap
-from spadework.model import fold_spectral_norm, load_checkpoint
+from spadework.model import load_checkpoint
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.onnx.model import onnx_bytes
 from spadework.sketch.labelmap import LabelMap
 from spadework.training import export

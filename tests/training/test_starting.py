@@ -6,8 +6,9 @@ import pytest
 import torch
 from small import PHOTOS, converged, differing, run, small, snapshot
 
-from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.model import Checkpoint, load_checkpoint
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.training import export
 from spadework.training.export import export_model
 from spadework.training.painting import set_learning_rates

@@ -1,6 +1,6 @@
 """What `spadework train` is to do: which recipe on which pairs, anew or from where it stopped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spadework.data.folder import PairedFolder
     from spadework.data.sample import Sample
     from spadework.nvlabs.files import Published
+    from spadework.sketch.palette import Palette
     from spadework.training.painter_recipe import Recipe
     from spadework.training.recipes import AnyRecipe
     from spadework.training.rundir import RunDir
@@ -37,10 +38,10 @@ def plan_of_recipe(
     name: str | None,
     data: Path | None,
     run: "RunDir",
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     resume: bool,
     starts: Sequence[str] = (),
-    palette: str | None = None,
+    palette: "str | Palette | None" = None,
 ) -> Plan:
     if palette is not None and resume:
         raise ValueError("--palette begins a run: leave it out with --resume, the run has its own")
@@ -57,9 +58,9 @@ def _tuning(
     name: str | None,
     data: Path | None,
     run: "RunDir",
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     starts: Sequence[str],
-    palette: str | None,
+    palette: "str | Palette | None",
 ) -> Plan:
     """A new run that begins with the weights of models, light states or discriminators."""
     from spadework.engine import model_file
@@ -75,7 +76,7 @@ def _tuning(
     if isinstance(recipe, EnlargerRecipe):
         return Plan(recipe, *_data(recipe, data), resume=False, begin=_with_judge(given, recipe.name))
     judged = not all(isinstance(start, Checkpoint) for start in given)
-    if not judged and "warm_up" not in {change.partition("=")[0] for change in changes}:
+    if not judged and "warm_up" not in changes:
         recipe = recipe.model_copy(update={"warm_up": WARM_UP})
     given, told = with_run_classes(given, recipe)
     _tell_all(told)
@@ -114,7 +115,7 @@ def plan_of_flags(
     name: str | None,
     data: Path | None,
     run: "RunDir",
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     resume: bool,
 ) -> Plan:
     from spadework.nvlabs.training import begin_with, from_weights, pairs_of
@@ -149,7 +150,7 @@ def _published_weights(folder: Path, which: str) -> "Published":
     return find(folder, which)
 
 
-def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Mapping[str, Any]) -> "Recipe":
     from spadework.nvlabs.training import recipe_of
     from spadework.training.recipes import changed
 
@@ -163,7 +164,7 @@ def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str
 
 
 def _fresh(
-    name: str | None, run: "RunDir", changes: Sequence[str], palette: str | None = None
+    name: str | None, run: "RunDir", changes: Mapping[str, Any], palette: "str | Palette | None" = None
 ) -> "AnyRecipe":
     from spadework.sketch.palette import Palette
     from spadework.training.recipes import ALL, named
@@ -172,10 +173,10 @@ def _fresh(
         raise ValueError(f"no recipe named: choose one of {', '.join(ALL)}")
     if run.state.exists():
         raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
-    return named(name, changes, Palette.load(palette) if palette else None)
+    return named(name, changes, Palette.load(palette) if isinstance(palette, str) else palette)
 
 
-def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
+def _resumed(name: str | None, run: "RunDir", changes: Mapping[str, Any]) -> "AnyRecipe":
     """The run's own recipe; changes that a resumed run can bear are kept in its folder."""
     from spadework.files import atomic_write
     from spadework.training.recipes import changed

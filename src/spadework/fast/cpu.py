@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spadework.fast.bands import Band, Scratch, bands
-from spadework.fast.contexts import Level, codes_of, nearest
+from spadework.fast.contexts import Level, codes_of, resized
 from spadework.fast.convolutions import PackedProduct, packed_conv
 from spadework.fast.rows import RowStore, folded_spade
 from spadework.nn.generator import Doubling, Generator, GeneratorConfig, style_features
@@ -286,7 +286,7 @@ class Painter:
         size = (symbols.shape[1], symbols.shape[2])
         grids: dict[tuple[int, int], Grid] = {}
         for grid in self.config.grids(size):
-            grids.setdefault(grid, Grid(nearest(symbols, grid), self.codes, self.config))
+            grids.setdefault(grid, Grid(resized(symbols, grid), self.codes, self.config))
         levels = [grids[grid] for grid in self.config.grids(size)]
         steps = self._known(size, levels, z, noise)
         done = len(steps)
@@ -316,7 +316,7 @@ class Painter:
         """The start grid's features, (p, C)."""
         size = self.config.start_size((symbols.shape[1], symbols.shape[2]))
         if z is None:
-            channels = self.codes[nearest(symbols, size)].permute(0, 3, 1, 2)
+            channels = self.codes[resized(symbols, size)].permute(0, 3, 1, 2)
             x = self._fc(channels.to(self._fc.weight.dtype))
         else:
             x = style_features(self.config, self._fc, z, size)

@@ -9,7 +9,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
-from spadework.fast.contexts import DEAREST, SMALLEST, Level, codes_of, nearest, symbols_of
+from spadework.fast.contexts import DEAREST, SMALLEST, Level, codes_of, resized, symbols_of
 from spadework.fast.convolutions import product
 from spadework.fast.modulate import modulate
 from spadework.nn.generator import GeneratorConfig
@@ -46,7 +46,7 @@ class ContextLabels(Labels):
         codes = codes_of(segmap.shape[1], edges is not None).to(channels.device)
         levels = {}
         for size in {size for size in sizes if min(size) >= SMALLEST}:
-            level = Level.of(nearest(symbols, size), codes, kernel, padding)
+            level = Level.of(resized(symbols, size), codes, kernel, padding)
             if level.cost <= DEAREST:
                 levels[size] = level
         return cls(segmap, levels)

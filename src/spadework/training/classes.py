@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from spadework.model import Checkpoint, fold_spectral_norm
+from spadework.model import Checkpoint
 from spadework.nn.generator import Generator
 from spadework.nn.labels import SemanticsConfig
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.sketch.palette import Palette
 from spadework.sketch.translate import partner
 from spadework.training.lightstate import LightState

@@ -15,12 +15,13 @@ from torch import nn
 
 from spadework.data.loader import ahead
 from spadework.data.sample import Sample
-from spadework.model import ModelCard, fold_spectral_norm, save_checkpoint
+from spadework.model import ModelCard, save_checkpoint
 from spadework.modelfile import TrainingRecord, fill, packed, unpacked
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
 from spadework.nn.prior import StylePrior, StylePriorConfig
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.sketch.palette import Category, Palette
 from spadework.training.inputs import Inputs
 from spadework.training.loop import plan_of

@@ -1,12 +1,13 @@
 """The named recipes, and how a person changes their settings."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from spadework.files import Misfit
 from spadework.sketch.palette import PALETTES, Palette
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
@@ -204,8 +205,12 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     return f"did you mean {close[0]}? " if close else ""
 
 
-def named(name: str, changes: Sequence[str] = (), palette: Palette | None = None) -> AnyRecipe:
-    """The recipe of that name[, for a palette] with `key=value` changes; ValueError for unknown ones.
+Changes = Sequence[str] | Mapping[str, Any]
+"""Of settings: `key=value` as one types them, or by key."""
+
+
+def named(name: str, changes: Changes = (), palette: Palette | None = None) -> AnyRecipe:
+    """The recipe of that name[, for a palette] with changes; ValueError for unknown ones.
 
     Values are JSON where they parse as JSON (`size=[128,128]`, `widths=null`), else text; a single number
     for `size` means a square.
@@ -226,17 +231,35 @@ def of_palette(recipe: Known, palette: Palette) -> Known:
     return checked(values, f"recipe {recipe.name}", type(recipe))
 
 
-def changed(recipe: Known, changes: Sequence[str]) -> Known:
-    """The recipe with `key=value` changes, validated as a whole."""
+def changed(recipe: Known, changes: Changes) -> Known:
+    """The recipe with changes, validated as a whole."""
     values = recipe.model_dump()
+    for key, value in (changes if isinstance(changes, Mapping) else parsed(changes)).items():
+        if key not in values:
+            raise ValueError(f"no setting {key!r}; {_nearest(key, list(values))}known: {', '.join(values)}")
+        values[key] = value
+    return checked(values, f"recipe {recipe.name}", type(recipe))
+
+
+def parsed(changes: Sequence[str]) -> dict[str, Any]:
+    """Settings by key, of `key=value` as one types them; the last of a key counts."""
+    values: dict[str, Any] = {}
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
             raise ValueError(f"--set {change}: expected key=value, for example --set batch_size=4")
-        if key not in values:
-            raise ValueError(f"no setting {key!r}; {_nearest(key, list(values))}known: {', '.join(values)}")
-        values[key] = _parse(key, text)
-    return checked(values, f"recipe {recipe.name}", type(recipe))
+        try:
+            values[key] = meant(key, json.loads(text))
+        except json.JSONDecodeError:
+            values[key] = meant(key, text)
+    return values
+
+
+def meant(key: str, value: Any) -> Any:
+    """A number for a square, a file for the palette in it; any other value is itself."""
+    if key == "palette" and isinstance(value, str) and value.endswith(".json"):
+        return Palette.load(value).model_dump()
+    return (value, value) if key == "size" and isinstance(value, int) else value
 
 
 def checked(values: Any, what: str, kind: type[Known]) -> Known:
@@ -245,10 +268,9 @@ def checked(values: Any, what: str, kind: type[Known]) -> Known:
         recipe = kind.model_validate(values)
         recipe.demand_networks()
     except ValidationError as error:
-        first = error.errors()[0]
-        place = [str(part) for i, part in enumerate(first["loc"]) if i == 0 or isinstance(part, int)]
-        where = f"{'.'.join(place)} is {first['input']!r}: " if place else ""
-        raise ValueError(f"{what}: {where}{first['msg'].removeprefix('Value error, ')}") from error
+        first = Misfit.first_of(error)
+        where = f"{first.key} is {first.came!r}: " if first.key else ""
+        raise ValueError(f"{what}: {where}{first.said}") from error
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
     return recipe
@@ -260,13 +282,3 @@ KINDS: dict[str, type[AnyRecipe]] = {"segmenter": SegmenterRecipe, "enlarger": E
 def kind_of(values: Any) -> type[AnyRecipe]:
     """The kind of recipe that a run's config holds."""
     return KINDS.get(values.get("trains", ""), Recipe) if isinstance(values, dict) else Recipe
-
-
-def _parse(key: str, text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        if key == "palette" and text.endswith(".json"):
-            return Palette.load(text).model_dump()
-        return text
-    return (value, value) if key == "size" and isinstance(value, int) else value

@@ -22,12 +22,18 @@ SETTINGS = [
     *("ngf=2", "hidden=4", "z_dim=4", "encoder_ngf=2", "encoder_size=64", "ndf=2", "noise=true"),
 ]
 BACKBONE = [
-    *("judge=backbone", "backbone=1", "judge_widths=[4,4,4,4,4]", "batch_size=2", "total_images=40"),
+    *(
+        "discriminator=backbone",
+        "backbone=1",
+        "discriminator_widths=[4,4,4,4,4]",
+        "batch_size=2",
+        "total_images=40",
+    ),
     *("lambda_pixel=0.5", "sketch_share=0.5", "encoder_norm=batch", "init_gain=null"),
     *("start=point", "style_blocks=true"),
 ]
 OASIS = [
-    *("z_map=true", "judge=unet", "ndf=1", "lambda_pixel=1", "lambda_mix=10", "lambda_feat=0"),
+    *("z_map=true", "discriminator=unet", "ndf=1", "lambda_pixel=1", "lambda_mix=10", "lambda_feat=0"),
     *("batch_size=2", "total_images=40", "betas=[0,0.999]"),
 ]
 PLAIN = ["modulation=affine", "batch_size=2", "total_images=40"]

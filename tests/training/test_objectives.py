@@ -129,9 +129,9 @@ def test_colors_are_compared_over_the_asked_grid() -> None:
         (["unknown=false", "cutout=0.5"], "set unknown=true, or cutout=0"),
         (["swap_share=0.5", "z_dim=null"], "swap_share needs photos' styles"),
         (["swap_share=0.5", "z_map=true"], "set z_dim and z_map=false, or swap_share=0"),
-        (["judge=unet"], "nothing to say but each pixel's class: set lambda_pixel=1"),
+        (["discriminator=unet"], "nothing to say but classes: set lambda_pixel=1"),
         (["lambda_style=1"], "set swap_share=0.5"),
-        (["lambda_seek=1", "swap_share=0.5", "noise=false"], "set noise=true and judge=backbone"),
+        (["lambda_seek=1", "swap_share=0.5", "noise=false"], "set noise=true and discriminator=backbone"),
     ],
 )
 def test_settings_that_would_do_nothing_are_refused(changes: list[str], words: str) -> None:

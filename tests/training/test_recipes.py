@@ -16,7 +16,7 @@ from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.sketch.palette import Palette
 from spadework.training.painter_recipe import Recipe
-from spadework.training.recipes import RECIPES, changed, named, toy
+from spadework.training.recipes import RECIPES, changed, checked, named, toy
 from spadework.training.rundir import RunDir
 
 
@@ -86,7 +86,7 @@ def test_the_paper_recipe_is_the_papers():
         ("lr=1e-5", "lr", 1e-5),
         ("flip=false", "flip", False),
         ("z_dim=null", "z_dim", None),
-        ("judge=backbone", "judge", "backbone"),
+        ("discriminator=backbone", "discriminator", "backbone"),
         ("vgg=weights/vgg=19.pth", "vgg", "weights/vgg=19.pth"),
         ("palette=null", "palette", None),
     ],
@@ -154,10 +154,14 @@ BAD = [
         ("ema=1", "ema"),
         ("sketch_share=1.5", "sketch_share"),
     ],
-    *[("decay_from=-0.1", "decay_from"), ("precision=half", "precision"), ("judge=jury", "judge")],
+    *[
+        ("decay_from=-0.1", "decay_from"),
+        ("precision=half", "precision"),
+        ("discriminator=jury", "discriminator"),
+    ],
     *[("num_ups=8", "num_ups"), ("kernel=4", "kernel"), ("norm=layer", "norm"), ("backbone=0", "backbone")],
     *[
-        ("judge_widths=[1,2]", "judge_widths"),
+        ("discriminator_widths=[1,2]", "discriminator_widths"),
         ("widths=[1,2,3]", "widths has 3 entries; 5 doublings have 7 blocks"),
     ],
     *[
@@ -231,7 +235,7 @@ settings_ = st.fixed_dictionaries(
         "vgg": st.none() | st.text(),
         "seed": st.integers(0, 2**63),
         "edges": st.booleans(),
-        "judge": st.sampled_from(["patch", "backbone"]),
+        "discriminator": st.sampled_from(["patch", "backbone"]),
     },
 )
 
@@ -260,3 +264,13 @@ def test_a_damaged_config_is_said(tmp_path: Path, text: str):
     with pytest.raises(ValueError, match=r"^\S*config\.json") as caught:
         RunDir(tmp_path).recipe()
     assert "\n" not in str(caught.value)
+
+
+def test_settings_have_their_names_of_before_too():
+    changes = ["discriminator=backbone", "discriminator_widths=[4,4,4,4,4]"]
+    recipe = named("toy", changes)
+    assert named("toy", [change.replace("discriminator", "judge") for change in changes]) == recipe
+    values = recipe.model_dump()
+    for key in ("discriminator", "discriminator_widths"):
+        values[key.replace("discriminator", "judge")] = values.pop(key)
+    assert checked(values, "config.json", Recipe) == recipe

@@ -29,7 +29,7 @@ class TrainCase(BaseModel):
     """Medians over repeats. The gradients' difference is that of the first step, relative to dense's norm.
 
     Beside it stands what rounding does to dense itself: its difference from dense in PyTorch's other memory
-    layout. Of a whole step there is none: behind the kinks of the judge the smallest difference grows.
+    layout. Of a whole step there is none: behind the discriminator's kinks the smallest difference grows.
     """
 
     name: str
@@ -139,7 +139,7 @@ def recipe_work(scenario: TrainScenario, contexts: bool) -> Work:
     def step() -> Generator:
         parts = [Inputs.of(batch, recipe)]
         _, paintings = step_generator(state, recipe, parts)
-        step_discriminator(state, recipe, parts, None if recipe.judge != "backbone" else paintings)
+        step_discriminator(state, recipe, parts, None if recipe.discriminator != "backbone" else paintings)
         return state.generator
 
     return step

@@ -74,7 +74,7 @@ def _tuning(
         raise ValueError(f"--from begins with a painter, and {recipe.name} trains a segmenter: leave it out")
     given = [read_start(model_file(start)) for start in starts]
     if isinstance(recipe, EnlargerRecipe):
-        return Plan(recipe, *_data(recipe, data), resume=False, begin=_with_judge(given, recipe.name))
+        return Plan(recipe, *_data(recipe, data), resume=False, begin=_with_discriminator(given, recipe.name))
     judged = not all(isinstance(start, Checkpoint) for start in given)
     if not judged and "warm_up" not in changes:
         recipe = recipe.model_copy(update={"warm_up": WARM_UP})
@@ -90,21 +90,21 @@ def _tuning(
     return Plan(recipe, *_data(recipe, data), resume=False, begin=begin)
 
 
-def _with_judge(given: "Sequence[Start]", name: str) -> "Callable[[TrainState], None]":
+def _with_discriminator(given: "Sequence[Start]", name: str) -> "Callable[[TrainState], None]":
     """What gives an enlarger's run the discriminator of painters' trainings."""
     from dataclasses import replace
 
     from spadework.model import Checkpoint
     from spadework.training.lightstate import fill_from
 
-    judges = [start for start in given if not isinstance(start, Checkpoint)]
-    if len(judges) < len(given):
+    discriminators = [start for start in given if not isinstance(start, Checkpoint)]
+    if len(discriminators) < len(given):
         raise ValueError(
             f"{name} begins with a discriminator: give --from a light state of a painter's training"
         )
 
     def begin(state: "TrainState") -> None:
-        for start in judges:
+        for start in discriminators:
             fill_from(state, replace(start, parts=dict(start.parts) | {"average": {}}))
 
     return begin

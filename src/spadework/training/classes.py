@@ -1,6 +1,6 @@
 """A start of other classes: each class of a run begins as the one of the start's that is nearest by name.
 
-Where it is given as a channel of a map, or as a verdict of the judge, weights are copied by channel. Shapes:
+Where it is given as a channel of a map, or as a verdict on a pixel, weights are copied by channel. Shapes:
 K semantic channels of the start's maps.
 """
 
@@ -85,7 +85,7 @@ class Classes:
         return result
 
     def _verdicts(self, count: int) -> Sources:
-        """Of a judge that tells so many classes apart: with unknown pixels as one of them, or without."""
+        """Of verdicts that tell so many classes apart: with unknown pixels as one of them, or without."""
         if count == self.start.semantic_nc:
             return self.sources
         every = tuple(range(count))

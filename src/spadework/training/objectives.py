@@ -76,7 +76,7 @@ class Objective(Protocol):
         ...
 
     def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
-        """Weighted losses of a painting (B, 3, H, W), to descend through `fake`; and it for the judge."""
+        """Weighted losses of a painting (B, 3, H, W), to descend through `fake`; and the painting."""
         ...
 
     def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:

@@ -47,7 +47,9 @@ class Recipe(RunSettings):
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
     warm_up: Free[int] = Field(
-        0, ge=0, description="images over which the generator's lr rises, while the judge learns at full lr"
+        0,
+        ge=0,
+        description="images over which the generator's lr rises, while the discriminator learns",
     )
     contexts: bool = Field(
         True, description="label contexts in the generator wherever few neighbourhoods are distinct"
@@ -94,59 +96,57 @@ class Recipe(RunSettings):
     encoder_norm: Literal["instance", "batch"] = Field(
         "instance", description="normalisation inside the style encoder"
     )
-    # who judges, and how much each opinion weighs
-    judge: Literal["patch", "backbone", "unet"] = Field(
+    # the discriminator, and what each term weighs
+    discriminator: Literal["patch", "backbone", "unet"] = Field(
         "patch",
         description="discriminator: the paper's on patches, one over a frozen classifier, or OASIS's U-Net",
     )
-    gan_loss: Literal["hinge", "ls", "original"] = Field(
-        "hinge", description="adversarial loss of the patch judge"
+    gan_loss: Literal["hinge", "ls", "original"] = Field("hinge", description="adversarial loss (patch)")
+    ndf: Count = Field(64, description="width unit of the discriminator (patch, unet)")
+    scales: Count = Field(2, description="scales of the discriminator (patch)")
+    backbone: Literal[1, 2] = Field(
+        2, description="EfficientNet-Lite variant under the discriminator (backbone)"
     )
-    ndf: Count = Field(64, description="width unit of the patch and the unet judge")
-    scales: Count = Field(2, description="scales of the patch judge")
-    backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
-    judge_widths: tuple[Count, Count, Count, Count, Count] = Field(
-        (32, 64, 96, 128, 192), description="channels per level of the backbone judge"
+    discriminator_widths: tuple[Count, Count, Count, Count, Count] = Field(
+        (32, 64, 96, 128, 192), description="channels per level of the discriminator (backbone)"
     )
     lambda_gan: Weight = Field(1.0, description="weight of the adversarial term")
     lambda_feat: Weight = Field(10.0, description="weight of feature matching")
-    feat_strides: Strides = Field(
-        STRIDES, description="features that are matched cell by cell (backbone judge)"
-    )
+    feat_strides: Strides = Field(STRIDES, description="features that are matched cell by cell (backbone)")
     lambda_statistics: Weight = Field(
-        0.0, description="means and deviations of features per label region, to the photo's (backbone judge)"
+        0.0,
+        description="means and deviations of features per label region, to the photo's (backbone)",
     )
     statistics_strides: Strides = Field((2, 4, 8), description="of these features")
     lambda_means: Weight = Field(
-        0.0, description="means of features per label region, to the photo's (backbone judge)"
+        0.0, description="means of features per label region, to the photo's (backbone)"
     )
     means_strides: Strides = Field((16, 32), description="of these features")
     lambda_perceptual: Weight = Field(
-        10.0, description="weight of the perceptual loss (patch judge with VGG weights)"
+        10.0, description="weight of the perceptual loss (patch with VGG weights)"
     )
     lambda_pixel: Weight = Field(
-        0.0, description="cross-entropy of the painting to its labels (backbone and unet judge)"
+        0.0, description="cross-entropy of the painting to its labels (backbone and unet)"
     )
     lambda_mix: Weight = Field(
-        0.0, description="LabelMix: collages of photo and painting are judged as their parts (unet judge)"
+        0.0,
+        description="LabelMix: collages of photo and painting are judged as their parts (unet)",
     )
     quiet: Free[int] = Field(
         0,
         ge=0,
-        description="pixels on either side of an outline that may show any class (not the patch judge)",
+        description="pixels on either side of an outline that may show any class (not patch)",
     )
     lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
     color_grid: Count = Field(16, description="divisions of each side for these means")
-    lambda_region_color: Weight = Field(
-        0.0, description="L1 of mean colors per label region (backbone judge)"
-    )
+    lambda_region_color: Weight = Field(0.0, description="L1 of mean colors per label region (backbone)")
     lambda_phase: Weight = Field(0.0, description="gradients alike in all rows and columns modulo 4")
     lambda_spectrum: Weight = Field(0.0, description="power by frequency as photos have it")
     lambda_style: Weight = Field(
         0.0, description="L1 of a painting's encoded style to the other photo's whose style it was given"
     )
     lambda_seek: Weight = Field(
-        0.0, description="two draws of noise for one map and style are to differ (backbone judge)"
+        0.0, description="two draws of noise for one map and style are to differ (backbone)"
     )
     # how photos and paintings are looked at
     zoom: Free[Share] = Field(
@@ -166,7 +166,7 @@ class Recipe(RunSettings):
         1.0, gt=0, description="times those of blocks on grids of an eighth of the size and less, once more"
     )
     lambda_kl: Weight = Field(0.05, description="weight of the style's KL divergence")
-    vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
+    vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch)")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -195,12 +195,12 @@ class Recipe(RunSettings):
             raise ValueError("cutout makes pixels unknown: set unknown=true, or cutout=0")
         if self.swap_share and self.encoder is None:
             raise ValueError("swap_share needs photos' styles: set z_dim and z_map=false, or swap_share=0")
-        if self.judge == "unet" and not self.lambda_pixel:
-            raise ValueError("judge=unet has nothing to say but each pixel's class: set lambda_pixel=1")
+        if self.discriminator == "unet" and not self.lambda_pixel:
+            raise ValueError("discriminator=unet has nothing to say but classes: set lambda_pixel=1")
         if (self.lambda_style or self.lambda_seek) and not self.swap_share:
             raise ValueError("lambda_style and lambda_seek are of swapped styles: set swap_share=0.5")
-        if self.lambda_seek and not (self.noise and self.judge == "backbone"):
-            raise ValueError("lambda_seek tells draws of noise apart: set noise=true and judge=backbone")
+        if self.lambda_seek and not (self.noise and self.discriminator == "backbone"):
+            raise ValueError("lambda_seek tells draws apart: set noise=true and discriminator=backbone")
 
     @property
     def semantics(self) -> SemanticsConfig:
@@ -259,5 +259,7 @@ class Recipe(RunSettings):
     def over_backbone(self, feature_channels: tuple[int, ...]) -> BackboneConfig:
         """The backbone discriminator's config over features of these widths."""
         return BackboneConfig(
-            classes=self.semantics.semantic_nc, feature_channels=feature_channels, widths=self.judge_widths
+            classes=self.semantics.semantic_nc,
+            feature_channels=feature_channels,
+            widths=self.discriminator_widths,
         )

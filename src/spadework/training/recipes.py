@@ -12,6 +12,7 @@ from spadework.sketch.palette import PALETTES, Palette
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
 from spadework.training.segmenter_recipe import SegmenterRecipe
+from spadework.training.settings import today
 
 AnyRecipe = Recipe | SegmenterRecipe | EnlargerRecipe
 Known = TypeVar("Known", bound=AnyRecipe)
@@ -58,7 +59,7 @@ def oasis_256() -> Recipe:
         scale=(1.0, 1.12),
         z_dim=64,
         z_map=True,
-        judge="unet",
+        discriminator="unet",
         lambda_feat=0.0,
         lambda_perceptual=0.0,
         lambda_kl=0.0,
@@ -78,7 +79,7 @@ def concat_bn() -> Recipe:
 
 
 def landscape() -> Recipe:
-    """The model that ships: small, a frozen classifier as judge, minutes on a GPU or a day on two cores."""
+    """The model that ships: small, over a frozen classifier, minutes on a GPU or a day on two cores."""
     return Recipe(  # type: ignore[call-arg]
         name="landscape",
         palette="landscape",
@@ -101,7 +102,7 @@ def landscape() -> Recipe:
         bilinear_ups=4,  # nearest doublings of the coarse grids print a lattice
         encoder_ngf=32,
         encoder_norm="batch",
-        judge="backbone",
+        discriminator="backbone",
         lambda_feat=0.0,  # pairs punish another place, and the noise is learned away
         lambda_statistics=2.5,
         statistics_strides=(2, 4, 8, 16),
@@ -246,6 +247,7 @@ def parsed(changes: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, text = change.partition("=")
+        key = today(key)
         if not equals:
             raise ValueError(f"--set {change}: expected key=value, for example --set batch_size=4")
         try:

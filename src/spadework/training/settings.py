@@ -1,7 +1,7 @@
 """What every training needs to know, whatever it trains."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,15 @@ UNKNOWN = 255
 
 T = TypeVar("T")
 Free = Annotated[T, _Free()]
+
+
+FORMERLY = {"judge": "discriminator", "judge_widths": "discriminator_widths"}
+"""What settings were called before."""
+
+
+def today(key: str) -> str:
+    """What a setting is called now."""
+    return FORMERLY.get(key, key)
 
 
 class RunSettings(BaseModel):
@@ -86,6 +95,12 @@ class RunSettings(BaseModel):
     def may_change(cls, key: str) -> bool:
         """Whether a resumed run may change this setting."""
         return any(isinstance(mark, _Free) for mark in cls.model_fields[key].metadata)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _today(cls, values: Any) -> Any:
+        """Runs and light states of before have settings under their names of then."""
+        return {today(key): value for key, value in values.items()} if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _legal(self) -> Self:

@@ -126,7 +126,7 @@ def new_state(recipe: Recipe, device: torch.device | str = "cpu") -> TrainState:
     networks = nn.ModuleDict({"generator": Generator(recipe.generator)})
     if recipe.encoder:
         networks["encoder"] = StyleEncoder(recipe.encoder)
-    objective = OBJECTIVES[recipe.judge](recipe)
+    objective = OBJECTIVES[recipe.discriminator](recipe)
     if recipe.init_gain is not None:
         for net in (networks, objective.discriminator):
             initialise(net, recipe.init_gain)

@@ -104,6 +104,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         _discard(hidden)
 
 
+def discard_unfinished(folder: Path) -> None:
+    """Removes the hidden files that a kill left half-written in a folder to which nobody else is writing."""
+    for path in folder.glob(f".{'[0-9a-f]' * 16}.tmp"):
+        _discard(path)
+
+
 def _force(path: Path) -> None:
     """To the disk."""
     with open(path, "rb+") as file:

@@ -111,9 +111,15 @@ def test_records_are_whole_after_a_kill(tmp_path: Path, straight: tuple[dict[str
     assert [r["step"] for r in records(tmp_path / "killed")] == list(range(1, 10))
     with (tmp_path / "killed" / "stats.jsonl").open("a") as file:
         file.write('{"step": 10, "images": 4')  # the line that was being written
+    cut = [tmp_path / "killed" / place / f".{'0a' * 8}.tmp" for place in (".", "samples")]
+    for path in cut:
+        path.write_bytes(b"half a file")
+    kept = tmp_path / "killed" / ".mine.tmp"
+    kept.touch()
     resumed = snapshot(run(recipe, tmp_path / "killed", resume=True))
     whole, out = straight
     assert differing(resumed, whole) == []
+    assert [path.exists() for path in (*cut, kept)] == [False, False, True]
 
     ours, theirs = records(tmp_path / "killed"), records(out)
     assert [r["step"] for r in ours] == list(range(1, 21))

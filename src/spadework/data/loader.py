@@ -12,6 +12,7 @@ from itertools import count
 import numpy as np
 import torch
 
+from spadework.data.balance import Odds
 from spadework.data.geometry import Geometry
 from spadework.data.sample import Batch, Sample, collate
 from spadework.data.sketching import sketch
@@ -31,6 +32,7 @@ class BatchPlan:
     sketch_strength: float = 1.0
     scale: tuple[float, float] | None = (1.0, 1.2)
     flip: bool = True
+    odds: Odds | None = None  # which pairs are drawn more often than others; None: none
     rows: Sequence[int] | None = None  # the samples of each batch that this process wants; None: all
 
     def __post_init__(self) -> None:
@@ -79,12 +81,13 @@ class BatchPlan:
     def index(self, position: int) -> int:
         """Which sample of the set stands at `position` of the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.dataset))
-        return int(_order(self.seed, epoch, len(self.dataset))[place])
+        return int(_order(self.seed, epoch, len(self.dataset), self.odds)[place])
 
 
 @lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, length: int) -> np.ndarray:
-    return np.random.default_rng((seed, _ORDER, epoch)).permutation(length)
+def _order(seed: int, epoch: int, length: int, odds: Odds | None) -> np.ndarray:
+    rng = np.random.default_rng((seed, _ORDER, epoch))
+    return rng.permutation(length) if odds is None else odds.epoch(rng)
 
 
 def batches(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spadework.files import atomic_write, remedy_for
+from spadework.files import atomic_write, discard_unfinished, remedy_for
 from spadework.nn import together
 from spadework.training.recipes import AnyRecipe, checked, kind_of
 from spadework.training.settings import RunSettings
@@ -47,6 +47,8 @@ class RunDir:
             self.recipe()
         else:
             self.create(recipe)
+        for folder in (self.root, self.root / "samples"):
+            discard_unfinished(folder)
 
     def create(self, recipe: RunSettings) -> None:
         """Makes the folder and writes the config; ValueError if a run is already there."""

@@ -48,10 +48,10 @@ def open_studio(browser: "Browser", server: "Server") -> "Iterator[Callable[...,
     """Opens a studio; at the end no console may have had an error or a warning."""
     contexts, studios = [], []
 
-    def opened(url: str | None = None, **options: Any) -> Studio:
+    def opened(url: str | None = None, ready: bool = True, **options: Any) -> Studio:
         options = {"viewport": {"width": 1366, "height": 768}} | options
         contexts.append(browser.new_context(**options))
-        studios.append(Studio(contexts[-1].new_page(), url or server.url))
+        studios.append(Studio(contexts[-1].new_page(), url or server.url, ready))
         return studios[-1]
 
     yield opened

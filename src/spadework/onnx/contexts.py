@@ -55,7 +55,8 @@ class ContextGraph(GeneratorGraph):
         grid = add("Shape", self.grids[self.step][1])
         return self._grown(features, grid, config)
 
-    def _spade(self, x: str, spade: SPADE, step: int) -> str:
+    def _spade(self, x: str, spade: nn.Module, step: int) -> str:
+        assert isinstance(spade, SPADE)  # others are refused, see `context_file`
         add, channels = self.graph.add, spade.mlp_gamma.out_channels
         table = self._table(spade, step)
         scale, shift = (self._part(table, n * channels, channels) for n in (0, 1))
@@ -142,10 +143,12 @@ class ContextFile:
 def context_file(checkpoint: Checkpoint) -> ContextFile:
     """A model as browsers paint with it, tried on the example sketches.
 
-    Raises ValueError for models without styles or with instance edges, and where pictures have less than
-    HALF_PSNR.
+    Raises ValueError for models without styles or with instance edges, for such as labels alone do not
+    modulate, and where pictures have less than HALF_PSNR.
     """
     card = checkpoint.card
+    if not card.generator.tabular:
+        raise Fault(f"model {card.name} is not modulated by labels alone", "browsers paint with SPADE only")
     if card.generator.z_dim is None or card.semantics.edges:
         what = "instance maps" if card.semantics.edges else "no styles"
         raise Fault(

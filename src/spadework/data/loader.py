@@ -29,7 +29,6 @@ class BatchPlan:
     batch_size: int
     seed: int
     sketch_share: float = 0.0
-    sketch_strength: float = 1.0
     scale: tuple[float, float] | None = (1.0, 1.2)
     flip: bool = True
     odds: Odds | None = None  # which pairs are drawn more often than others; None: none
@@ -66,7 +65,7 @@ class BatchPlan:
         sample = self._geometry(rng, sample.labels.shape, sample.name)(sample)
         if not sketched:
             return sample
-        return replace(sample, labels=sketch(sample.labels, rng, self.sketch_strength))
+        return replace(sample, labels=sketch(sample.labels, rng))
 
     def geometry(self, k: int, i: int, source: tuple[int, int], name: str) -> Geometry:
         """The box of sample `i` of batch `k`, whose photo has the size `source` (H, W)."""
@@ -97,7 +96,6 @@ def batches(
     seed: int,
     start_batch: int = 0,
     sketch_share: float = 0.0,
-    sketch_strength: float = 1.0,
     scale: tuple[float, float] | None = (1.0, 1.2),
     flip: bool = True,
     workers: int = 1,
@@ -109,7 +107,7 @@ def batches(
     simplified maps. Errors of the data set surface at the `next` that needed the batch. `close()` on the
     iterator stops the threads.
     """
-    plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, sketch_strength, scale, flip)
+    plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, scale, flip)
     return ahead(plan, start_batch, workers, prefetch)
 
 

@@ -15,11 +15,12 @@ MODEL := src/spadework/models/landscape.safetensors
 quietly = $(1) >>$(LOG) 2>&1 || { tail -n 30 $(LOG); echo "setting up failed, all of its output is in $(LOG)"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help paint studio test types soak docs clean
+.PHONY: help paint studio site test types soak docs clean
 
 help:
 	@echo "make paint   photographs of the example sketches, in out/"
 	@echo "make studio  paint in the browser"
+	@echo "make site    the studio for any static host, in site/"
 	@echo "make test    lint, types and tests"
 	@echo "make soak    the long tests"
 	@echo "make docs    write docs/cli.md and docs/training.md anew"
@@ -34,6 +35,10 @@ paint: $(VENV)/.installed
 studio: $(VENV)/.installed
 	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
 	@$(BIN)/spadework studio --model landscape
+
+site: $(VENV)/.installed-dev
+	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
+	@$(BIN)/spadework studio --export site
 
 # One thread, and as many processes as cores: the networks of the tests are tiny, and threads that wait for each other
 # on a busy machine are slow.
@@ -61,7 +66,7 @@ docs: $(VENV)/.installed-dev
 	@$(BIN)/python tests/licences.py
 
 clean:
-	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out site build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path "./.git/*" -prune -exec rm -rf {} +
 
 $(VENV)/.python:

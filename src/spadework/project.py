@@ -123,7 +123,7 @@ class Project:
         seeded, styled = {"seed": told["seed"]}, {"origin": origin, "z": z}
         mood = {"id": style_id(np.array(z, np.float32), origin), **styled} if z else seeded
         look = {**seeded, "mood": mood, "other": None, "blend": 0.5, "chosen": True, "locked": False}
-        base = {"width": width, "height": height, "ids": _packed(sketch.ids)}
+        base = {"width": width, "height": height, "ids": packed(sketch.ids)}
         about = {"format": FORMAT, "version": 1, "palette": sketch.palette.name}
         data = {**about, "base": base, "strokes": [], "style": look}
         return cls(data, _Parts.model_validate(data))
@@ -248,7 +248,7 @@ def style_id(z: NDArray[np.float32], origin: str) -> str:
     return hashlib.sha256(z.tobytes() + origin.encode()).hexdigest()[:16]
 
 
-def _packed(ids: NDArray[np.uint8]) -> str:
+def packed(ids: NDArray[np.uint8]) -> str:
     """Runs of equal ids, as "id*count id*count ..."."""
     flat = ids.reshape(-1)
     starts = np.flatnonzero(np.diff(flat, prepend=~flat[:1]))

@@ -60,10 +60,10 @@ def open_studio(request: pytest.FixtureRequest, browser: "Browser") -> "Iterator
     server = request.getfixturevalue("shipped_server" if shipped else "server")
     contexts, studios = [], []
 
-    def opened(url: str | None = None, **options: Any) -> Studio:
+    def opened(url: str | None = None, ready: bool = True, **options: Any) -> Studio:
         options = {"viewport": {"width": 1366, "height": 768}} | options
         contexts.append(browser.new_context(**options))
-        studios.append(Studio(contexts[-1].new_page(), url or server.url))
+        studios.append(Studio(contexts[-1].new_page(), url or server.url, ready))
         return studios[-1]
 
     yield opened

@@ -11,7 +11,7 @@ from urllib.error import URLError
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import CDPSession, ConsoleMessage, Locator, Page
+from playwright.sync_api import CDPSession, ConsoleMessage, Error, Locator, Page
 
 from spadework.bench import studio as bench
 
@@ -51,14 +51,15 @@ def wait(condition: Callable[[], Any], what: str) -> None:
 class Studio:
     """One tab. Points are in pixels of the sheet."""
 
-    def __init__(self, page: Page, url: str) -> None:
+    def __init__(self, page: Page, url: str, ready: bool = True) -> None:
         self.page = page
         self.trouble: list[str] = []
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
         page.set_default_timeout(1000 * PATIENCE)
         page.goto(url)
-        self.ready()
+        if ready:
+            self.ready()
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -66,7 +67,7 @@ class Studio:
 
     def ready(self) -> None:
         """The page is up and the photograph is there."""
-        self.until("document.body.dataset.ready === 'true'")
+        self.until("document.body?.dataset.ready === 'true'")
         self.settle()
 
     def js(self, expression: str, argument: Any = None) -> Any:
@@ -76,9 +77,17 @@ class Studio:
     def until(self, expression: str) -> None:
         """Wait until an expression is true."""
         deadline = time.monotonic() + PATIENCE
-        while not self.js(expression):
+        while not self._holds(expression):
             assert time.monotonic() < deadline, f"never: {expression}; {self.trouble}"
             self.page.wait_for_timeout(20)
+
+    def _holds(self, expression: str) -> bool:
+        try:
+            return bool(self.js(expression))
+        except Error as error:
+            if "context was destroyed" in error.message:  # the page is loaded again
+                return False
+            raise
 
     def settle(self) -> None:
         """Until all that was asked for is done, and the photograph is the one of the drawing.

@@ -181,7 +181,7 @@ def test_a_leaderboard_marks_what_nothing_beats(reports: list[Path]) -> None:
     rows = [dict(zip(titles, map(str.strip, line.strip("|").split("|")), strict=True)) for line in lines[2:]]
     assert [row["method"] for row in rows] == ["a_b", "ours", "theirs", "real photos"]
     assert [row["fd ↓"] for row in rows] == ["90.00 ± 2.00", "**40.00 ± 2.00**", "**41.00 ± 2.00**", ""]
-    assert [row["miou ↑"] for row in rows] == [*["**0.5000 ± 0.1000**"] * 3, "0.7"]
+    assert [row["miou ↑"] for row in rows] == [*["**0.5000 ± 0.1000**"] * 3, "0.7000"]
     latex = run("compare", *reports, "--latex").stdout
     assert r"a\_b & $90.00 \pm 2.00$ &" in latex
     assert r"ours & {\boldmath$40.00 \pm 2.00$} &" in latex

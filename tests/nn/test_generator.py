@@ -247,3 +247,26 @@ def test_noise_is_drawn_by_grid_and_repeats_with_its_generator() -> None:
     drawn = [generator.draw_noise(2, (64, 64), torch.Generator().manual_seed(3)) for _ in range(2)]
     assert [tuple(n.shape) for n in drawn[0]] == [(2, 1, g, g) for g in (2, 4, 4, 8, 16, 32, 64)]
     assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
+
+
+def test_features_that_are_computed_again_are_not_kept() -> None:
+    """Bytes that wait for the gradient, and the gradients, which are the same."""
+    generator = Generator(config(ngf=4, z_dim=4)).eval()
+    z, gradients, kept = torch.randn(2, 4), [], []
+    for generator.recompute in (False, True):
+        waiting: dict[int, int] = {}
+
+        def pack(t: torch.Tensor, waiting: dict[int, int] = waiting) -> torch.Tensor:
+            waiting[t.data_ptr()] = t.numel() * t.element_size()
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            picture = generator(Labels(segmap(32, 64).float()), z)
+        kept.append(sum(waiting.values()))
+        generator.zero_grad()
+        picture.square().mean().backward()
+        gradients.append([p.grad.clone() for p in generator.parameters() if p.grad is not None])
+    assert kept[1] < kept[0] / 3
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    with torch.no_grad():
+        assert torch.equal(generator(Labels(segmap(32, 64).float()), z), picture)

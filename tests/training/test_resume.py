@@ -307,3 +307,13 @@ def test_a_run_folder_that_cannot_be_made_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ValueError, match=r"cannot make the run folder .*choose another --out"):
         run(small(), tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    "changes", [["contexts=true"], ["contexts=false"], ["precision=bfloat16", "accumulate=2"]]
+)
+def test_features_that_are_computed_again_change_nothing(changes: list[str], tmp_path: Path) -> None:
+    """Weights, running statistics, spectral norms and random numbers are the same bits."""
+    kept = snapshot(run(small("total_images=16", *changes), tmp_path / "kept"))
+    again = snapshot(run(small("total_images=16", "recompute=true", *changes), tmp_path / "again"))
+    assert differing(kept, again) == []

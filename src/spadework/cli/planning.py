@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spadework.sketch.palette import Palette
     from spadework.training.painter_recipe import Recipe
     from spadework.training.recipes import AnyRecipe
+    from spadework.training.runconfig import RunConfig
     from spadework.training.rundir import RunDir
     from spadework.training.starting import Start
     from spadework.training.state import TrainState
@@ -163,15 +164,26 @@ def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Mapping[str,
     return recipe
 
 
+def recipe_asked(asked: "RunConfig", resume: bool) -> "AnyRecipe":
+    """The recipe of what is asked, of no run or of that which is resumed."""
+    from spadework.training.rundir import RunDir
+
+    if resume and asked.out is None:
+        raise ValueError("no --out: name the folder of the run that is resumed")
+    if resume:
+        return _changed_run(None, RunDir(str(asked.out)), asked.settings)
+    return _fresh(asked.recipe, None, asked.settings, asked.palette)
+
+
 def _fresh(
-    name: str | None, run: "RunDir", changes: Mapping[str, Any], palette: "str | Palette | None" = None
+    name: str | None, run: "RunDir | None", changes: Mapping[str, Any], palette: "str | Palette | None" = None
 ) -> "AnyRecipe":
     from spadework.sketch.palette import Palette
     from spadework.training.recipes import ALL, named
 
     if name is None:
         raise ValueError(f"no recipe named: choose one of {', '.join(ALL)}")
-    if run.state.exists():
+    if run is not None and run.state.exists():
         raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
     return named(name, changes, Palette.load(palette) if isinstance(palette, str) else palette)
 
@@ -179,6 +191,15 @@ def _fresh(
 def _resumed(name: str | None, run: "RunDir", changes: Mapping[str, Any]) -> "AnyRecipe":
     """The run's own recipe; changes that a resumed run can bear are kept in its folder."""
     from spadework.files import atomic_write
+
+    wanted = _changed_run(name, run, changes)
+    if wanted != run.recipe():
+        atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
+    return wanted
+
+
+def _changed_run(name: str | None, run: "RunDir", changes: Mapping[str, Any]) -> "AnyRecipe":
+    """The run's own recipe with changes; ValueError for those that a resumed run cannot bear."""
     from spadework.training.recipes import changed
 
     recipe = run.recipe()
@@ -188,8 +209,6 @@ def _resumed(name: str | None, run: "RunDir", changes: Mapping[str, Any]) -> "An
     for key in type(recipe).model_fields:
         if getattr(wanted, key) != getattr(recipe, key) and not recipe.may_change(key):
             raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
-    if wanted != recipe:
-        atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
     return wanted
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spadework.cli.affording import afford
 from spadework.cli.planning import Plan, plan_of_flags, plan_of_recipe
 from spadework.cli.published import checked, published
 from spadework.cli.telling import INTERRUPTED, command, show_table, tell
@@ -79,6 +80,16 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="A run.yaml that says all this; what is typed wins over it."),
     ] = None,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Tell memory, images/s and the time to the end by a few steps, and stop."
+        ),
+    ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="GB", help="Fit into so much: 8, 12, 24, 80, ..., or auto: what there is."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     show: Annotated[
         bool, typer.Option("--list", help="List the recipes with their settings, and stop.")
@@ -103,12 +114,18 @@ def train(
     given |= {"minutes": minutes, "device": device, "terms": terms, "track": track or None}
     given |= {"settings": parsed(changes or []), "flags": typed, "compile": compiled or None}
     asked = _asked(given, config, resume)
+    if plan_only or memory:
+        asked = afford(asked, memory, resume)
+    if plan_only:
+        return
     demand_installed(asked.track)
     where = _joined(asked.device)
     deadline = None if asked.minutes is None else time.monotonic() + 60 * asked.minutes
     flags = _flags(asked.flags)
     run = RunDir(_folder(asked, flags))
     plan = _plan(asked, flags, run, resume)
+    if asked.compile and getattr(plan.recipe, "recompute", False):
+        raise ValueError("--compile and recompute=true exclude each other: leave one of them out")
     training = _training(plan)
     if not plan.resume:
         from_first(lambda: run.describe(NAME, asked.text()))
@@ -229,21 +246,11 @@ def _data_name(flags: TrainFlags | None, data: str | None) -> str:
 
 
 def _training(plan: Plan) -> "Training":
-    """What is particular to the kind of networks that the plan's recipe makes."""
     from spadework.engine import model_file
     from spadework.model import load_checkpoint
-    from spadework.training.enlarger_recipe import EnlargerRecipe
-    from spadework.training.enlarging import EnlargerTraining
-    from spadework.training.painting import PainterTraining
-    from spadework.training.segmenter_recipe import SegmenterRecipe
-    from spadework.training.segmenting import SegmenterTraining
+    from spadework.training.kinds import training_of
 
-    recipe, pairs, previews = plan.recipe, plan.pairs, plan.held_out
-    if isinstance(recipe, SegmenterRecipe):
-        return SegmenterTraining(recipe, pairs, previews)
-    if isinstance(recipe, EnlargerRecipe):
-        return EnlargerTraining(recipe, pairs, load_checkpoint(model_file(recipe.painter)), previews)
-    return PainterTraining(recipe, pairs, previews)
+    return training_of(plan.recipe, plan.pairs, plan.held_out, lambda name: load_checkpoint(model_file(name)))
 
 
 def _measure(plan: Plan, model: Path) -> None:

@@ -22,6 +22,10 @@ OF_PHOTOS = ("kd", "kid", "accuracy", "miou", "diversity")
 """Figures whose column may hold those of the photos: not distances that grow with fewer pictures."""
 
 
+DIGITS = {measure.name: measure.digits for measure in MEASURES}
+"""After the point, by figure."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """A figure, or nothing; `best`: no other method's is better and apart from it."""
@@ -95,14 +99,13 @@ class Leaderboard:
 def _column(name: str, reports: Sequence[Report]) -> list[Cell]:
     figures = [report.figures.get(name) for report in reports]
     best = BETTER[name]((figure for figure in figures if figure), key=lambda figure: figure.value)
-    digits = next(measure.digits for measure in MEASURES if measure.name == name)
     first = [figure is not None and len(reports) > 1 and not apart(figure, best) for figure in figures]
-    return [Cell(figure, digits, mark) for figure, mark in zip(figures, first, strict=True)]
+    return [Cell(figure, DIGITS[name], mark) for figure, mark in zip(figures, first, strict=True)]
 
 
 def _of_photos(name: str, reports: Iterable[Report]) -> str:
     found = [report.figures[name].real for report in reports if name in report.figures]
-    return str(found[0]) if name in OF_PHOTOS and found[0] is not None else ""
+    return f"{found[0]:.{DIGITS[name]}f}" if name in OF_PHOTOS and found[0] is not None else ""
 
 
 def _latex_row(cells: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from spadework.nn.labels import Labels
+from spadework.nn.recompute import recomputed
 from spadework.nn.spade import Affine, Modulation, Norm, Padding, SPADEResBlock, upsample
 from spadework.nn.spectral import spectral_norm
 
@@ -155,7 +156,10 @@ class MapEncoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """Paints (B, 3, H, W) in [-1, 1] from a label map and a style."""
+    """Paints (B, 3, H, W) in [-1, 1] from a label map and a style.
+
+    recompute: whether blocks compute their features again for the gradient, and keep only what goes in.
+    """
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -186,6 +190,7 @@ class Generator(nn.Module):
             )
             if config.z_dim is not None and config.style_blocks:
                 self.styles[block.name] = nn.Linear(config.z_dim, 2 * block.in_channels)
+        self.recompute = False
         self.conv_img = nn.Conv2d(last, 3, 3, padding=1, padding_mode=config.padding)
 
     def style_layers(self) -> list[nn.Linear]:
@@ -231,5 +236,7 @@ class Generator(nn.Module):
                 scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
                 x = torch.addcmul(shift, x, 1 + scale)
             x = upsample(x, doubling == "bilinear") if doubling else x
-            x = self.blocks[name](x, labels, noise[i] if noise else None)
+            given = x, labels, noise[i] if noise else None
+            again = self.recompute and torch.is_grad_enabled()
+            x = recomputed(self.blocks[name], *given) if again else self.blocks[name](*given)
         return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

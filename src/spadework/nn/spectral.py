@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from spadework.nn.recompute import repeating
+
 _FIRST_ITERATIONS = 15
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -45,7 +47,7 @@ class SpectralNorm(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """The weight with spectral norm 1, in its own precision also under autocast."""
         with torch.autocast(weight.device.type, enabled=False):
-            if self.training:
+            if self.training and not repeating():
                 self.iterate(weight)
             return _Divide.apply(weight, self._u, self._v)
 

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from spadework.enlarger.network import EnlargerNet
-from spadework.nn.generator import Generator
+from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.labels import SemanticsConfig
 from spadework.nn.spade import SPADE, SPADEResBlock
 from spadework.onnx.graph import Graph, as_array
@@ -51,8 +51,13 @@ class GeneratorGraph(Layers):
         add, config, fc = self.graph.add, self.generator.config, self.generator.fc
         if self.z is None:
             return self._conv(self._segmap(self.step), fc)
-        features, channels = self._linear(self.z, fc.weight, fc.bias), config.blocks[0].in_channels  # type: ignore[arg-type]
+        features = self._linear(self.z, fc.weight, fc.bias)  # type: ignore[arg-type]
         grid = add("Shape", self._every(self.labels, self.step), start=1)
+        return self._grown(features, grid, config)
+
+    def _grown(self, features: str, grid: str, config: GeneratorConfig) -> str:
+        """What a style becomes, on the first grid, whose sides `grid` has."""
+        add, channels = self.graph.add, config.blocks[0].in_channels
         if config.start == "point":
             shape = add("Concat", self.graph.integers(1, 1), grid, axis=0)
             return add("Expand", self._spread(features), shape)

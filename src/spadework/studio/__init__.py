@@ -14,6 +14,7 @@ from spadework.service.limits import Limits
 from spadework.service.opening import Segmenter
 from spadework.service.schemas import Example, SeedQuery, Start
 from spadework.sketch.examples import SKETCHES
+from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 from spadework.sketch.translate import Translation
 from spadework.studio.composing import PALETTE, SCENES, compose
@@ -46,10 +47,18 @@ def create_studio(
 def example(file: Path) -> Example:
     """What the page shows of an example sketch."""
     title = file.stem.replace("-", " ").capitalize()
-    return Example(name=file.stem, title=title, url=f"/sketches/{file.name}")
+    return Example(name=file.stem, title=title, url=f"sketches/{file.name}")
 
 
 def composed(palette: Palette, query: SeedQuery) -> Iterator[Start]:
+    """A sketch of every scene that the palette has classes for, as it travels."""
+    for title, sketch in scenes(palette, query):
+        height, width = sketch.size
+        ids = b64encode(sketch.ids.tobytes()).decode()
+        yield Start(title=title, width=width, height=height, ids=ids)
+
+
+def scenes(palette: Palette, query: SeedQuery) -> Iterator[tuple[str, LabelMap]]:
     """A sketch of every scene that the palette has classes for; at most as large as a sheet to begin with."""
     size = (min(query.height or 256, 512), min(query.width or 384, 512))
     source = Palette.load(PALETTE)
@@ -60,6 +69,4 @@ def composed(palette: Palette, query: SeedQuery) -> Iterator[Start]:
                 sketch = Translation.between(source, palette)(sketch)
             except ValueError:
                 continue
-        height, width = size
-        ids = b64encode(sketch.ids.tobytes()).decode()
-        yield Start(title=title, width=width, height=height, ids=ids)
+        yield title, sketch

@@ -38,6 +38,11 @@ class Recipe(RunSettings):
     accumulate: Free[int] = Field(
         1, ge=1, description="parts a batch is computed in; gradients are summed over them"
     )
+    recompute: Free[bool] = Field(
+        False,
+        description="generator blocks compute their features again for the gradient: the same weights with "
+        "less memory, in more time",
+    )
     # optimisation
     ttur: bool = Field(
         False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"

@@ -21,7 +21,7 @@ import { View, pixelColors } from "./view.js";
 
 /** @typedef {import("./painter.js").Photograph} Photograph */
 
-const FIRST = { name: "Alpine lake", url: "/sketches/alpine-lake.png" };
+const FIRST = { name: "Alpine lake", url: "sketches/alpine-lake.png" };
 
 async function start() {
   const model = await (await ask("/api/model")).json();

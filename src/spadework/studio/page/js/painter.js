@@ -1,6 +1,6 @@
 // The photograph follows the drawing: one request at a time, always for the newest state.
 
-import { Problem, ask, query, send } from "./api.js";
+import { Problem, ask, query, send, service } from "./api.js";
 import { uniqueName } from "./page.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number, lights?: import("./layers.js").Lights | null}} Sketch `lights`: of its parts, if not all are in one */
@@ -11,7 +11,6 @@ const SLOW = 300;  // ms; below that a preview would only delay the whole pictur
 const PREVIEW_SIDE = 128;
 const REST = 300;  // ms without a change before a picture is painted that takes long
 const RETRY = 700;
-const NEAR = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);  // where packing costs more than sending
 
 const MUCH = 512 * 384;  // pixels of a sheet that is painted in one go, at rest
 const PACE = 150 / MUCH;  // ms per pixel of a whole picture, until one has been painted
@@ -35,10 +34,10 @@ async function painted(sketch, style, how, signal) {
 /** To be shown. @param {Sketch} sketch @param {Style} style @param {How} how @param {AbortSignal} [signal] @returns {Promise<Photograph | null>} */
 export async function photograph(sketch, style, how, signal) {
   const began = performance.now();
-  const response = await painted(sketch, style, NEAR ? { ...how, form: "raw" } : how, signal);
+  const response = await painted(sketch, style, service.near ? { ...how, form: "raw" } : how, signal);
   if (!response) return null;
   const answered = performance.now();
-  const body = await (NEAR ? pixels(response) : response.blob()).catch((problem) => {
+  const body = await (service.near ? pixels(response) : response.blob()).catch((problem) => {
     if (signal?.aborted) return null;
     throw problem;
   });

@@ -1,0 +1,137 @@
+// The networks, in onnxruntime: on the graphics processor where that is faster, else on the threads that the page may have.
+
+import { channels, contexts } from "./contexts.js";
+import { whole } from "./parts.js";
+import { Twister } from "./random.js";
+
+/** @typedef {import("./parts.js").Entry} Entry */
+/** @typedef {import("./styles.js").Sketch} Sketch */
+/** @typedef {import("./sizes.js").Generator & {kernel: number, label_padding: string, noise: boolean, grids: number[], blocks: number[]}} Generator `grids`: pixels per cell, the smallest grid first; `blocks`: the same of every block */
+/** @typedef {{generator: Generator, semantics: import("./contexts.js").Semantics, noise_seed: number, files: Record<string, Entry>, ort: {wasm: string[], webgpu: string[] | null}}} Facts */
+
+const TRIAL = 128;  // pixels a side of the picture by which providers are measured
+const MOST_THREADS = 4;
+
+/** @typedef {{session: any, ort: any, provider: string, ms: number}} Runner */
+
+export class Network {
+  /** @param {Facts} facts @param {(told: {stage: string, share?: number, provider?: string, ms?: number}) => void} tell */
+  constructor(facts, tell) {
+    this.facts = facts;
+    this.tell = tell;
+    /** @type {Promise<Runner> | null} */
+    this.painter = null;
+    /** @type {Promise<any> | null} */
+    this.encoder = null;
+  }
+
+  /** Ready to paint; the first call fetches and measures. @returns {Promise<Runner>} */
+  ready() {
+    this.painter ??= this.#begin().catch((error) => {
+      this.painter = null;  // the next picture tries again
+      throw error;
+    });
+    return this.painter;
+  }
+
+  async #begin() {
+    const { files, ort: builds } = this.facts;
+    const weights = whole(files.painter, (share) => this.tell({ stage: "fetching", share }));
+    const gpu = builds.webgpu && (await adapter());
+    const [build, wasm] = gpu && builds.webgpu ? [builds.webgpu, files.webgpu] : [builds.wasm, files.wasm];
+    const [ort, model] = await Promise.all([opened(build, whole(wasm)), weights]);
+    this.tell({ stage: "preparing" });
+    const threads = ort.env.wasm.numThreads;
+    const plain = await this.#runner(ort, model, "wasm", threads === 1 ? "one thread" : `${threads} threads`);
+    const fast = gpu ? await this.#runner(ort, model, "webgpu", "WebGPU").catch(() => null) : null;
+    const [chosen, other] = fast && fast.ms < plain.ms ? [fast, plain] : [plain, fast];
+    await other?.session.release();
+    this.tell({ stage: "ready", provider: chosen.provider, ms: chosen.ms });
+    return chosen;
+  }
+
+  /** A session, and how long its second small picture takes. @param {any} ort @param {Uint8Array} model @param {string} name @param {string} provider @returns {Promise<Runner>} */
+  async #runner(ort, model, name, provider) {
+    const session = await ort.InferenceSession.create(model, { executionProviders: [name], graphOptimizationLevel: "all" });
+    const runner = { session, ort, provider, ms: Infinity };
+    const sketch = { ids: new Uint8Array(TRIAL * TRIAL), width: TRIAL, height: TRIAL };
+    const z = new Float32Array(session.inputMetadata?.find((/** @type {any} */ { name }) => name === "z")?.shape[1] ?? 1);
+    for (let trial = 0; trial < 2; trial++) {
+      const began = performance.now();
+      await this.#run(runner, sketch, 0, z);
+      runner.ms = performance.now() - began;
+    }
+    return runner;
+  }
+
+  /** RGBA of a sketch whose sides the network takes. @param {Sketch} sketch @param {number} seed @param {Float32Array} z */
+  async paint(sketch, seed, z) {
+    return bytes(await this.#run(await this.ready(), sketch, seed, z), sketch.width * sketch.height);
+  }
+
+  /** @param {Runner} runner @param {Sketch} sketch @param {number} seed @param {Float32Array} z @returns {Promise<Float32Array>} */
+  async #run({ session, ort }, sketch, seed, z) {
+    const feeds = inputs(this.facts, sketch, seed, z, ort.Tensor);
+    const { picture } = await session.run(feeds);
+    return picture.getData ? picture.getData() : picture.data;
+  }
+
+  /** The style of a photograph (3, side, side) in [-1, 1]. @param {Float32Array} image @param {number} side @returns {Promise<Float32Array>} */
+  async style(image, side) {
+    const { ort } = await this.ready();
+    this.encoder ??= whole(this.facts.files.encoder).then((model) => ort.InferenceSession.create(model, { executionProviders: ["wasm"] }));
+    const { style } = await (await this.encoder).run({ image: new ort.Tensor("float32", image, [1, 3, side, side]) });
+    return style.data.slice();
+  }
+}
+
+/** What the graph of label contexts takes. @param {Facts} facts @param {Sketch} sketch @param {number} seed @param {Float32Array} z @param {any} Tensor */
+function inputs({ generator, semantics, noise_seed }, { ids, width, height }, seed, z, Tensor) {
+  const radius = 2 * (generator.kernel >> 1);
+  const side = 2 * radius + 1;
+  const outside = generator.label_padding === "replicate" ? null : semantics.label_nc + (semantics.unknown ? 1 : 0);
+  /** @type {Record<string, any>} */
+  const feeds = { z: new Tensor("float32", z, [1, z.length]) };
+  generator.grids.forEach((step, n) => {
+    const [w, h] = [width / step, height / step];
+    const { patches, index, count } = contexts(channels(ids, width, step, semantics), w, radius, outside);
+    feeds[`contexts_${n}`] = new Tensor("int32", patches, [count, side, side]);
+    feeds[`index_${n}`] = new Tensor("int32", index, [h, w]);
+  });
+  if (!generator.noise) return feeds;
+  const twister = new Twister((seed ^ noise_seed) >>> 0);
+  generator.blocks.forEach((step, n) => {
+    const [w, h] = [width / step, height / step];
+    feeds[`noise_${n}`] = new Tensor("float32", twister.normals(w * h), [1, 1, h, w]);
+  });
+  return feeds;
+}
+
+/** (3, h, w) in [-1, 1] -> RGBA, cut off as the engine does. @param {Float32Array} picture @param {number} count of pixels */
+function bytes(picture, count) {
+  const pixels = new Uint8Array(4 * count).fill(255);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < count; i++) {
+      const value = ((picture[channel * count + i] + 1) / 2) * 255;
+      pixels[4 * i + channel] = value < 0 ? 0 : value > 255 ? 255 : value;
+    }
+  }
+  return pixels;
+}
+
+/** @param {string[]} build the module to import, and the one that it imports @param {Promise<Uint8Array<ArrayBuffer>>} wasm */
+async function opened([main, loader], wasm) {
+  const place = (/** @type {string} */ name) => new URL(`../../ort/${name}`, import.meta.url).href;
+  const ort = await import(place(main));
+  ort.env.wasm.wasmPaths = { mjs: place(loader) };
+  ort.env.wasm.wasmBinary = (await wasm).buffer;
+  ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+  ort.env.logLevel = "error";
+  return ort;
+}
+
+/** Whether there is a graphics processor to try. */
+async function adapter() {
+  const { gpu } = /** @type {any} */ (navigator);
+  return Boolean(await gpu?.requestAdapter().catch(() => null));
+}

@@ -1,6 +1,6 @@
 """An ONNX graph, node by node: https://onnx.ai/onnx/operators/."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,12 +62,22 @@ class Graph:
 
     def model(self, name: str, output: str, shape: Sequence[int | str], metadata: dict[str, str]) -> bytes:
         """The file, which gives the value `output` as float32 `name`. Raises ValueError beyond 2 GiB."""
-        self._nodes.append(helper.make_node("Identity", [output], [name]))
+        return self.models({name: (output, shape)}, metadata)
+
+    def models(
+        self, outputs: Mapping[str, tuple[str, Sequence[int | str]]], metadata: dict[str, str]
+    ) -> bytes:
+        """The same with several outputs: name -> value and shape."""
+        self._nodes += [helper.make_node("Identity", [value], [name]) for name, (value, _) in outputs.items()]
         size = sum(len(tensor.raw_data) for tensor in self._tensors)
         if size > MOST_BYTES:
             raise ValueError(f"the weights take {size / 2**30:.1f} GiB, an ONNX file holds less than 2")
         graph = helper.make_graph(
-            self._nodes, "spadework", self._inputs, [_value(name, np.float32, shape)], self._tensors
+            self._nodes,
+            "spadework",
+            self._inputs,
+            [_value(name, np.float32, shape) for name, (_, shape) in outputs.items()],
+            self._tensors,
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="spadework"

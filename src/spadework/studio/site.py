@@ -15,7 +15,7 @@ from spadework.executor import NOISE_SEED
 from spadework.files import Fault, atomic_write
 from spadework.model import Checkpoint
 from spadework.nn.prior import StylePrior
-from spadework.onnx.contexts import context_file, steps
+from spadework.onnx.contexts import context_files, steps
 from spadework.onnx.encoder import encoder_bytes
 from spadework.project import packed
 from spadework.service.schemas import ModelInfo, SeedQuery
@@ -70,27 +70,28 @@ def write_site(checkpoint: Checkpoint, folder: Path, runtime: Runtime, docs: str
     """Write the studio of a model into a folder that is empty, or a site already.
 
     `docs`: the address to which the first page sends those who want to read more.
-    Raises ValueError for a folder with other things in it, and for models as `context_file` does.
+    Raises ValueError for a folder with other things in it, and for models as `context_files` does.
     """
     _demand_ours(folder)
-    painter, engine = context_file(checkpoint), Engine(checkpoint)
+    files, engine = context_files(checkpoint), Engine(checkpoint)
     for name in ("parts", "ort", "js", "sketches", "pictures"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
     atomic_write(folder / MARK, b"")
     parts = Parts(folder / "parts")
-    parts.add("painter", painter.data)
+    parts.add("tables", files.tables)
+    parts.add("painter", files.painter)
     _add_styles(parts, checkpoint)
     parts.add("starts", json.dumps(_starts(engine)).encode())
-    for build, files in {"wasm": PLAIN, "webgpu": WEBGPU}.items():
-        parts.add(build, runtime.files[files[2]])
-        for name in files[:2]:
+    for build, names in {"wasm": PLAIN, "webgpu": WEBGPU}.items():
+        parts.add(build, runtime.files[names[2]])
+        for name in names[:2]:
             atomic_write(folder / "ort" / name, runtime.files[name])
     atomic_write(folder / "ort" / "LICENSE.txt", runtime.licence.encode())
     _write_page(folder)
     _write_pictures(folder, engine)
     atomic_write(folder / "site.json", json.dumps(facts(checkpoint, engine, parts.files)).encode())
-    return _finish(folder, parts, painter.psnr, docs)
+    return _finish(folder, parts, files.psnr, docs)
 
 
 def _demand_ours(folder: Path) -> None:

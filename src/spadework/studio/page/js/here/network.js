@@ -1,6 +1,7 @@
 // The networks, in onnxruntime: on the graphics processor where that is faster, else on the threads that the page may have.
 
 import { channels, contexts } from "./contexts.js";
+import { Table } from "./table.js";
 import { whole } from "./parts.js";
 import { Twister } from "./random.js";
 
@@ -12,7 +13,7 @@ import { Twister } from "./random.js";
 const TRIAL = 128;  // pixels a side of the picture by which providers are measured
 const MOST_THREADS = 4;
 
-/** @typedef {{session: any, ort: any, provider: string, ms: number}} Runner */
+/** @typedef {{labels: any, session: any, ort: any, provider: string, ms: number, tables: Table[]}} Runner `labels` makes rows of tables, `session` paints with them */
 
 export class Network {
   /** @param {Facts} facts @param {(told: {stage: string, share?: number, provider?: string, ms?: number}) => void} tell */
@@ -36,7 +37,7 @@ export class Network {
 
   async #begin() {
     const { files, ort: builds } = this.facts;
-    const weights = whole(files.painter, (share) => this.tell({ stage: "fetching", share }));
+    const weights = this.#fetched();
     const gpu = builds.webgpu && (await adapter());
     const [build, wasm] = gpu && builds.webgpu ? [builds.webgpu, files.webgpu] : [builds.wasm, files.wasm];
     const [ort, model] = await Promise.all([opened(build, whole(wasm)), weights]);
@@ -45,15 +46,27 @@ export class Network {
     const plain = await this.#runner(ort, model, "wasm", threads === 1 ? "one thread" : `${threads} threads`);
     const fast = gpu ? await this.#runner(ort, model, "webgpu", "WebGPU").catch(() => null) : null;
     const [chosen, other] = fast && fast.ms < plain.ms ? [fast, plain] : [plain, fast];
-    await other?.session.release();
+    await Promise.all([other?.labels.release(), other?.session.release()]);
     this.tell({ stage: "ready", provider: chosen.provider, ms: chosen.ms });
     return chosen;
   }
 
-  /** A session, and how long its second small picture takes. @param {any} ort @param {Uint8Array} model @param {string} name @param {string} provider @returns {Promise<Runner>} */
-  async #runner(ort, model, name, provider) {
-    const session = await ort.InferenceSession.create(model, { executionProviders: [name], graphOptimizationLevel: "all" });
-    const runner = { session, ort, provider, ms: Infinity };
+  /** The two files of the painter, and how much of them is there. */
+  #fetched() {
+    const names = ["tables", "painter"];
+    const shares = [0, 0];
+    const total = names.reduce((sum, name) => sum + this.facts.files[name].bytes, 0);
+    return Promise.all(names.map((name, n) => whole(this.facts.files[name], (share) => {
+      shares[n] = share * this.facts.files[name].bytes;
+      this.tell({ stage: "fetching", share: (shares[0] + shares[1]) / total });
+    })));
+  }
+
+  /** A session, and how long its second small picture takes. @param {any} ort @param {Uint8Array[]} models @param {string} name @param {string} provider @returns {Promise<Runner>} */
+  async #runner(ort, models, name, provider) {
+    const [labels, session] = await Promise.all(models.map((model) => ort.InferenceSession.create(model, { executionProviders: [name] })));
+    const tables = this.facts.generator.grids.map(() => new Table());
+    const runner = { labels, session, ort, provider, ms: Infinity, tables };
     const sketch = { ids: new Uint8Array(TRIAL * TRIAL), width: TRIAL, height: TRIAL };
     const z = new Float32Array(session.inputMetadata?.find((/** @type {any} */ { name }) => name === "z")?.shape[1] ?? 1);
     for (let trial = 0; trial < 2; trial++) {
@@ -70,10 +83,37 @@ export class Network {
   }
 
   /** @param {Runner} runner @param {Sketch} sketch @param {number} seed @param {Float32Array} z @returns {Promise<Float32Array>} */
-  async #run({ session, ort }, sketch, seed, z) {
-    const feeds = inputs(this.facts, sketch, seed, z, ort.Tensor);
+  async #run({ labels, session, ort, tables }, sketch, seed, z) {
+    const { Tensor } = ort;
+    const feeds = { z: new Tensor("float32", z, [1, z.length]), ...noise(this.facts, sketch, seed, Tensor) };
+    Object.assign(feeds, await this.#labels(labels, tables, sketch, Tensor));
     const { picture } = await session.run(feeds);
     return picture.getData ? picture.getData() : picture.data;
+  }
+
+  /** What the labels do: rows of tables, of which only new ones are computed, and which row every pixel has. @param {any} session @param {Table[]} tables @param {Sketch} sketch @param {any} Tensor */
+  async #labels(session, tables, { ids, width, height }, Tensor) {
+    const { generator, semantics } = this.facts;
+    const radius = 2 * (generator.kernel >> 1);
+    const side = 2 * radius + 1;
+    const outside = generator.label_padding === "replicate" ? null : semantics.label_nc + (semantics.unknown ? 1 : 0);
+    /** @type {Record<string, any>[]} */
+    const [asked, feeds] = [{}, {}];
+    const grids = generator.grids.map((step, n) => {
+      const found = tables[n].look(contexts(channels(ids, width, step, semantics), width / step, radius, outside));
+      feeds[`index_${n}`] = new Tensor("int32", found.index, [height / step, width / step]);
+      asked[`contexts_${n}`] = new Tensor("int32", found.patches, [found.patches.length / side ** 2, side, side]);
+      return found;
+    });
+    if (grids.some(({ fresh }) => fresh)) {
+      const made = await session.run(asked).catch((/** @type {unknown} */ error) => {
+        for (const table of tables) table.forget();
+        throw error;
+      });
+      for (const [n, { fresh }] of grids.entries()) tables[n].add(made[`table_${n}`].data, fresh);
+    }
+    for (const [n, table] of tables.entries()) feeds[`table_${n}`] = new Tensor("float32", table.rows, [table.count, table.width]);
+    return feeds;
   }
 
   /** The style of a photograph (3, side, side) in [-1, 1]. @param {Float32Array} image @param {number} side @returns {Promise<Float32Array>} */
@@ -85,26 +125,14 @@ export class Network {
   }
 }
 
-/** What the graph of label contexts takes. @param {Facts} facts @param {Sketch} sketch @param {number} seed @param {Float32Array} z @param {any} Tensor */
-function inputs({ generator, semantics, noise_seed }, { ids, width, height }, seed, z, Tensor) {
-  const radius = 2 * (generator.kernel >> 1);
-  const side = 2 * radius + 1;
-  const outside = generator.label_padding === "replicate" ? null : semantics.label_nc + (semantics.unknown ? 1 : 0);
-  /** @type {Record<string, any>} */
-  const feeds = { z: new Tensor("float32", z, [1, z.length]) };
-  generator.grids.forEach((step, n) => {
-    const [w, h] = [width / step, height / step];
-    const { patches, index, count } = contexts(channels(ids, width, step, semantics), w, radius, outside);
-    feeds[`contexts_${n}`] = new Tensor("int32", patches, [count, side, side]);
-    feeds[`index_${n}`] = new Tensor("int32", index, [h, w]);
-  });
-  if (!generator.noise) return feeds;
+/** Normal fields for every block. @param {Facts} facts @param {Sketch} sketch @param {number} seed @param {any} Tensor */
+function noise({ generator, noise_seed }, { width, height }, seed, Tensor) {
+  if (!generator.noise) return {};
   const twister = new Twister((seed ^ noise_seed) >>> 0);
-  generator.blocks.forEach((step, n) => {
+  return Object.fromEntries(generator.blocks.map((step, n) => {
     const [w, h] = [width / step, height / step];
-    feeds[`noise_${n}`] = new Tensor("float32", twister.normals(w * h), [1, 1, h, w]);
-  });
-  return feeds;
+    return [`noise_${n}`, new Tensor("float32", twister.normals(w * h), [1, 1, h, w])];
+  }));
 }
 
 /** (3, h, w) in [-1, 1] -> RGBA, cut off as the engine does. @param {Float32Array} picture @param {number} count of pixels */

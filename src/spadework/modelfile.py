@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from spadework import __version__
-from spadework.files import Fault, atomic_write, read_bytes
+from spadework.files import Fault, Misfit, atomic_write, read_bytes
 from spadework.sketch.palette import Palette, near_misses
 
 FORMAT = 2
@@ -220,11 +220,10 @@ def _demand_kind(raw: Any, path: str | os.PathLike[str], kind: type[Card]) -> No
 
 def _fault(error: ValidationError, kind: type[Card]) -> str:
     """The first fault, with the key that was probably meant."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "card"
-    hint = near_misses(where, kind.model_fields) if first["type"] == "extra_forbidden" else ""
-    what = "unknown key, remove it" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{where}: {what}.{hint}"
+    first = Misfit.first_of(error)
+    if first.kind == "extra_forbidden":
+        return f"{first.where}: unknown key, remove it.{near_misses(first.where, kind.model_fields)}"
+    return f"{first.where or 'card'}: {first.said}."
 
 
 def demand_fit(

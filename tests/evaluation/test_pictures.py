@@ -44,7 +44,7 @@ def refused(*words: object) -> str:
 @pytest.fixture(scope="module", autouse=True)
 def _reader(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "shipped_reader", lambda palette: NearestColor())
+        patch.setattr(command, "shipped_segmenter", lambda palette: NearestColor())
         patch.setattr(Segmenter, "load", lambda name: NearestColor())
         patch.setenv("SPADEWORK_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -299,7 +299,7 @@ def test_reports_are_compared_only_on_equal_terms(report: Report):
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(command, "shipped_reader", lambda palette: NearestColor())
+    monkeypatch.setattr(command, "shipped_segmenter", lambda palette: NearestColor())
     monkeypatch.setenv("SPADEWORK_CACHE", str(tmp_path / "cache"))
     for kind in ("images", "labels"):
         (tmp_path / "data" / kind).mkdir(parents=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from small import small
 
-from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
+from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator, UNetDiscriminator
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.sketch.palette import Palette
@@ -23,7 +23,7 @@ from spadework.training.rundir import RunDir
 @pytest.fixture
 def without_numbers(monkeypatch: pytest.MonkeyPatch) -> torch.device:
     """The device of shapes alone, where power iterations have nothing to do."""
-    for module in ("spade", "encoder", "discriminator"):
+    for module in ("spade", "generator", "encoder", "discriminator"):
         monkeypatch.setattr(f"spadework.nn.{module}.spectral_norm", lambda layer: layer)
     return torch.device("meta")
 
@@ -36,12 +36,13 @@ def test_every_recipe_builds_its_networks(name: str, without_numbers: torch.devi
     backbone = recipe.over_backbone((16, 24, 48, 120, 352))
     with without_numbers:
         generator, patches = Generator(recipe.generator), MultiscaleDiscriminator(recipe.patch)
-        judge = BackboneDiscriminator(backbone)
+        judge, unet = BackboneDiscriminator(backbone), UNetDiscriminator(recipe.unet)
         encoder = StyleEncoder(recipe.encoder) if recipe.encoder else None
         sides = zip(backbone.feature_channels, (32, 16, 8, 4, 2), strict=True)
         features = [torch.empty(1, channels, side, side) for channels, side in sides]
         segmap, photo = torch.empty(1, recipe.semantics.semantic_nc, 64, 64), torch.empty(1, 3, 64, 64)
         assert patches(segmap, photo)[0][-1].shape[:2] == (1, 1)
+        assert unet(photo).shape == (1, recipe.label_nc + 1, 64, 64)
         assert judge(segmap, photo, features).logits.shape == (1, backbone.classes + 1, 64, 64)
     assert generator.config.size == recipe.size
     palette = Palette.load(recipe.palette or "")
@@ -105,12 +106,25 @@ def test_later_settings_win_and_nothing_is_changed_in_place():
         before.lr = 1.0  # type: ignore[misc]
 
 
+def test_the_oasis_recipe_is_the_papers():
+    recipe = named("oasis_256")
+    assert recipe.unet.widths == (3, 128, 128, 256, 256, 512, 512)
+    assert (recipe.lr / 2, recipe.lr * 2, recipe.ttur, recipe.betas) == (1e-4, 4e-4, True, (0.0, 0.999))
+    assert (recipe.lambda_pixel, recipe.lambda_mix, recipe.z_dim, recipe.encoder) == (1.0, 10.0, 64, None)
+
+
+def test_concat_bn_is_the_published_recipe_but_for_what_follows_a_norm():
+    assert changed(named("concat_bn"), ["modulation=spade", "name=spade_256"]) == named("spade_256")
+
+
 def test_near_misses_are_named():
     with pytest.raises(
         ValueError, match=r"no recipe 'lanscape'; did you mean landscape\? known: spade_256, "
     ):
         named("lanscape")
-    with pytest.raises(ValueError, match=r"no recipe 'xyz'; known: spade_256, landscape, toy"):
+    with pytest.raises(
+        ValueError, match=r"no recipe 'xyz'; known: spade_256, oasis_256, concat_bn, landscape, toy"
+    ):
         named("xyz")
     with pytest.raises(ValueError, match=r"no setting 'batchsize'; did you mean batch_size\? known: name, "):
         named("toy", ["batchsize=3"])

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
+from small import BACKBONE, OASIS, PHOTOS, PLAIN, differing, needs_backbone, run, small, snapshot
 
 from spadework import picture
 from spadework.training import loop, rundir, state
@@ -23,6 +23,7 @@ CASES = [
     for precision in ("float32", "bfloat16")
     for name, judge, marks in (("patch", [], ()), ("backbone", BACKBONE, needs_backbone))
 ]
+CASES += [pytest.param(small(*changes), id=name) for name, changes in (("oasis", OASIS), ("plain", PLAIN))]
 
 
 @pytest.fixture(autouse=True)

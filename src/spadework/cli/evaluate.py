@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.loading import Device
-from spadework.cli.segmenters import SHIPPED, load_reader, shipped_reader
+from spadework.cli.segmenters import SHIPPED, load_segmenter, shipped_segmenter
 from spadework.cli.telling import bar, show_table, tell
 
 if TYPE_CHECKING:
@@ -241,10 +241,10 @@ def _instruments(
     from spadework.evaluation.metrics import InceptionFeatures
     from spadework.evaluation.observing import Instruments
 
-    reader = load_reader(segmenter, palette) if segmenter else shipped_reader(palette)
+    reader = load_segmenter(segmenter, palette) if segmenter else shipped_segmenter(palette)
     if reader is None:
         tell("no segmenter for these classes: mIoU and accuracy are left out")
-    judge = load_reader(referee, palette) if referee else None
+    judge = load_segmenter(referee, palette) if referee else None
     net = InceptionFeatures(inception) if inception else None
     data = " ".join(filter(None, [pairs.root.resolve().name, pairs.split]))
     names = Names(

@@ -68,7 +68,7 @@ def _tuning(
     from spadework.model import Checkpoint
     from spadework.training.enlarger_recipe import EnlargerRecipe
     from spadework.training.segmenter_recipe import SegmenterRecipe
-    from spadework.training.starting import begin_from, demand_fit, read_start
+    from spadework.training.starting import begin_from, demand_fit, read_start, with_run_classes
 
     recipe = _fresh(name, run, changes, palette)
     if isinstance(recipe, SegmenterRecipe):
@@ -79,6 +79,8 @@ def _tuning(
     judged = not all(isinstance(start, Checkpoint) for start in given)
     if not judged and "warm_up" not in changes:
         recipe = recipe.model_copy(update={"warm_up": WARM_UP})
+    given, told = with_run_classes(given, recipe)
+    _tell_all(told)
     for start in given:
         demand_fit(recipe, start)
 

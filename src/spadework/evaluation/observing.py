@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spadework.candidates import Reader, obedience
+from spadework.candidates import obedience
 from spadework.data.sample import Sample
 from spadework.evaluation import texture
 from spadework.evaluation.measures import Table
@@ -21,6 +21,7 @@ from spadework.evaluation.metrics import (
 )
 from spadework.evaluation.pictures import Pictures, Pixels
 from spadework.segmenter.scores import confusion
+from spadework.segmenter.segmenter import Segmenter
 from spadework.sketch.labelmap import LabelMap
 
 
@@ -30,8 +31,8 @@ class Instruments:
 
     lite0: Lite0Features = field(default_factory=Lite0Features)
     inception: InceptionFeatures | None = None
-    reader: Reader | None = None
-    referee: Reader | None = None
+    reader: Segmenter | None = None
+    referee: Segmenter | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework.candidates import Reader, ordered
+from spadework.candidates import ordered
 from spadework.data.listing import PHOTO_TYPES
 from spadework.data.sample import Sample
 from spadework.data.walking import SHOWN, Aside, by_key, key_of, lonely, walk
@@ -16,6 +16,7 @@ from spadework.decoding import size_of
 from spadework.engine import Engine
 from spadework.files import Fault, read_bytes
 from spadework.picture import Picture
+from spadework.segmenter.segmenter import Segmenter
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
@@ -41,7 +42,9 @@ class Pictures(Protocol):
 class PaintedPictures:
     """`seeds` pictures of every map by an engine, and of `candidates` the one that the reader puts first."""
 
-    def __init__(self, engine: Engine, seeds: int, candidates: int = 1, reader: Reader | None = None) -> None:
+    def __init__(
+        self, engine: Engine, seeds: int, candidates: int = 1, reader: Segmenter | None = None
+    ) -> None:
         self.engine, self.seeds, self.candidates, self.reader = engine, seeds, candidates, reader
         self.palette = engine.palette
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spadework.nn.discriminator import BackboneConfig, PatchConfig
+from spadework.nn.discriminator import BackboneConfig, PatchConfig, UNetConfig
 from spadework.nn.encoder import StyleEncoderConfig
 from spadework.nn.generator import GeneratorConfig
 from spadework.nn.labels import SemanticsConfig
-from spadework.nn.spade import Norm, Padding
+from spadework.nn.spade import Modulation, Norm, Padding
 from spadework.training.settings import Free, RunSettings
 from spadework.training.sharing import Roles
 from spadework.training.views import ViewConfig
@@ -84,6 +84,15 @@ class Recipe(RunSettings):
         description="the same of labels; with both replicate nothing tells where a canvas ends, and noise "
         "alone decides what lies where",
     )
+    modulation: Modulation = Field(
+        "spade",
+        description="what follows a norm: the labels' scale and shift at every place, or one learned pair a "
+        "channel (affine); then the map enters at the first grid, and nowhere else",
+    )
+    z_map: bool = Field(
+        False,
+        description="the style lies beside the map at every pixel (OASIS's 3D noise), and no photo's is read",
+    )
     bilinear_ups: int = Field(0, ge=0, description="first doublings that are bilinear, not nearest")
     encoder_ngf: Count = Field(64, description="width unit of the style encoder")
     encoder_size: Count = Field(256, description="pixels a side at which the style encoder sees a photo")
@@ -91,13 +100,14 @@ class Recipe(RunSettings):
         "instance", description="normalisation inside the style encoder"
     )
     # who judges, and how much each opinion weighs
-    judge: Literal["patch", "backbone"] = Field(
-        "patch", description="discriminator: the paper's on patches, or one over a frozen classifier"
+    judge: Literal["patch", "backbone", "unet"] = Field(
+        "patch",
+        description="discriminator: the paper's on patches, one over a frozen classifier, or OASIS's U-Net",
     )
     gan_loss: Literal["hinge", "ls", "original"] = Field(
         "hinge", description="adversarial loss of the patch judge"
     )
-    ndf: Count = Field(64, description="width unit of the patch judge")
+    ndf: Count = Field(64, description="width unit of the patch and the unet judge")
     scales: Count = Field(2, description="scales of the patch judge")
     backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
     judge_widths: tuple[Count, Count, Count, Count, Count] = Field(
@@ -120,10 +130,15 @@ class Recipe(RunSettings):
         10.0, description="weight of the perceptual loss (patch judge with VGG weights)"
     )
     lambda_pixel: Weight = Field(
-        0.0, description="cross-entropy of the painting to its labels (backbone judge)"
+        0.0, description="cross-entropy of the painting to its labels (backbone and unet judge)"
+    )
+    lambda_mix: Weight = Field(
+        0.0, description="LabelMix: collages of photo and painting are judged as their parts (unet judge)"
     )
     quiet: Free[int] = Field(
-        0, ge=0, description="pixels on either side of an outline that may show any class (backbone judge)"
+        0,
+        ge=0,
+        description="pixels on either side of an outline that may show any class (not the patch judge)",
     )
     lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
     color_grid: Count = Field(16, description="divisions of each side for these means")
@@ -165,7 +180,7 @@ class Recipe(RunSettings):
                 f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}: "
                 "all parts of a batch must be of one size"
             )
-        if self.z_dim and self.encoder_norm == "instance" and self.encoder_size <= 32:
+        if self.z_dim and not self.z_map and self.encoder_norm == "instance" and self.encoder_size <= 32:
             raise ValueError(
                 f"encoder_size {self.encoder_size} ends in one pixel, which has no instance norm: "
                 "use 33 or more, or encoder_norm=batch"
@@ -183,8 +198,10 @@ class Recipe(RunSettings):
             raise ValueError("zoom, crop and cutout do not know edges: set them to 0, or edges=false")
         if self.cutout and not self.unknown:
             raise ValueError("cutout makes pixels unknown: set unknown=true, or cutout=0")
-        if self.swap_share and self.z_dim is None:
-            raise ValueError("swap_share needs a style: set z_dim, or swap_share=0")
+        if self.swap_share and self.encoder is None:
+            raise ValueError("swap_share needs photos' styles: set z_dim and z_map=false, or swap_share=0")
+        if self.judge == "unet" and not self.lambda_pixel:
+            raise ValueError("judge=unet has nothing to say but each pixel's class: set lambda_pixel=1")
         if (self.lambda_style or self.lambda_seek) and not self.swap_share:
             raise ValueError("lambda_style and lambda_seek are of swapped styles: set swap_share=0.5")
         if self.lambda_seek and not (self.noise and self.judge == "backbone"):
@@ -204,8 +221,8 @@ class Recipe(RunSettings):
 
     @property
     def encoder(self) -> StyleEncoderConfig | None:
-        """The style encoder's config; None without a style."""
-        if self.z_dim is None:
+        """The style encoder's config; None where no photo's style is read."""
+        if self.z_dim is None or self.z_map:
             return None
         layers = 6 if self.encoder_size >= 256 else 5
         return StyleEncoderConfig(
@@ -232,6 +249,11 @@ class Recipe(RunSettings):
     def patch(self) -> PatchConfig:
         """The patch discriminator's config."""
         return PatchConfig(in_channels=self.semantics.semantic_nc + 3, ndf=self.ndf, scales=self.scales)
+
+    @property
+    def unet(self) -> UNetConfig:
+        """The U-Net discriminator's config."""
+        return UNetConfig(classes=self.label_nc, ndf=self.ndf)
 
     def demand_networks(self) -> None:
         """ValueError where the settings make no networks."""

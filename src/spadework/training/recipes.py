@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from spadework.files import Misfit
 from spadework.sketch.palette import PALETTES, Palette
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
@@ -17,7 +18,12 @@ Known = TypeVar("Known", bound=AnyRecipe)
 
 
 def spade_256() -> Recipe:
-    """The paper's training at 256x256 with the style VAE, for a folder with the landscape palette."""
+    """The paper's training at 256x256 with the style VAE, for a folder with the landscape palette.
+
+    Networks, losses and rates are the published ones (`vgg` names the file for the perceptual loss, which
+    is left out without it). What departs: 4 pictures a batch, not 32 on eight GPUs; 2,000,000 images, where
+    COCO had 100 epochs; a model is the moving average of the weights.
+    """
     return Recipe(  # type: ignore[call-arg]
         name="spade_256",
         palette="landscape",
@@ -29,6 +35,46 @@ def spade_256() -> Recipe:
         decay_from=0.5,
         scale=(1.0, 1.12),
     )
+
+
+def oasis_256() -> Recipe:
+    """OASIS (arXiv 2012.04781): a U-Net that tells N classes and "fake" apart at every pixel is all there is.
+
+    Published are the discriminator from scratch, classes balanced over a batch, LabelMix (weight 10), a 3D
+    noise of 64 channels beside the map instead of the VAE, no feature matching and no perceptual loss, and
+    the rates. What departs: the generator is `spade_256`'s to a channel (OASIS doubles once more and
+    halves its widths); unknown pixels are a channel of the map; one noise vector a picture, also where it is
+    painted, where OASIS may draw another for every region.
+    """
+    return Recipe(  # type: ignore[call-arg]
+        name="oasis_256",
+        palette="landscape",
+        label_nc=15,
+        unknown=True,
+        total_images=2_000_000,
+        batch_size=20,
+        ttur=True,
+        betas=(0.0, 0.999),
+        scale=(1.0, 1.12),
+        z_dim=64,
+        z_map=True,
+        judge="unet",
+        lambda_feat=0.0,
+        lambda_perceptual=0.0,
+        lambda_kl=0.0,
+        lambda_pixel=1.0,
+        lambda_mix=10.0,
+        ema=0.9999,
+    )
+
+
+def concat_bn() -> Recipe:
+    """What SPADE is measured against: `spade_256`, but plain batch norms, and the map only at the input.
+
+    Strided convolutions bring the whole map to the first grid, where the style is added (which is what a
+    convolution of the two side by side does); every norm has one learned scale and shift a channel.
+    """
+    return spade_256().model_copy(update={"name": "concat_bn", "modulation": "affine"})
 
 
 def landscape() -> Recipe:
@@ -140,7 +186,9 @@ def enlarger_landscape() -> EnlargerRecipe:
     )
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {f.__name__: f for f in (spade_256, landscape, toy)}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    f.__name__: f for f in (spade_256, oasis_256, concat_bn, landscape, toy)
+}
 """Trainings of painters."""
 
 SEGMENTERS: dict[str, Callable[[], SegmenterRecipe]] = {f.__name__: f for f in (segmenter_landscape,)}
@@ -220,10 +268,9 @@ def checked(values: Any, what: str, kind: type[Known]) -> Known:
         recipe = kind.model_validate(values)
         recipe.demand_networks()
     except ValidationError as error:
-        first = error.errors()[0]
-        place = [str(part) for i, part in enumerate(first["loc"]) if i == 0 or isinstance(part, int)]
-        where = f"{'.'.join(place)} is {first['input']!r}: " if place else ""
-        raise ValueError(f"{what}: {where}{first['msg'].removeprefix('Value error, ')}") from error
+        first = Misfit.first_of(error)
+        where = f"{first.key} is {first.came!r}: " if first.key else ""
+        raise ValueError(f"{what}: {where}{first.said}") from error
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
     return recipe

@@ -21,7 +21,7 @@ def shown(name: str, obeyed: int, *ids: int) -> Shown:
     read[obeyed:] = LANDSCAPE.id_of("road")
     grey = np.full((10, 8, 3), 100, np.uint8)
     scores = {"distance": 0.5, "obedience": obeyed / 10, "realism": -obeyed}
-    return Shown(name, sketch, grey + 99, [grey, grey + 1], LabelMap(read, LANDSCAPE), scores)
+    return Shown(name, sketch, grey + 99, [grey, grey + 1], None, LabelMap(read, LANDSCAPE), scores)
 
 
 def report() -> Report:

@@ -109,11 +109,11 @@ def test_every_network_is_compiled_however_many_there_were(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("module", [engine, train])
 def test_quick_names_cases(module: object) -> None:
-    assert set(module.QUICK) <= {plan.name for plan in module.PLANS}  # type: ignore[attr-defined]
+    assert set(module.QUICK) <= {scenario.name for scenario in module.SCENARIOS}  # type: ignore[attr-defined]
 
 
 def test_relabelled_maps_keep_their_regions() -> None:
-    maps = engine.PLANS[-1].chosen(most=1)
+    maps = engine.SCENARIOS[-1].chosen(most=1)
     (labels, _), shape = maps[0], shapes.SHAPES["cityscapes"]
     assert labels.shape == (1, 256, 512)
     assert int(labels.max()) < shape.semantics.label_nc

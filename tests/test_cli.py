@@ -120,7 +120,7 @@ def test_paint_into_a_named_file(tmp_path: Path, model: Path) -> None:
 def test_the_best_candidate_is_kept_and_all_scores(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paint, "load_reader", lambda name, palette: NearestColor(palette))
+    monkeypatch.setattr(paint, "load_segmenter", lambda name, palette: NearestColor(palette))
     words = ["paint", sketch(tmp_path / "a.png"), "--candidates", 3, "--seed", 7, "--model", model]
     result = run(*words, "-o", "best")
     assert result.exit_code == 0, result.output

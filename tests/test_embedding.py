@@ -12,8 +12,9 @@ import pytest
 from tiny_model import card, networks, write
 
 from spadework.engine import TOGETHER, Engine
-from spadework.model import Checkpoint, fold_spectral_norm, save_checkpoint
+from spadework.model import Checkpoint, save_checkpoint
 from spadework.nn.generator import GeneratorConfig
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.sketch.labelmap import LabelMap
 
 

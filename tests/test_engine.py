@@ -17,10 +17,11 @@ from spadework import executor
 from spadework.engine import MODELS, Engine
 from spadework.executor import MAX_SEED, noise_of, precision_of
 from spadework.lights import Style
-from spadework.model import Checkpoint, fold_spectral_norm, save_checkpoint
+from spadework.model import Checkpoint, save_checkpoint
 from spadework.nn.labels import Labels
 from spadework.nn.pixels import to_bytes
 from spadework.nn.prior import StylePrior, StylePriorConfig
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.picture import Picture
 from spadework.sizes import LONGEST, MOST_PIXELS, painting_size
 from spadework.sketch.labelmap import LabelMap

@@ -8,7 +8,6 @@ import re
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -19,11 +18,12 @@ from pydantic import ValidationError
 from tiny_model import ENCODER, GENERATOR, SEMANTICS, card, networks, write
 from torch.nn.utils import parametrize
 
-from spadework.model import ModelCard, fold_spectral_norm, load_checkpoint, save_checkpoint, write_metrics
+from spadework.model import ModelCard, load_checkpoint, save_checkpoint, write_metrics
 from spadework.modelfile import FORMAT, ROW, SCALE
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.training.recipes import landscape
 
 
@@ -168,19 +168,13 @@ def test_loading_leaves_the_random_numbers_alone(file: Path) -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_the_shipped_size_loads_within_a_second(tmp_path: Path) -> None:
+def test_the_shipped_size_is_a_small_file(tmp_path: Path) -> None:
     recipe = landscape()
     assert recipe.encoder is not None
     about = card(generator=recipe.generator, encoder=recipe.encoder)
     path = tmp_path / "large.safetensors"
     save_checkpoint(path, about, Generator(recipe.generator), StyleEncoder(recipe.encoder))
     assert path.stat().st_size <= 32 * 2**20
-    spent = []
-    for _ in range(3):
-        began = time.perf_counter()
-        load_checkpoint(path)
-        spent.append(time.perf_counter() - began)
-    assert min(spent) < 1
 
 
 # ---- folding

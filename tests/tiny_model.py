@@ -48,7 +48,8 @@ def networks(seed: int = 0, config: GeneratorConfig = GENERATOR) -> tuple[Genera
     return generator.eval(), encoder.eval()
 
 
-def write(path: Path, seed: int = 0) -> Path:
-    """The tiny model as a file."""
-    save_checkpoint(path, card(), *networks(seed))
+def write(path: Path, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
+    """The tiny model as a file, of one that paints at a size."""
+    config = GENERATOR.model_copy(update={"size": size})
+    save_checkpoint(path, card(generator=config), *networks(seed, config))
     return path

@@ -5,36 +5,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spadework.engine import Engine
 from spadework.files import Fault
 from spadework.picture import Picture
+from spadework.segmenter.segmenter import Segmenter
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
 ORDER = "sum of the ranks by obedience and by realism, then obedience, then the smaller seed"
 """How candidates are ordered, for people. Ranks need no scale on which one score weighs against the other."""
-
-
-class Reader(Protocol):
-    """What reads a picture: a segmenter that also knows what photos look like."""
-
-    @property
-    def palette(self) -> Palette:
-        """The classes that it reads."""
-        ...
-
-    def label(self, image: NDArray[np.uint8]) -> LabelMap:
-        """The classes in a picture (H, W, 3), of the same size."""
-        ...
-
-    def realism(self, image: NDArray[np.uint8]) -> float:
-        """How much a picture (H, W, 3) is like the photos it was trained on; higher is more."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -68,40 +51,42 @@ def obedience(sketch: LabelMap, read: LabelMap) -> float:
     return float((sketch.ids == read.ids)[known].mean()) if known.any() else 1.0
 
 
-def candidates(engine: Engine, sketch: LabelMap, seeds: Iterable[int], reader: Reader) -> list[Candidate]:
+def candidates(
+    engine: Engine, sketch: LabelMap, seeds: Iterable[int], segmenter: Segmenter
+) -> list[Candidate]:
     """A picture of the sketch for every seed, the best first; see `ordered`.
 
-    Raises ValueError where the reader knows other classes than the sketch has.
+    Raises ValueError where the segmenter knows other classes than the sketch has.
     """
-    return ordered(sketch, {seed: engine.paint(sketch, seed) for seed in seeds}, reader)
+    return ordered(sketch, {seed: engine.paint(sketch, seed) for seed in seeds}, segmenter)
 
 
-def ordered(sketch: LabelMap, pictures: dict[int, Picture], reader: Reader) -> list[Candidate]:
+def ordered(sketch: LabelMap, pictures: dict[int, Picture], segmenter: Segmenter) -> list[Candidate]:
     """Pictures by seed, scored and in ORDER; each remembers its scores. They may be larger than the sketch.
 
-    Raises ValueError where the reader knows other classes than the sketch has.
+    Raises ValueError where the segmenter knows other classes than the sketch has.
     """
-    demand_classes(reader, sketch.palette)
-    scores = {seed: _scores(sketch, picture, reader) for seed, picture in pictures.items()}
+    demand_classes(segmenter, sketch.palette)
+    scores = {seed: _scores(sketch, picture, segmenter) for seed, picture in pictures.items()}
     obeyed, likeness = (_ranks({seed: score[at] for seed, score in scores.items()}) for at in (0, 1))
     order = sorted(scores, key=lambda seed: (obeyed[seed] + likeness[seed], -scores[seed][0], seed))
     rivals = [Candidate(seed, rank, *scores[seed], pictures[seed]) for rank, seed in enumerate(order, 1)]
     return [_remembering(rival, len(rivals)) for rival in rivals]
 
 
-def demand_classes(reader: Reader, palette: Palette) -> None:
-    """Raises ValueError unless the reader reads the palette's classes."""
-    if reader.palette.classes != palette.classes:
+def demand_classes(segmenter: Segmenter, palette: Palette) -> None:
+    """Raises ValueError unless the segmenter reads the palette's classes."""
+    if segmenter.palette.classes != palette.classes:
         raise Fault(
-            f"the segmenter reads the classes of palette {reader.palette.name}, the sketch has those of "
+            f"the segmenter reads the classes of palette {segmenter.palette.name}, the sketch has those of "
             f"{palette.name}",
             f"give one for {palette.name}",
         )
 
 
-def _scores(sketch: LabelMap, picture: Picture, reader: Reader) -> tuple[float, float]:
-    read = reader.label(picture.pixels)
-    return obedience(sketch.resize(read.size), read), reader.realism(picture.pixels)
+def _scores(sketch: LabelMap, picture: Picture, segmenter: Segmenter) -> tuple[float, float]:
+    read = segmenter.label(picture.pixels)
+    return obedience(sketch.resize(read.size), read), segmenter.realism(picture.pixels)
 
 
 def _ranks(scores: dict[int, float]) -> dict[int, int]:

@@ -99,9 +99,12 @@ class Engine:
         plain networks, as slowly as the paper has them.
         """
         checkpoint, place = load_checkpoint(model_file(name_or_path)), device_of(device)
-        found = _enlarger_for(checkpoint.card.palette) if enlarger == "auto" else enlarger
-        doubles = None if found is None else Enlarger.load(found, place, precision_of(precision, place))
-        engine = cls(checkpoint, place, precision, doubles, fast)
+        found = None
+        if enlarger == "auto":
+            found = Enlarger.load_for(checkpoint.card.palette, place, precision_of(precision, place))
+        elif enlarger is not None:
+            found = Enlarger.load(enlarger, place, precision_of(precision, place))
+        engine = cls(checkpoint, place, precision, found, fast)
         engine._source = (_anywhere(name_or_path), device, precision, enlarger and _anywhere(enlarger), fast)
         return engine
 
@@ -400,12 +403,6 @@ def _reopened(kind: type[Engine], source: tuple[Any, ...], card: ModelCard, styl
 def model_file(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a shipped model, or the path itself. Raises ValueError for a name that is not shipped."""
     return shipped_file(name_or_path, MODELS, "model")
-
-
-def _enlarger_for(palette: Palette) -> str | None:
-    """The shipped enlarger that knows a palette's classes."""
-    known = {name: path for name, path in ENLARGERS.items() if path.is_file()}
-    return next((name for name in known if Enlarger.knows(name, palette)), None)
 
 
 def _batch(array: NDArray[Any]) -> torch.Tensor:

@@ -9,7 +9,10 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _REMEDIES = {
     errno.ENOENT: "its folder does not exist: create the folder, or choose another place",
@@ -37,6 +40,27 @@ class Fault(ValueError):
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
         return type(self), (self.sentence, self.remedy)
+
+
+class Misfit(NamedTuple):
+    """What a model of pydantic's refused first. `where`: the keys to it, a dot between; "" for the whole."""
+
+    where: str
+    said: str
+    came: object
+    kind: str
+
+    @property
+    def key(self) -> str:
+        """The first key, and numbers of places under it; without the kinds that a union tried."""
+        first, *more = self.where.split(".")
+        return ".".join([first, *filter(str.isdecimal, more)])
+
+    @classmethod
+    def first_of(cls, error: "ValidationError") -> Self:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return cls(where, first["msg"].removeprefix("Value error, "), first["input"], first["type"])
 
 
 def remedy_for(error: BaseException) -> str:
@@ -78,6 +102,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise Fault(f"cannot write {path}", remedy_for(error)) from error
     finally:
         _discard(hidden)
+
+
+def discard_unfinished(folder: Path) -> None:
+    """Removes the hidden files that a kill left half-written in a folder to which nobody else is writing."""
+    for path in folder.glob(f".{'[0-9a-f]' * 16}.tmp"):
+        _discard(path)
 
 
 def _force(path: Path) -> None:

@@ -1,14 +1,12 @@
 """A model in one file: weights as .safetensors, and in its header a card that says everything about them."""
 
-import copy
 import os
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
 import torch
 from pydantic import model_validator
 from torch import nn
-from torch.nn.utils import parametrize
 
 from spadework.files import Fault
 from spadework.modelfile import Card, demand_fit, fill, packed, read_model, unpacked, write_model
@@ -16,8 +14,7 @@ from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.labels import SemanticsConfig
 from spadework.nn.prior import StylePrior, StylePriorConfig
-
-Network = TypeVar("Network", bound=nn.Module)
+from spadework.nn.spectral import fold_spectral_norm, remove_spectral_norm
 
 
 class ModelCard(Card):
@@ -58,25 +55,6 @@ class Checkpoint:
     generator: Generator
     encoder: StyleEncoder | None
     prior: StylePrior | None = None
-
-
-def fold_spectral_norm(module: Network) -> Network:
-    """A copy in eval mode whose weights are divided by their spectral norms once, not at every call.
-
-    Its pictures equal the original's in eval mode to float rounding; the original stays as it is.
-    """
-    return _fold(copy.deepcopy(module).eval())
-
-
-def _fold(module: Network) -> Network:
-    # Not remove_parametrizations: it strips the class, which a deep copy shares with its original.
-    for part in list(module.modules()):
-        if parametrize.is_parametrized(part, "weight"):
-            weight = nn.Parameter(torch.as_tensor(part.weight).detach())
-            part.__class__ = parametrize.type_before_parametrizations(part)
-            del part.parametrizations
-            part.register_parameter("weight", weight)
-    return module
 
 
 def save_checkpoint(
@@ -143,7 +121,7 @@ def _networks(card: ModelCard, path: str | os.PathLike[str]) -> tuple[Generator,
     """Folded networks whose weights are still to come; the caller's random numbers are not touched."""
     try:
         with torch.random.fork_rng(devices=[]):
-            encoder = _fold(StyleEncoder(card.encoder)) if card.encoder else None
-            return _fold(Generator(card.generator)), encoder
+            encoder = remove_spectral_norm(StyleEncoder(card.encoder)) if card.encoder else None
+            return remove_spectral_norm(Generator(card.generator)), encoder
     except RuntimeError as error:
         raise Fault(f"{path}: its card describes impossible networks ({error})", "copy it again") from error

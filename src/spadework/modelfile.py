@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from spadework import __version__
-from spadework.files import Fault, atomic_write, read_bytes
+from spadework.files import Fault, Misfit, atomic_write, read_bytes
 from spadework.sketch.palette import Palette, near_misses
 
 FORMAT = 2
@@ -200,6 +200,24 @@ def _card(header: dict[str, str], path: str | os.PathLike[str], kind: type[Kind]
         raise Fault(f"{path}: its card is not JSON ({error})", "copy or download it again") from error
 
 
+def read_networks(
+    path: str | os.PathLike[str], kind: type[Kind], build: Callable[[Kind], dict[str, nn.Module]]
+) -> tuple[Kind, dict[str, nn.Module]]:
+    """A model file's card, and the networks that are built from it with the file's weights, by name.
+
+    Raises ValueError as `read_model`, and where the weights are not those of such networks.
+    """
+    card, tensors = read_model(path, kind)
+    with torch.random.fork_rng(devices=[]):
+        networks = build(card)
+    demand_fit(tensors, networks, path)
+    for name, network in networks.items():
+        prefix = f"{name}."
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        fill(network, own)
+    return card, networks
+
+
 def _demand_known_format(raw: Any, path: str | os.PathLike[str]) -> None:
     found = raw.get("format") if isinstance(raw, dict) else None
     if isinstance(found, int) and found > FORMAT:
@@ -220,11 +238,10 @@ def _demand_kind(raw: Any, path: str | os.PathLike[str], kind: type[Card]) -> No
 
 def _fault(error: ValidationError, kind: type[Card]) -> str:
     """The first fault, with the key that was probably meant."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "card"
-    hint = near_misses(where, kind.model_fields) if first["type"] == "extra_forbidden" else ""
-    what = "unknown key, remove it" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{where}: {what}.{hint}"
+    first = Misfit.first_of(error)
+    if first.kind == "extra_forbidden":
+        return f"{first.where}: unknown key, remove it.{near_misses(first.where, kind.model_fields)}"
+    return f"{first.where or 'card'}: {first.said}."
 
 
 def demand_fit(

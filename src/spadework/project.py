@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spadework.decoding import UNREADABLE
-from spadework.files import Fault
+from spadework.files import Fault, Misfit
 from spadework.lights import Lights
 from spadework.picture import PREFIX, Picture
 from spadework.sketch import openraster, psd
@@ -111,8 +111,9 @@ class Project:
         try:
             return cls(data, _Parts.model_validate(data))
         except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise Fault(f"{name} is damaged (at {where})", "open another copy of it") from error
+            raise Fault(
+                f"{name} is damaged (at {Misfit.first_of(error).where})", "open another copy of it"
+            ) from error
 
     @classmethod
     def of(cls, sketch: LabelMap, picture: Picture) -> Self:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tiny_model import write
 
 from spadework.engine import MODELS
 
@@ -29,7 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server() -> "Iterator[Server]":
+def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+    """Paints in a moment, and nothing that one would know: for tests of the page."""
+    server = Server(model=str(write(tmp_path_factory.mktemp("model") / "tiny.safetensors", size=(256, 256))))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def shipped_server() -> "Iterator[Server]":
+    """Paints photographs."""
     server = Server()
     yield server
     server.kill()
@@ -44,8 +54,10 @@ def browser() -> "Iterator[Browser]":
 
 
 @pytest.fixture
-def open_studio(browser: "Browser", server: "Server") -> "Iterator[Callable[..., Studio]]":
+def open_studio(request: pytest.FixtureRequest, browser: "Browser") -> "Iterator[Callable[..., Studio]]":
     """Opens a studio; at the end no console may have had an error or a warning."""
+    shipped = request.node.get_closest_marker("photographs")
+    server = request.getfixturevalue("shipped_server" if shipped else "server")
     contexts, studios = [], []
 
     def opened(url: str | None = None, ready: bool = True, **options: Any) -> Studio:

@@ -22,8 +22,8 @@ PATIENCE = 60.0
 class Server(bench.Server):
     """`spadework studio` in a process of its own, which answers."""
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        super().__init__(port, host=host)
+    def __init__(self, port: int = 0, model: str = "landscape", host: str = "127.0.0.1") -> None:
+        super().__init__(port, model, host)
         if host == "127.0.0.1":
             wait(self._answers, "the server answers")
 

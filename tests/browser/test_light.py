@@ -85,6 +85,7 @@ def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     assert len({one["style"] for one in told}) == 1
 
 
+@pytest.mark.photographs
 def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     """A mood, typed seeds, the dice: what each sends, and what the page says of it."""
     dice = studio.page.locator("#dice")
@@ -133,6 +134,7 @@ def test_a_photos_light_stays_where_it_is(studio: Studio, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif("not has_noise()", reason="the shipped model was trained before its noise was used")
+@pytest.mark.photographs
 def test_the_dice_changes_the_detail_and_variations_the_structure(studio: Studio) -> None:
     studio.page.click("#lock")
     studio.settle()
@@ -152,6 +154,7 @@ def test_the_dice_changes_the_detail_and_variations_the_structure(studio: Studio
     assert min(light) > 4
 
 
+@pytest.mark.photographs
 def test_the_mood_follows_the_sketch_until_it_is_chosen(studio: Studio) -> None:
     """A drawing that began on the blank sheet looks as if it had been opened whole."""
     width, height = 96, 64
@@ -173,6 +176,7 @@ def test_the_mood_follows_the_sketch_until_it_is_chosen(studio: Studio) -> None:
     assert studio.js("studio.style.mood.z") == chosen
 
 
+@pytest.mark.photographs
 def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
     names = studio.moods()
     assert {"clear noon", "night"} <= set(names)

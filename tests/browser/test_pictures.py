@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 LIKED = "#picture-list .liked"
 
 
+@pytest.mark.photographs
 def test_liked_pictures_stay_and_are_compared(studio: Studio) -> None:
     page = studio.page
     studio.seed(7)
@@ -56,6 +57,7 @@ def test_liked_pictures_stay_and_are_compared(studio: Studio) -> None:
     assert studio.js("studio.files.name") == "Alpine lake, seed 7"
 
 
+@pytest.mark.photographs
 def test_one_picture_is_compared_with_the_present(studio: Studio) -> None:
     studio.page.click("#like")
     studio.settle()

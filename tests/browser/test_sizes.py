@@ -42,6 +42,7 @@ def test_strokes_on_a_large_sheet_are_answered_at_once(
     assert studio.js("document.getElementById('photo').dataset.preview") == "false"
 
 
+@pytest.mark.photographs
 def test_a_photograph_is_saved_as_one_likes(studio: Studio) -> None:
     for button, form in (("save-webp", "WEBP"), ("save-jpeg", "JPEG")):
         image = Image.open(io.BytesIO(studio.saved(button)))

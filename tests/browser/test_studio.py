@@ -76,6 +76,7 @@ def test_a_seed_is_a_picture(studio: Studio) -> None:
     assert (studio.photo == seventh).all()
 
 
+@pytest.mark.photographs
 def test_painting_on_keeps_the_style(open_studio: OpenStudio, tmp_path: Path) -> None:
     studio = open_studio()
     studio.blank()
@@ -159,6 +160,7 @@ def test_a_photo_dropped_on_the_page_is_a_sketch(studio: Studio, tmp_path: Path)
     assert (studio.ids == read.ids).all()
 
 
+@pytest.mark.photographs
 def test_four_variations_at_once(studio: Studio) -> None:
     studio.page.click("#variations")
     cards = studio.page.locator("#variation-list .card canvas[data-painted]")

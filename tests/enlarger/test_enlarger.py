@@ -127,8 +127,10 @@ def test_the_shipped_one_is_small_and_knows_the_landscape() -> None:
     path = ENLARGERS["enlarger_landscape"]
     assert path.stat().st_size < 2**20
     assert sum(p.numel() for p in Enlarger.load().net.parameters()) < 1_500_000
-    assert Enlarger.knows("enlarger_landscape", Palette.load("landscape"))
-    assert not Enlarger.knows("enlarger_landscape", Palette.load("cityscapes"))
+    found = Enlarger.load_for(Palette.load("landscape"))
+    assert found is not None
+    assert found.card.name == Enlarger.load().card.name
+    assert Enlarger.load_for(Palette.load("cityscapes")) is None
 
 
 # ---- in the engine

@@ -27,10 +27,11 @@ from spadework.data.toy import ToyLandscapes
 from spadework.engine import Engine
 from spadework.evaluation import metrics
 from spadework.evaluation.canvases import STRUCTURED, Canvas, paint_canvas
+from spadework.evaluation.evaluate import Names, evaluate
 from spadework.evaluation.metrics import Lite0Features, frechet_distance, kernel_distance
 from spadework.evaluation.observing import Instruments, Shown
 from spadework.evaluation.protocols import PROTOCOLS, named
-from spadework.evaluation.report import Names, Report, compare, evaluate
+from spadework.evaluation.report import Report, compare
 from spadework.evaluation.texture import observe, phases
 from spadework.model import Checkpoint, load_checkpoint
 from spadework.segmenter.scores import accuracy, class_ious, confusion
@@ -298,7 +299,7 @@ def test_reports_are_compared_only_on_equal_terms(report: Report):
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(command, "shipped_reader", lambda palette: NearestColor())
+    monkeypatch.setattr(command, "shipped_segmenter", lambda palette: NearestColor())
     monkeypatch.setenv("SPADEWORK_CACHE", str(tmp_path / "cache"))
     for kind in ("images", "labels"):
         (tmp_path / "data" / kind).mkdir(parents=True)

@@ -54,7 +54,7 @@ def exact(weight: Tensor, bias: Tensor | None, rows: Tensor, grid: tuple[int, in
 def test_digits_say_what_they_were_made_of(
     spread: float, slope: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(digits, "BAND", 64)  # in parts, the last of them smaller
+    monkeypatch.setattr(digits, "CHUNK", 64)  # in parts, the last of them smaller
     rows = spread * F.leaky_relu(drawn(41, 7), slope)
     error = (value(Digits.of(rows)) - rows).abs().max() / (rows.max() - rows.min())
     assert error <= 1 / 2**23  # rounded as a product, and to an integer

@@ -46,7 +46,7 @@ def forced(
     segmap = one_hot(channels, classes, edges)
     symbols = contexts.symbols_of(channels, segmap.shape[1], edges)
     codes = contexts.codes_of(segmap.shape[1], edges is not None)
-    level = Level.of(contexts.nearest(symbols, size), codes, kernel, padding)
+    level = Level.of(contexts.resized(symbols, size), codes, kernel, padding)
     return ContextLabels(segmap, {size: level})
 
 
@@ -138,7 +138,7 @@ def test_maps_of_a_batch_share_their_contexts():
 @pytest.mark.parametrize("size", [(5, 7), (12, 18), (48, 72), (13, 36), (24, 36), (1, 3), (31, 100)])
 def test_other_resolutions_pick_the_pixels_that_interpolate_picks(size: tuple[int, int]):
     channels = noise(2, 24, 36)
-    picked = one_hot(contexts.nearest(channels, size), 4)
+    picked = one_hot(contexts.resized(channels, size), 4)
     assert torch.equal(picked, F.interpolate(one_hot(channels, 4), size=size, mode="nearest"))
     check(channels, size=size)
 
@@ -147,7 +147,7 @@ def test_other_resolutions_pick_the_pixels_that_interpolate_picks(size: tuple[in
 def test_nearest_agrees_with_interpolate_for_every_length(source: int, target: int):
     line = torch.arange(source)
     expected = F.interpolate(line.float().expand(1, 1, 2, -1), size=(2, target), mode="nearest")[0, 0].long()
-    assert torch.equal(contexts.nearest(line.expand(1, 2, -1), (2, target))[0], expected)
+    assert torch.equal(contexts.resized(line.expand(1, 2, -1), (2, target))[0], expected)
 
 
 maps = hnp.arrays(

@@ -13,9 +13,9 @@ from spadework.fast.contexts import symbols_of
 from spadework.fast.cpu import Painter, can_paint
 from spadework.fast.labels import label_symbols
 from spadework.fast.rows import RowStore
-from spadework.model import fold_spectral_norm
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.labels import Labels, SemanticsConfig, instance_edges
+from spadework.nn.spectral import fold_spectral_norm
 
 SIZE = (32, 64)
 REPLICATE = {"padding": "replicate", "label_padding": "replicate"}

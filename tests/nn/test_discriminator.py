@@ -13,6 +13,9 @@ from spadework.nn.discriminator import (
     MultiscaleDiscriminator,
     PatchConfig,
     PatchDiscriminator,
+    UNetBlock,
+    UNetConfig,
+    UNetDiscriminator,
 )
 
 BACKBONE = BackboneConfig(classes=4, feature_channels=(3, 4, 5, 6, 7), widths=(2, 3, 4, 5, 6), stem=2)
@@ -143,3 +146,51 @@ def test_maps_given_once_stand_for_photos_and_for_paintings() -> None:
     once, twice = (network(maps, image, features) for maps in (segmap, torch.cat([segmap, segmap])))
     assert torch.equal(once.logits, twice.logits)
     assert all(torch.equal(a, b) for a, b in zip(once.scores, twice.scores, strict=True))
+
+
+def test_a_block_of_the_u_net_is_two_convolutions_beside_one() -> None:
+    for raw in (True, False):
+        block, x = oracles.randomize(UNetBlock(3, 2, raw)).eval(), some(2, 3, 4, 5)
+        y = oracles.array(x) if raw else oracles.leaky(oracles.array(x))
+        for layer in (block.conv_0, block.conv_1):
+            y = y if layer is block.conv_0 else oracles.leaky(y)
+            y = oracles.conv(y, oracles.weight_of(layer), oracles.array(layer.bias), pad=1)
+        beside = oracles.conv(
+            oracles.array(x), oracles.weight_of(block.conv_s), oracles.array(block.conv_s.bias)
+        )
+        assert apart(block(x), y + beside) < 1e-11
+
+
+@pytest.mark.parametrize("size", [(32, 32), (56, 64), (64, 128)])
+def test_a_u_net_judges_pixels_at_every_size(size: tuple[int, int]) -> None:
+    network = UNetDiscriminator(UNetConfig(classes=4, ndf=1)).double()
+    assert network(some(2, 3, *size)).shape == (2, 5, *size)
+
+
+def test_the_u_net_has_oasis_widths() -> None:
+    network = UNetDiscriminator(UNetConfig(classes=4, ndf=2))
+    down = [block.conv_s.weight.shape[:2] for block in network.down]
+    up = [block.conv_s.weight.shape[:2] for block in network.up]
+    assert [out for out, _ in down] == [4, 4, 8, 8, 16, 16]
+    assert [tuple(shape) for shape in up] == [(16, 16), (8, 32), (8, 16), (4, 16), (4, 8), (2, 8)]
+
+
+def test_every_u_net_parameter_gets_a_gradient_and_pictures_stand_alone() -> None:
+    torch.manual_seed(0)
+    network = UNetDiscriminator(UNetConfig(classes=4, ndf=1)).double()
+    (network(some(2, 3, 64, 64)) * some(2, 5, 64, 64)).sum().backward()
+    assert silent(network) == []
+    network.eval()
+    both = network(some(2, 3, 64, 64))
+    torch.testing.assert_close(both[1:], network(some(2, 3, 64, 64)[1:]), rtol=1e-11, atol=1e-11)
+
+
+def test_the_u_net_sees_fine_and_coarse() -> None:
+    """A pixel's verdict depends on its neighbour, and on the other end of the picture."""
+    network = oracles.randomize(UNetDiscriminator(UNetConfig(classes=4, ndf=1))).eval()
+    image = some(1, 3, 64, 64)
+    before = network(image)
+    for place in ((0, 1), (63, 63)):
+        other = image.clone()
+        other[0, :, place[0], place[1]] += 1
+        assert not torch.equal(network(other)[0, :, 0, 0], before[0, :, 0, 0])

@@ -130,6 +130,38 @@ def test_the_style_scales_and_shifts_every_blocks_input() -> None:
     assert len(generator.style_layers()) == 1 + len(generator.blocks)
 
 
+def test_a_style_beside_the_map_is_more_channels_of_it() -> None:
+    generator = oracles.randomize(Generator(config(z_dim=3, z_map=True))).eval()
+    plain = Generator(config(semantic_nc=7)).double().eval()
+    plain.load_state_dict(generator.state_dict())
+    z = some(2, 3)
+    field = z[:, :, None, None].expand(-1, -1, 32, 64)
+    both = torch.cat([segmap(32, 64), field], 1)
+    torch.testing.assert_close(painted(generator, z), plain(Labels(both)), rtol=WITHIN, atol=WITHIN)
+
+
+def test_with_plain_norms_the_map_enters_whole_at_the_start_alone() -> None:
+    generator = oracles.randomize(Generator(config(modulation="affine", z_dim=3))).eval()
+    enter, maps, z = generator.enter, segmap(32, 64), some(2, 3)
+    assert enter is not None
+    x = oracles.conv(
+        oracles.array(maps), oracles.weight_of(enter.first), oracles.array(enter.first.bias), pad=1
+    )
+    for norm, layer in zip(enter.norms, enter.convs, strict=True):
+        plain = oracles.batch_eval(norm.param_free_norm, x)
+        x = oracles.leaky(
+            plain * (1 + oracles.array(norm.gamma)[:, None, None]) + oracles.array(norm.beta)[:, None, None]
+        )
+        x = oracles.conv(x, oracles.weight_of(layer), oracles.array(layer.bias), stride=2, pad=1)
+    assert x.shape == (2, 16, 1, 2)
+    styled = oracles.array(z) @ oracles.array(generator.fc.weight).T + oracles.array(generator.fc.bias)
+    assert apart(generator.start(Labels(maps), z), x + styled.reshape(2, 16, 1, 2)) < WITHIN
+    other = Labels(segmap(32, 64).flip(0))
+    features = some(2, 16, 1, 2)
+    head = generator.blocks["head_0"]
+    assert torch.equal(head(features, Labels(maps)), head(features, other))
+
+
 def test_custom_widths_and_hidden_widths_reach_the_blocks() -> None:
     widths, hidden = (6, 5, 4, 4, 3, 2, 2), (7, 6, 5, 4, 3, 2, 1)
     generator = Generator(config(widths=widths, hidden=hidden))
@@ -154,6 +186,8 @@ def test_custom_widths_and_hidden_widths_reach_the_blocks() -> None:
             {"hidden": (8, 8), "num_ups": 7, "size": (128, 128)},
             "hidden has 2 entries; 7 doublings have 8 blocks",
         ),
+        ({"z_map": True}, "z_map lays a style beside what SPADE sees: set z_dim, and modulation=spade"),
+        ({"z_map": True, "z_dim": 3, "modulation": "affine"}, "and modulation=spade"),
         ({"num_ups": 4}, "num_ups"),
         ({"kernel": 4}, "kernel"),
         ({"norm": "group"}, "norm"),
@@ -170,7 +204,17 @@ def test_a_map_of_an_illegal_size_is_told() -> None:
         painted(Generator(config()), size=(48, 64))
 
 
-@pytest.mark.parametrize("changes", [{}, {"z_dim": 3}, {"z_dim": 3, "start": "point", "style_blocks": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"z_dim": 3},
+        {"z_dim": 3, "start": "point", "style_blocks": True},
+        {"z_dim": 3, "z_map": True},
+        {"modulation": "affine"},
+        {"z_dim": 3, "modulation": "affine"},
+    ],
+)
 @pytest.mark.parametrize("noise", [False, True])
 def test_every_parameter_gets_a_gradient(changes: dict[str, object], noise: bool) -> None:
     torch.manual_seed(0)
@@ -203,3 +247,26 @@ def test_noise_is_drawn_by_grid_and_repeats_with_its_generator() -> None:
     drawn = [generator.draw_noise(2, (64, 64), torch.Generator().manual_seed(3)) for _ in range(2)]
     assert [tuple(n.shape) for n in drawn[0]] == [(2, 1, g, g) for g in (2, 4, 4, 8, 16, 32, 64)]
     assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
+
+
+def test_features_that_are_computed_again_are_not_kept() -> None:
+    """Bytes that wait for the gradient, and the gradients, which are the same."""
+    generator = Generator(config(ngf=4, z_dim=4)).eval()
+    z, gradients, kept = torch.randn(2, 4), [], []
+    for generator.recompute in (False, True):
+        waiting: dict[int, int] = {}
+
+        def pack(t: torch.Tensor, waiting: dict[int, int] = waiting) -> torch.Tensor:
+            waiting[t.data_ptr()] = t.numel() * t.element_size()
+            return t
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            picture = generator(Labels(segmap(32, 64).float()), z)
+        kept.append(sum(waiting.values()))
+        generator.zero_grad()
+        picture.square().mean().backward()
+        gradients.append([p.grad.clone() for p in generator.parameters() if p.grad is not None])
+    assert kept[1] < kept[0] / 3
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    with torch.no_grad():
+        assert torch.equal(generator(Labels(segmap(32, 64).float()), z), picture)

@@ -10,7 +10,7 @@ from oracles import apart, some
 from torch import nn
 
 from spadework.nn.labels import Labels
-from spadework.nn.spade import SPADE, SPADEResBlock, upsample
+from spadework.nn.spade import SPADE, Affine, SPADEResBlock, upsample
 from spadework.nn.together import BatchNorm
 
 WITHIN = 1e-12
@@ -93,3 +93,11 @@ def test_upsample_repeats_pixels() -> None:
 def test_a_bilinear_upsample_lies_between_pixels() -> None:
     x = some(2, 3, 4, 5)
     assert apart(upsample(x, bilinear=True), oracles.bilinear_double(oracles.array(x))) < WITHIN
+
+
+def test_affine_is_a_norm_with_one_scale_and_shift_a_channel() -> None:
+    layer, x = oracles.randomize(Affine(3)), some(2, 3, 5, 4)
+    normal = oracles.standardize(oracles.array(x), (0, 2, 3))
+    gamma, beta = (oracles.array(p)[:, None, None] for p in (layer.gamma, layer.beta))
+    assert apart(layer(x, torch.zeros(2, 4, 10, 8)), normal * (1 + gamma) + beta) < WITHIN
+    assert torch.equal(layer(x, some(2, 4, 7, 7)), layer(x, torch.zeros(2, 4, 10, 8)))

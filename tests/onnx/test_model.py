@@ -17,15 +17,16 @@ from spadework.engine import Engine
 from spadework.enlarger.enlarger import Enlarger, EnlargerCard
 from spadework.executor import noise_of
 from spadework.lights import Style
-from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.model import Checkpoint, load_checkpoint
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.labels import SemanticsConfig
 from spadework.nn.pixels import to_bytes
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.onnx import graph
 from spadework.onnx.contexts import context_files
 from spadework.onnx.enlarger import export_enlarger_onnx
 from spadework.onnx.graph import Graph
-from spadework.onnx.model import TOLERANCE, compare, export_onnx, onnx_bytes, tiled_noise, trial_batches
+from spadework.onnx.model import TOLERANCE, compare, export_onnx, onnx_bytes, tiled_noise, trials_of
 from spadework.picture import Picture
 from spadework.sketch.examples import sketches
 
@@ -77,7 +78,7 @@ def checkpoint(semantics: SemanticsConfig | None = None, **options: object) -> C
 )
 def test_every_generator_is_exported(options: dict[str, Any]) -> None:
     made = checkpoint(**options)
-    batches = trial_batches(made)
+    batches = trials_of(made)
     difference, psnr, inputs = compare(onnx_bytes(made, seed=4), made, batches, seed=4)
     assert difference < TOLERANCE
     assert psnr > 80
@@ -90,7 +91,7 @@ def test_every_generator_is_exported(options: dict[str, Any]) -> None:
 
 def test_the_check_sees_edges_unknown_pixels_styles_and_noise() -> None:
     made = checkpoint(SemanticsConfig(label_nc=15, unknown=True, edges=True), z_dim=3, noise=True)
-    data, (batch, *_) = onnx_bytes(made), trial_batches(made)
+    data, (batch, *_) = onnx_bytes(made), trials_of(made)
     assert batch.edges is not None
     assert batch.z is not None
     session = onnxruntime.InferenceSession(data)
@@ -130,7 +131,7 @@ def test_half_precision_is_half_as_large_and_is_measured(
     made = checkpoint(ngf=16, hidden=32)
     whole, half = onnx_bytes(made), onnx_bytes(made, half=True)
     assert len(half) < 0.6 * len(whole)
-    difference, psnr, _ = compare(half, made, trial_batches(made), seed=0)
+    difference, psnr, _ = compare(half, made, trials_of(made), seed=0)
     assert difference > 0
     assert 60 < psnr < 200
     monkeypatch.setattr("spadework.onnx.model.HALF_PSNR", psnr + 1)

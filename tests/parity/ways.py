@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from spadework import nvlabs
 from spadework.fast import cpu
-from spadework.fast.contexts import Level, codes_of, nearest, symbols_of
+from spadework.fast.contexts import Level, codes_of, resized, symbols_of
 from spadework.fast.labels import ContextLabels
-from spadework.model import fold_spectral_norm
 from spadework.nn.generator import Generator
 from spadework.nn.spade import SPADE
+from spadework.nn.spectral import fold_spectral_norm
 
 MAP = {"spade": 1, "resblock": 1, "generator": 0}
 """Which input is the label map, by kind of network."""
@@ -31,7 +31,7 @@ def symbols(segmap: Tensor) -> Tensor:
 def contexts(segmap: Tensor, grids: list[tuple[int, int]], kernel: int) -> ContextLabels:
     """Contexts of every grid, however many are distinct."""
     codes, known = codes_of(segmap.shape[1], edges=True), symbols(segmap)
-    return ContextLabels(segmap, {grid: Level.of(nearest(known, grid), codes, kernel) for grid in grids})
+    return ContextLabels(segmap, {grid: Level.of(resized(known, grid), codes, kernel) for grid in grids})
 
 
 def with_contexts(reference: Reference) -> Iterator[Computed]:

@@ -19,8 +19,8 @@ from spadework.nn.labels import Labels
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.enlarging import (
     EnlargerTraining,
+    discriminator_recipe,
     export_enlarger,
-    judge_of,
     new_enlarger_state,
     small_pictures,
 )
@@ -33,7 +33,7 @@ pytestmark = needs_backbone
 
 SETTINGS = [
     *("size=64", "batch_size=4", "total_images=48", "save_every=1000", "sample_every=1000", "warm_up=0"),
-    *("width=4", "fine=4", "blocks=1", "backbone=1", "judge_widths=[4,4,4,4,4]", "precision=float32"),
+    *("width=4", "fine=4", "blocks=1", "backbone=1", "discriminator_widths=[4,4,4,4,4]", "precision=float32"),
 ]
 PAIRS = ToyLandscapes(length=24, size=(64, 80), seed=3)
 
@@ -62,7 +62,7 @@ def test_it_learns_to_make_photos_of_small_photos(tmp_path: Path) -> None:
     made = recipe("total_images=640", "painted_share=0", "lr=0.003", "ema=0.9", "width=16", *alone)
     state = run(made, tmp_path / "run")
     batch = collate(list(ToyLandscapes(length=6, size=(64, 64), seed=9)))
-    _, segmap = maps_of(batch, judge_of(made))
+    _, segmap = maps_of(batch, discriminator_recipe(made))
     small = F.avg_pool2d(batch.image, 2)
     with torch.inference_mode():
         ours = state.average["enlarger"](small, segmap)
@@ -79,7 +79,7 @@ def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
 
 def test_half_of_the_small_pictures_are_paintings() -> None:
     made = recipe()
-    batch, judge = collate(list(ToyLandscapes(length=4, size=(64, 64), seed=5))), judge_of(made)
+    batch, judge = collate(list(ToyLandscapes(length=4, size=(64, 64), seed=5))), discriminator_recipe(made)
     _, segmap = maps_of(batch, judge)
     torch.manual_seed(3)
     small = small_pictures(painter(), judge, batch.image, segmap, painted=2)
@@ -95,7 +95,7 @@ def test_half_of_the_small_pictures_are_paintings() -> None:
 
 
 def test_it_begins_with_a_painters_judge(tmp_path: Path) -> None:
-    from spadework.cli.planning import _with_judge
+    from spadework.cli.planning import _with_discriminator
     from spadework.training.lightstate import read_light, write_light
 
     judge = small(*BACKBONE)
@@ -103,11 +103,11 @@ def test_it_begins_with_a_painters_judge(tmp_path: Path) -> None:
     light = tmp_path / "light.safetensors"
     write_light(light, other, judge)
     state = new_enlarger_state(recipe())
-    _with_judge([read_light(light)], "enlarger")(state)
+    _with_discriminator([read_light(light)], "enlarger")(state)
     ours, theirs = (s.objective.discriminator.state_dict() for s in (state, other))
     assert all(torch.allclose(ours[key], theirs[key].half().float()) for key in theirs)
     with pytest.raises(ValueError, match="give --from a light state"):
-        _with_judge([painter()], "enlarger")
+        _with_discriminator([painter()], "enlarger")
 
 
 def test_what_comes_out_is_an_enlarger(tmp_path: Path) -> None:

@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from small import PHOTOS, run, small
+from small import OASIS, PHOTOS, PLAIN, run, small
 from torch import Tensor, nn
 
-from spadework.model import fold_spectral_norm, load_checkpoint
+from spadework.engine import Engine
+from spadework.evaluation.consistency import statistics_gap
+from spadework.model import load_checkpoint
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
+from spadework.onnx.model import onnx_bytes
+from spadework.sketch.labelmap import LabelMap
 from spadework.training import export
 from spadework.training.export import export_model, measure_statistics, whiten_styles
 from spadework.training.loop import run_batches
@@ -231,3 +236,25 @@ def test_other_recipes_export_too(changes: tuple[str, ...], tmp_path: Path):
     assert (loaded.encoder is None) == (recipe.z_dim is None)
     labels = batches_of_the_run(recipe)[0][0]
     assert loaded.generator(labels).shape == (4, 3, 32, 32)
+
+
+@pytest.mark.parametrize("changes", [OASIS, PLAIN], ids=["oasis", "plain"])
+def test_models_without_label_tables_paint_as_they_were_trained(changes: list[str], tmp_path: Path) -> None:
+    recipe = small(*changes, "total_images=8", "encoder_norm=batch")
+    state = run(recipe, tmp_path)
+    card = export_model(state, recipe, PHOTOS, tmp_path / "model.safetensors")
+    assert (card.encoder is None) == recipe.z_map
+    engine = Engine.load(tmp_path / "model.safetensors")
+    ids = PHOTOS[0].labels[:32, :32].copy()
+    picture, other = (engine.paint(ids, seed=seed) for seed in (1, 2))
+    assert picture.size == (32, 32)
+    assert (picture.pixels != other.pixels).any()  # the style's doing
+    assert (picture.pixels == engine.paint(ids, seed=1).pixels).all()
+    checkpoint = load_checkpoint(tmp_path / "model.safetensors")
+    dense = Engine(checkpoint, fast=False).paint(ids, seed=1)
+    assert (picture.pixels == dense.pixels).all()
+    gap = statistics_gap(checkpoint, engine, [LabelMap(ids, engine.palette)] * 2)
+    assert gap is not None
+    assert gap > 0
+    with pytest.raises(ValueError, match="is no SPADE generator over labels alone"):
+        onnx_bytes(checkpoint)

@@ -69,7 +69,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     light = read_light(path)
     with pytest.raises(ValueError, match=r"another generator than .*ngf 4, not 2"):
         demand_fit(small(*SETTINGS, "ngf=4"), light)
-    wide = small(*SETTINGS, "judge_widths=[8,4,4,4,4]", "total_images=8")
+    wide = small(*SETTINGS, "discriminator_widths=[8,4,4,4,4]", "total_images=8")
     with pytest.raises(ValueError, match=r"discriminator: .*leave out those --set that shape a network"):
         begin_from(new_state(wide), wide, light)
     demand_fit(small(*SETTINGS, "padding=replicate", "bilinear_ups=2"), light)  # these shape no weight

@@ -215,7 +215,7 @@ def test_split_keeps_every_sample_in_order():
     assert split(collate(samples), 2)[1].instances is None
 
 
-@pytest.mark.parametrize("judge", ["judge=patch", "norm=instance"])
+@pytest.mark.parametrize("judge", ["discriminator=patch", "norm=instance"])
 def test_accumulation_runs_to_the_end(tmp_path: Path, judge: str):
     recipe = small("accumulate=2", "total_images=8", "size=64", judge)
     assert run(recipe, tmp_path).step == 2

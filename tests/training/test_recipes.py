@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from small import small
 
-from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
+from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator, UNetDiscriminator
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.sketch.palette import Palette
 from spadework.training.painter_recipe import Recipe
-from spadework.training.recipes import RECIPES, changed, named, toy
+from spadework.training.recipes import RECIPES, changed, checked, named, toy
 from spadework.training.rundir import RunDir
 
 
 @pytest.fixture
 def without_numbers(monkeypatch: pytest.MonkeyPatch) -> torch.device:
     """The device of shapes alone, where power iterations have nothing to do."""
-    for module in ("spade", "encoder", "discriminator"):
+    for module in ("spade", "generator", "encoder", "discriminator"):
         monkeypatch.setattr(f"spadework.nn.{module}.spectral_norm", lambda layer: layer)
     return torch.device("meta")
 
@@ -36,12 +36,13 @@ def test_every_recipe_builds_its_networks(name: str, without_numbers: torch.devi
     backbone = recipe.over_backbone((16, 24, 48, 120, 352))
     with without_numbers:
         generator, patches = Generator(recipe.generator), MultiscaleDiscriminator(recipe.patch)
-        judge = BackboneDiscriminator(backbone)
+        judge, unet = BackboneDiscriminator(backbone), UNetDiscriminator(recipe.unet)
         encoder = StyleEncoder(recipe.encoder) if recipe.encoder else None
         sides = zip(backbone.feature_channels, (32, 16, 8, 4, 2), strict=True)
         features = [torch.empty(1, channels, side, side) for channels, side in sides]
         segmap, photo = torch.empty(1, recipe.semantics.semantic_nc, 64, 64), torch.empty(1, 3, 64, 64)
         assert patches(segmap, photo)[0][-1].shape[:2] == (1, 1)
+        assert unet(photo).shape == (1, recipe.label_nc + 1, 64, 64)
         assert judge(segmap, photo, features).logits.shape == (1, backbone.classes + 1, 64, 64)
     assert generator.config.size == recipe.size
     palette = Palette.load(recipe.palette or "")
@@ -85,7 +86,7 @@ def test_the_paper_recipe_is_the_papers():
         ("lr=1e-5", "lr", 1e-5),
         ("flip=false", "flip", False),
         ("z_dim=null", "z_dim", None),
-        ("judge=backbone", "judge", "backbone"),
+        ("discriminator=backbone", "discriminator", "backbone"),
         ("vgg=weights/vgg=19.pth", "vgg", "weights/vgg=19.pth"),
         ("palette=null", "palette", None),
     ],
@@ -105,12 +106,25 @@ def test_later_settings_win_and_nothing_is_changed_in_place():
         before.lr = 1.0  # type: ignore[misc]
 
 
+def test_the_oasis_recipe_is_the_papers():
+    recipe = named("oasis_256")
+    assert recipe.unet.widths == (3, 128, 128, 256, 256, 512, 512)
+    assert (recipe.lr / 2, recipe.lr * 2, recipe.ttur, recipe.betas) == (1e-4, 4e-4, True, (0.0, 0.999))
+    assert (recipe.lambda_pixel, recipe.lambda_mix, recipe.z_dim, recipe.encoder) == (1.0, 10.0, 64, None)
+
+
+def test_concat_bn_is_the_published_recipe_but_for_what_follows_a_norm():
+    assert changed(named("concat_bn"), ["modulation=spade", "name=spade_256"]) == named("spade_256")
+
+
 def test_near_misses_are_named():
     with pytest.raises(
         ValueError, match=r"no recipe 'lanscape'; did you mean landscape\? known: spade_256, "
     ):
         named("lanscape")
-    with pytest.raises(ValueError, match=r"no recipe 'xyz'; known: spade_256, landscape, toy"):
+    with pytest.raises(
+        ValueError, match=r"no recipe 'xyz'; known: spade_256, oasis_256, concat_bn, landscape, toy"
+    ):
         named("xyz")
     with pytest.raises(ValueError, match=r"no setting 'batchsize'; did you mean batch_size\? known: name, "):
         named("toy", ["batchsize=3"])
@@ -140,10 +154,14 @@ BAD = [
         ("ema=1", "ema"),
         ("sketch_share=1.5", "sketch_share"),
     ],
-    *[("decay_from=-0.1", "decay_from"), ("precision=half", "precision"), ("judge=jury", "judge")],
+    *[
+        ("decay_from=-0.1", "decay_from"),
+        ("precision=half", "precision"),
+        ("discriminator=jury", "discriminator"),
+    ],
     *[("num_ups=8", "num_ups"), ("kernel=4", "kernel"), ("norm=layer", "norm"), ("backbone=0", "backbone")],
     *[
-        ("judge_widths=[1,2]", "judge_widths"),
+        ("discriminator_widths=[1,2]", "discriminator_widths"),
         ("widths=[1,2,3]", "widths has 3 entries; 5 doublings have 7 blocks"),
     ],
     *[
@@ -217,7 +235,7 @@ settings_ = st.fixed_dictionaries(
         "vgg": st.none() | st.text(),
         "seed": st.integers(0, 2**63),
         "edges": st.booleans(),
-        "judge": st.sampled_from(["patch", "backbone"]),
+        "discriminator": st.sampled_from(["patch", "backbone"]),
     },
 )
 
@@ -246,3 +264,13 @@ def test_a_damaged_config_is_said(tmp_path: Path, text: str):
     with pytest.raises(ValueError, match=r"^\S*config\.json") as caught:
         RunDir(tmp_path).recipe()
     assert "\n" not in str(caught.value)
+
+
+def test_settings_have_their_names_of_before_too():
+    changes = ["discriminator=backbone", "discriminator_widths=[4,4,4,4,4]"]
+    recipe = named("toy", changes)
+    assert named("toy", [change.replace("discriminator", "judge") for change in changes]) == recipe
+    values = recipe.model_dump()
+    for key in ("discriminator", "discriminator_widths"):
+        values[key.replace("discriminator", "judge")] = values.pop(key)
+    assert checked(values, "config.json", Recipe) == recipe

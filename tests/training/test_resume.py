@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from small import BACKBONE, PHOTOS, differing, needs_backbone, run, small, snapshot
+from small import BACKBONE, OASIS, PHOTOS, PLAIN, differing, needs_backbone, run, small, snapshot
 
 from spadework import picture
 from spadework.training import loop, rundir, state
@@ -23,6 +23,7 @@ CASES = [
     for precision in ("float32", "bfloat16")
     for name, judge, marks in (("patch", [], ()), ("backbone", BACKBONE, needs_backbone))
 ]
+CASES += [pytest.param(small(*changes), id=name) for name, changes in (("oasis", OASIS), ("plain", PLAIN))]
 
 
 @pytest.fixture(autouse=True)
@@ -110,9 +111,15 @@ def test_records_are_whole_after_a_kill(tmp_path: Path, straight: tuple[dict[str
     assert [r["step"] for r in records(tmp_path / "killed")] == list(range(1, 10))
     with (tmp_path / "killed" / "stats.jsonl").open("a") as file:
         file.write('{"step": 10, "images": 4')  # the line that was being written
+    cut = [tmp_path / "killed" / place / f".{'0a' * 8}.tmp" for place in (".", "samples")]
+    for path in cut:
+        path.write_bytes(b"half a file")
+    kept = tmp_path / "killed" / ".mine.tmp"
+    kept.touch()
     resumed = snapshot(run(recipe, tmp_path / "killed", resume=True))
     whole, out = straight
     assert differing(resumed, whole) == []
+    assert [path.exists() for path in (*cut, kept)] == [False, False, True]
 
     ours, theirs = records(tmp_path / "killed"), records(out)
     assert [r["step"] for r in ours] == list(range(1, 21))
@@ -300,3 +307,13 @@ def test_a_run_folder_that_cannot_be_made_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ValueError, match=r"cannot make the run folder .*choose another --out"):
         run(small(), tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize(
+    "changes", [["contexts=true"], ["contexts=false"], ["precision=bfloat16", "accumulate=2"]]
+)
+def test_features_that_are_computed_again_change_nothing(changes: list[str], tmp_path: Path) -> None:
+    """Weights, running statistics, spectral norms and random numbers are the same bits."""
+    kept = snapshot(run(small("total_images=16", *changes), tmp_path / "kept"))
+    again = snapshot(run(small("total_images=16", "recompute=true", *changes), tmp_path / "again"))
+    assert differing(kept, again) == []

@@ -25,7 +25,7 @@ from spadework.training.rundir import RunDir
 from spadework.training.segmenter_recipe import SegmenterRecipe
 from spadework.training.segmenting import (
     SegmenterTraining,
-    class_weights,
+    census_weights,
     export_segmenter,
     jittered,
     new_segmenter_state,
@@ -106,16 +106,16 @@ def test_rare_classes_weigh_more() -> None:
     labels = np.zeros((4, 8), np.uint8)
     labels[0, :2], labels[1] = 1, 255
     data = [Sample(labels, np.zeros((4, 8, 3), np.uint8), None, "one")]
-    weights = class_weights(small("balance=0.5"), data)
+    weights = census_weights(small("balance=0.5"), data)
     share = np.array([22, 2]) / 24
     ratio = np.sqrt(share[0] / share[1])
     assert float(weights[1] / weights[0]) == pytest.approx(ratio)
     assert float(weights[0]) * 22 + float(weights[1]) * 2 == pytest.approx(24, rel=1e-3)
     assert torch.equal(weights[2:], weights[1].expand(13))  # classes that are not there
-    assert torch.equal(class_weights(small("balance=0"), data), torch.ones(15))
+    assert torch.equal(census_weights(small("balance=0"), data), torch.ones(15))
     labels[:] = 255
     with pytest.raises(ValueError, match="no pixel of the label maps is one of the 15 classes"):
-        class_weights(small(), data)
+        census_weights(small(), data)
 
 
 def test_jitter_is_each_photos_own_and_stays_in_range() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import PHOTOS, differing, run, small, snapshot
-from torch import nn
+from small import PHOTOS, converged, differing, run, small, snapshot
 
-from spadework.model import Checkpoint, fold_spectral_norm, load_checkpoint
+from spadework.model import Checkpoint, load_checkpoint
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.training import export
 from spadework.training.export import export_model
 from spadework.training.painting import set_learning_rates
@@ -29,16 +29,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
         recipe = small(*SETTINGS, "total_images=12")
         export_model(run(recipe, root), recipe, PHOTOS, root / "model.safetensors")
     return converged(load_checkpoint(root / "model.safetensors"))
-
-
-def converged(model: Checkpoint) -> Checkpoint:
-    """Its spectral norms 1: after so short a training the estimates that were divided by are not exact."""
-    for net in (model.generator, model.encoder):
-        assert net is not None
-        for name, part in net.named_modules():
-            if isinstance(part, nn.Conv2d) and "mlp" not in name and name != "conv_img":
-                part.weight.div_(torch.linalg.matrix_norm(part.weight.flatten(1), 2))
-    return model
 
 
 @pytest.fixture

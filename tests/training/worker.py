@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from small import BACKBONE, PHOTOS, everything, small
+from small import BACKBONE, OASIS, PHOTOS, PLAIN, everything, small
 
 from spadework.nn import together
 from spadework.training import loop
@@ -35,6 +35,8 @@ TRAININGS: dict[str, Callable[[], Any]] = {
     "patch": _painter(*SHORT, "precision=float64"),
     "parts": _painter(*SHORT, "accumulate=2"),
     "dense": _painter(*SHORT, "contexts=false", "norm=syncbatch"),
+    "oasis": _painter(*OASIS, *SHORT, "batch_size=4", "zoom=0.5", "cutout=0.5", "precision=float64"),
+    "plain": _painter(*PLAIN, *SHORT, "batch_size=4", "precision=float64"),
     "styled": _painter(*BACKBONE, *SHORT, *STYLED, "precision=float64"),
     "segmenter": lambda: SegmenterTraining(named("segmenter_landscape", SEGMENTER), PHOTOS),  # type: ignore[arg-type]
 }

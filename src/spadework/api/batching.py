@@ -30,7 +30,7 @@ class Closed(Exception):
 
 
 @dataclass(eq=False)
-class Job:
+class Queued:
     """An item for `many`; jobs of one key may go together. `until`: the monotonic time of its deadline."""
 
     key: Hashable
@@ -59,7 +59,7 @@ class Batcher:
 
     def __init__(self, together: int = 8, waiting: int = 64) -> None:
         self._together, self._waiting = together, waiting
-        self._queue: deque[Job] = deque()
+        self._queue: deque[Queued] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._seconds = 1.0  # that a job takes, a moving mean
@@ -75,9 +75,9 @@ class Batcher:
         """Whether it takes no more work."""
         return self._closed
 
-    def submit(self, key: Hashable, item: Any, many: Many, until: float) -> Job:
+    def submit(self, key: Hashable, item: Any, many: Many, until: float) -> Queued:
         """Queue an item. Its future raises Late, or what `many` raises. Raises Full and Closed."""
-        job = Job(key, item, many, until)
+        job = Queued(key, item, many, until)
         with self._changed:
             if self._closed:
                 raise Closed
@@ -105,7 +105,7 @@ class Batcher:
                 spent = (time.monotonic() - began) / len(waiting)
                 self._seconds += 0.2 * (spent - self._seconds)
 
-    def _next(self) -> list[Job] | None:
+    def _next(self) -> list[Queued] | None:
         """The oldest job and later ones like it; None when closed and empty."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closed)
@@ -118,7 +118,7 @@ class Batcher:
             return [first, *alike]
 
 
-def _do(jobs: list[Job]) -> None:
+def _do(jobs: list[Queued]) -> None:
     """All together, or if that fails each alone, so that nobody fails for another's fault."""
     try:
         results = jobs[0].many([job.item for job in jobs])

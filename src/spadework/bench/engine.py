@@ -56,7 +56,7 @@ class EngineCase(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plan:
+class Scenario:
     """What is measured: `before` runs untimed and leaves the painter as the timed call finds it.
 
     nothing: an empty cache; restyle: the same map in another style; repaint: the map before a 1 % stroke.
@@ -92,26 +92,30 @@ def _of(shape: str) -> Callable[[tuple[int, int]], list[Map]]:
 
 
 BOTH = ("float32", "bfloat16")
-PLANS = [
-    *(Plan("engine-coco", "coco", dtype, maps.coco) for dtype in BOTH),
-    *(Plan("engine-landscape-wide", "wide", dtype, maps.scenes) for dtype in BOTH),
-    Plan("worst-noise", "wide", "float32", lambda size: maps.noise(size, 15)),
-    *(Plan("restyle-landscape-wide", "wide", dtype, maps.scenes, "restyle", most=10) for dtype in BOTH),
+SCENARIOS = [
+    *(Scenario("engine-coco", "coco", dtype, maps.coco) for dtype in BOTH),
+    *(Scenario("engine-landscape-wide", "wide", dtype, maps.scenes) for dtype in BOTH),
+    Scenario("worst-noise", "wide", "float32", lambda size: maps.noise(size, 15)),
+    *(Scenario("restyle-landscape-wide", "wide", dtype, maps.scenes, "restyle", most=10) for dtype in BOTH),
     *(
-        Plan("repaint-landscape-wide", "wide", dtype, maps.scenes, "repaint", most=10, strokes=2)
+        Scenario("repaint-landscape-wide", "wide", dtype, maps.scenes, "repaint", most=10, strokes=2)
         for dtype in BOTH
     ),
-    *(Plan("engine-landscape", "landscape", dtype, maps.scenes) for dtype in BOTH),
-    *(Plan("restyle-landscape", "landscape", dtype, maps.scenes, "restyle", most=10) for dtype in BOTH),
+    *(Scenario("engine-landscape", "landscape", dtype, maps.scenes) for dtype in BOTH),
+    *(Scenario("restyle-landscape", "landscape", dtype, maps.scenes, "restyle", most=10) for dtype in BOTH),
     *(
-        Plan("repaint-landscape", "landscape", dtype, maps.scenes, "repaint", most=10, strokes=10)
+        Scenario("repaint-landscape", "landscape", dtype, maps.scenes, "repaint", most=10, strokes=10)
         for dtype in BOTH
     ),
-    *(Plan(f"engine-{name}", name, dtype, _of(name)) for name in ("ade20k", "cityscapes") for dtype in BOTH),
+    *(
+        Scenario(f"engine-{name}", name, dtype, _of(name))
+        for name in ("ade20k", "cityscapes")
+        for dtype in BOTH
+    ),
 ]
 SMOKE = [
-    Plan("engine-tiny", "tiny", "float32", maps.sketches, most=3),
-    Plan("repaint-tiny", "tiny", "float32", maps.sketches, "repaint", most=2, strokes=3),
+    Scenario("engine-tiny", "tiny", "float32", maps.sketches, most=3),
+    Scenario("repaint-tiny", "tiny", "float32", maps.sketches, "repaint", most=2, strokes=3),
 ]
 QUICK = ("engine-landscape", "restyle-landscape", "repaint-landscape")
 
@@ -129,7 +133,7 @@ def stroke(one: Map, rng: np.random.Generator) -> Map:
 
 @dataclass
 class Found:
-    """What the timed calls of a plan have shown so far, seconds by version."""
+    """What the timed calls of a scenario have shown so far, seconds by version."""
 
     times: dict[str, list[float]] = field(default_factory=lambda: {version: [] for version in VERSIONS})
     largest: list[float] = field(default_factory=list)
@@ -149,21 +153,22 @@ class Found:
         return median(other / ours for other, ours in pairs) if pairs else None
 
 
-def measure(plan: Plan, subject: Subject, dense: str, options: Options) -> EngineCase:
-    """Runs the plan; every call of ours is followed by one of each other version on the same map."""
-    chosen, rng, found = plan.chosen(options.most), np.random.default_rng(0), Found()
+def measure(scenario: Scenario, subject: Subject, dense: str, options: Options) -> EngineCase:
+    """Runs the scenario; every call of ours is followed by one of each other version on the same map."""
+    chosen, rng, found = scenario.chosen(options.most), np.random.default_rng(0), Found()
     for one in chosen:
-        for turn in range(plan.strokes or options.repeats):
-            target, seed = _prepare(plan, subject, one, rng, turn)
+        for turn in range(scenario.strokes or options.repeats):
+            target, seed = _prepare(scenario, subject, one, rng, turn)
             _time(subject, target, seed, found, options.published)
     published_s = median(found.times["published"]) if found.times["published"] else None
     ratio = found.ratio("dense")
     assert ratio is not None
+    memory = options.memory and scenario.before == "nothing"
     return EngineCase(
-        name=plan.name,
+        name=scenario.name,
         shape=subject.shape.name,
         size=subject.shape.generator.size,
-        dtype=plan.dtype,
+        dtype=scenario.dtype,
         maps=len(chosen),
         published_s=published_s,
         dense_s=median(found.times["dense"]),
@@ -175,7 +180,7 @@ def measure(plan: Plan, subject: Subject, dense: str, options: Options) -> Engin
         mean_abs_diff=fmean(found.mean),
         psnr_db=10 * math.log10(4 / max(fmean(found.squared), 1e-20)),
         dense=dense,
-        peak_mib=peak.peaks(plan.shape, plan.dtype) if options.memory and plan.before == "nothing" else None,
+        peak_mib=peak.peaks(scenario.shape, scenario.dtype) if memory else None,
     )
 
 
@@ -190,26 +195,26 @@ def _time(subject: Subject, one: Map, seed: int, found: Found, published: bool) 
 
 
 def _prepare(
-    plan: Plan, subject: Subject, one: Map, rng: np.random.Generator, repeat: int
+    scenario: Scenario, subject: Subject, one: Map, rng: np.random.Generator, repeat: int
 ) -> tuple[Map, int]:
-    """Brings the painter into the state the plan asks for; the map and seed of the timed call."""
+    """Brings the painter into the state the scenario asks for; the map and seed of the timed call."""
     subject.painter.forget()
-    if plan.before == "nothing":
+    if scenario.before == "nothing":
         return one, repeat
     subject.paint(one, repeat)
-    return (one, repeat + 1) if plan.before == "restyle" else (stroke(one, rng), repeat)
+    return (one, repeat + 1) if scenario.before == "restyle" else (stroke(one, rng), repeat)
 
 
-def run(plans: Sequence[Plan], options: Options) -> Iterator[EngineCase]:
-    """Every plan whose maps are there."""
+def run(scenarios: Sequence[Scenario], options: Options) -> Iterator[EngineCase]:
+    """Every scenario whose maps are there."""
     subject, dense, kind = None, "eager", ("", "")
-    for plan in plans:
-        first = next(islice(plan.chosen(), 1), None)
+    for scenario in scenarios:
+        first = next(islice(scenario.chosen(), 1), None)
         if first is None:
             continue
-        if subject is None or kind != (plan.shape, plan.dtype):
-            subject, kind = None, (plan.shape, plan.dtype)
-            subject = Subject.of(SHAPES[plan.shape], getattr(torch, plan.dtype))
+        if subject is None or kind != (scenario.shape, scenario.dtype):
+            subject, kind = None, (scenario.shape, scenario.dtype)
+            subject = Subject.of(SHAPES[scenario.shape], getattr(torch, scenario.dtype))
             subject.paint(first)  # kernels are made at the first call
             dense = subject.try_compiled(first) if options.compile else "eager"
-        yield measure(plan, subject, dense, options)
+        yield measure(scenario, subject, dense, options)

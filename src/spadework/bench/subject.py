@@ -13,9 +13,10 @@ from spadework.bench.shapes import Shape
 from spadework.engine import model_file
 from spadework.fast.cpu import Painter
 from spadework.fast.labels import label_symbols
-from spadework.model import fold_spectral_norm, load_checkpoint
+from spadework.model import load_checkpoint
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
+from spadework.nn.spectral import fold_spectral_norm
 
 VERSIONS = ("published", "dense", "engine")
 

@@ -29,7 +29,7 @@ class TrainCase(BaseModel):
     """Medians over repeats. The gradients' difference is that of the first step, relative to dense's norm.
 
     Beside it stands what rounding does to dense itself: its difference from dense in PyTorch's other memory
-    layout. Of a whole step there is none: behind the kinks of the judge the smallest difference grows.
+    layout. Of a whole step there is none: behind the discriminator's kinks the smallest difference grows.
     """
 
     name: str
@@ -61,7 +61,7 @@ class TrainCase(BaseModel):
 
 
 @dataclass(frozen=True)
-class TrainPlan:
+class TrainScenario:
     """Forward and backward of a shape's generator; of a `recipe` the whole step, both networks and Adam."""
 
     name: str
@@ -71,16 +71,16 @@ class TrainPlan:
     recipe: str | None = None
 
 
-PLANS = [
-    TrainPlan("train-step-landscape", "landscape", "bfloat16", 8, recipe="landscape"),
-    TrainPlan("train-landscape", "landscape", "bfloat16", 8),
-    TrainPlan("train-landscape", "landscape", "float32", 8),
-    TrainPlan("train-landscape-wide", "wide", "float32", 4),
-    TrainPlan("train-coco", "coco", "float32", 4),
+SCENARIOS = [
+    TrainScenario("train-step-landscape", "landscape", "bfloat16", 8, recipe="landscape"),
+    TrainScenario("train-landscape", "landscape", "bfloat16", 8),
+    TrainScenario("train-landscape", "landscape", "float32", 8),
+    TrainScenario("train-landscape-wide", "wide", "float32", 4),
+    TrainScenario("train-coco", "coco", "float32", 4),
 ]
 SMOKE = [
-    TrainPlan("train-tiny", "tiny", "float32", 2),
-    TrainPlan("train-step-toy", "tiny", "float32", 2, "toy"),
+    TrainScenario("train-tiny", "tiny", "float32", 2),
+    TrainScenario("train-step-toy", "tiny", "float32", 2, "toy"),
 ]
 QUICK = ("train-landscape",)
 
@@ -96,21 +96,21 @@ def _batch(shape: Shape, size: tuple[int, int], count: int) -> tuple[Tensor, Ten
 
 
 def generator_work(
-    plan: TrainPlan, contexts: bool, layout: torch.memory_format = torch.channels_last
+    scenario: TrainScenario, contexts: bool, layout: torch.memory_format = torch.channels_last
 ) -> Work:
     """Forward and backward of the generator alone, from one-hot maps or contexts that are there already."""
-    shape, dtype = SHAPES[plan.shape], getattr(torch, plan.dtype)
+    shape, dtype = SHAPES[scenario.shape], getattr(torch, scenario.dtype)
     torch.manual_seed(0)
     net = Generator(shape.generator).to(memory_format=layout)  # type: ignore[call-overload]
     size = shape.generator.size
-    labels, instances = _batch(shape, size, plan.batch)
+    labels, instances = _batch(shape, size, scenario.batch)
     if contexts:
         given = context_labels(labels, shape.semantics, shape.generator, instances)
     else:
         given = Labels.of(labels, shape.semantics, instances)
     given.segmap = given.segmap.contiguous(memory_format=layout)
-    z = torch.randn(plan.batch, shape.generator.z_dim) if shape.generator.z_dim else None
-    noise = net.draw_noise(plan.batch, size) if shape.generator.noise else None
+    z = torch.randn(scenario.batch, shape.generator.z_dim) if shape.generator.z_dim else None
+    noise = net.draw_noise(scenario.batch, size) if shape.generator.noise else None
 
     def step() -> Generator:
         net.zero_grad(set_to_none=True)
@@ -123,31 +123,31 @@ def generator_work(
     return step
 
 
-def recipe_work(plan: TrainPlan, contexts: bool) -> Work:
+def recipe_work(scenario: TrainScenario, contexts: bool) -> Work:
     """A whole step of a recipe on random pictures: contexts found, both networks updated."""
-    assert plan.recipe is not None
-    recipe = RECIPES[plan.recipe]().model_copy(
-        update={"precision": plan.dtype, "contexts": contexts, "batch_size": plan.batch}
+    assert scenario.recipe is not None
+    recipe = RECIPES[scenario.recipe]().model_copy(
+        update={"precision": scenario.dtype, "contexts": contexts, "batch_size": scenario.batch}
     )
     state = new_state(recipe)
     size = recipe.generator.size
-    labels, instances = _batch(SHAPES[plan.shape], size, plan.batch)
-    image = torch.randn(plan.batch, 3, *size).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
-    batch = Batch(labels, image, instances if recipe.edges else None, ["none"] * plan.batch)
+    labels, instances = _batch(SHAPES[scenario.shape], size, scenario.batch)
+    image = torch.randn(scenario.batch, 3, *size).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+    batch = Batch(labels, image, instances if recipe.edges else None, ["none"] * scenario.batch)
     state.objective.calibrate([image])
 
     def step() -> Generator:
         parts = [Inputs.of(batch, recipe)]
         _, paintings = step_generator(state, recipe, parts)
-        step_discriminator(state, recipe, parts, None if recipe.judge == "patch" else paintings)
+        step_discriminator(state, recipe, parts, None if recipe.discriminator != "backbone" else paintings)
         return state.generator
 
     return step
 
 
-def work(plan: TrainPlan, contexts: bool) -> Work:
-    """What the plan repeats."""
-    return recipe_work(plan, contexts) if plan.recipe else generator_work(plan, contexts)
+def work(scenario: TrainScenario, contexts: bool) -> Work:
+    """What the scenario repeats."""
+    return recipe_work(scenario, contexts) if scenario.recipe else generator_work(scenario, contexts)
 
 
 def _gradient(net: nn.Module) -> Tensor:
@@ -155,49 +155,51 @@ def _gradient(net: nn.Module) -> Tensor:
     return torch.cat([p.grad.flatten() for p in net.parameters() if p.grad is not None])
 
 
-def _distances(plan: TrainPlan, contexts: nn.Module, dense: nn.Module) -> tuple[float, float]:
+def _distances(scenario: TrainScenario, contexts: nn.Module, dense: nn.Module) -> tuple[float, float]:
     """How far dense's gradients are from those on contexts and from dense's in the other layout, relative."""
     reference = _gradient(dense)
-    others = contexts, generator_work(plan, False, torch.contiguous_format)()
+    others = contexts, generator_work(scenario, False, torch.contiguous_format)()
     near, far = (float((_gradient(net) - reference).norm() / reference.norm()) for net in others)
     return near, far
 
 
-def measure(plan: TrainPlan, repeats: int, memory: bool = True) -> TrainCase:
+def measure(scenario: TrainScenario, repeats: int, memory: bool = True) -> TrainCase:
     """Both start from the same weights; their first steps give the differences and are not timed."""
-    ours, theirs = work(plan, True), work(plan, False)
+    ours, theirs = work(scenario, True), work(scenario, False)
     contexts, dense = ours(), theirs()
-    near, far = (None, None) if plan.recipe else _distances(plan, contexts, dense)
+    near, far = (None, None) if scenario.recipe else _distances(scenario, contexts, dense)
     times = [(seconds(ours)[0], seconds(theirs)[0]) for _ in range(repeats)]
     fast, slow = (median(column) for column in zip(*times, strict=True))
-    shape = SHAPES[plan.shape]
+    shape = SHAPES[scenario.shape]
     return TrainCase(
-        name=plan.name,
+        name=scenario.name,
         shape=shape.name,
         size=shape.generator.size,
-        dtype=plan.dtype,
-        batch=plan.batch,
-        images_per_s=plan.batch / fast,
-        dense_images_per_s=plan.batch / slow,
+        dtype=scenario.dtype,
+        batch=scenario.batch,
+        images_per_s=scenario.batch / fast,
+        dense_images_per_s=scenario.batch / slow,
         ratio=median(slow / fast for fast, slow in times),
         grad_rel_diff=near,
         grad_rel_layout=far,
-        peak_mib=peak.training_peaks(plan.name, plan.dtype) if memory else None,
+        peak_mib=peak.training_peaks(scenario.name, scenario.dtype) if memory else None,
     )
 
 
 def measure_memory(name: str, dtype: str, version: str) -> int:
     """The peak of two steps in this process, MiB."""
-    plan = next(plan for plan in (*PLANS, *SMOKE) if (plan.name, plan.dtype) == (name, dtype))
-    step = work(plan, version == "contexts")
+    scenario = next(
+        scenario for scenario in (*SCENARIOS, *SMOKE) if (scenario.name, scenario.dtype) == (name, dtype)
+    )
+    step = work(scenario, version == "contexts")
     peak.reset_peak()
     for _ in range(2):
         step()
     return peak.peak_mib()
 
 
-def run(plans: Sequence[TrainPlan], repeats: int = 3, memory: bool = True) -> Iterator[TrainCase]:
-    """Every plan, with freed memory kept as the training loop does."""
+def run(scenarios: Sequence[TrainScenario], repeats: int = 3, memory: bool = True) -> Iterator[TrainCase]:
+    """Every scenario, with freed memory kept as the training loop does."""
     keep_freed_memory()
-    for plan in plans:
-        yield measure(plan, repeats, memory)
+    for scenario in scenarios:
+        yield measure(scenario, repeats, memory)

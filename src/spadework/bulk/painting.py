@@ -20,7 +20,7 @@ from spadework.sketch.opening import Opened, Policy, open_map
 
 
 @dataclass(frozen=True)
-class Plan:
+class Setup:
     """How a process paints, and where its pictures go. `size`: (H, W)."""
 
     model: str
@@ -50,14 +50,14 @@ def digest(path: Path) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
-def paint_all(plan: Plan, tasks: Sequence[Task], processes: int) -> Iterator[list[Row]]:
+def paint_all(setup: Setup, tasks: Sequence[Task], processes: int) -> Iterator[list[Row]]:
     """Paints all tasks on some processes; yields the rows of a group when its pictures are on the disk.
 
     Raises ValueError if a process dies; what has been yielded then is done.
     """
     groups = iter([list(tasks[k : k + TOGETHER]) for k in range(0, len(tasks), TOGETHER)])
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (plan,)) as pool:
+    with ProcessPoolExecutor(processes, context, _begin, (setup,)) as pool:
         running: set[Future[list[Row]]] = set()
         try:
             for group in groups:
@@ -75,20 +75,20 @@ def paint_all(plan: Plan, tasks: Sequence[Task], processes: int) -> Iterator[lis
             pool.shutdown(cancel_futures=True)
 
 
-_painter: tuple[Engine, Plan] | None = None
+_painter: tuple[Engine, Setup] | None = None
 
 
-def _begin(plan: Plan) -> None:
+def _begin(setup: Setup) -> None:
     """In a new process."""
     global _painter
-    torch.set_num_threads(plan.threads)
-    _painter = Engine.load(plan.model, plan.device, plan.precision, plan.enlarger), plan
+    torch.set_num_threads(setup.threads)
+    _painter = Engine.load(setup.model, setup.device, setup.precision, setup.enlarger), setup
 
 
 def _paint_group(tasks: Sequence[Task]) -> list[Row]:
     """Paints tasks together; a map that cannot be read costs nobody else's picture."""
     assert _painter is not None
-    engine, plan = _painter
+    engine, setup = _painter
     rows, readable = [], []
     for task in tasks:
         try:
@@ -96,17 +96,17 @@ def _paint_group(tasks: Sequence[Task]) -> list[Row]:
             readable.append((task, opened))
         except (ValueError, OSError) as error:
             rows.append(Row(item=task.item.name, seed=task.seed, error=str(error)))
-    return [*rows, *_painted(engine, plan, readable)]
+    return [*rows, *_painted(engine, setup, readable)]
 
 
-def _painted(engine: Engine, plan: Plan, readable: Sequence[tuple[Task, Opened]]) -> list[Row]:
+def _painted(engine: Engine, setup: Setup, readable: Sequence[tuple[Task, Opened]]) -> list[Row]:
     began = time.perf_counter()
     pictures = engine.paint_many(
-        [opened.sketch for _, opened in readable], [task.seed for task, _ in readable], size=plan.size
+        [opened.sketch for _, opened in readable], [task.seed for task, _ in readable], size=setup.size
     )
     spent, rows = (time.perf_counter() - began) / max(1, len(pictures)), []
     for (task, opened), picture in zip(readable, pictures, strict=True):
-        target = plan.out / task.picture
+        target = setup.out / task.picture
         os.makedirs(target.parent, exist_ok=True)
         atomic_write(target, picture.to_bytes())
         rows.append(

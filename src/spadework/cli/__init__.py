@@ -11,6 +11,7 @@ from spadework import __version__
 from spadework.cli import (
     batch,
     bench,
+    compare,
     data,
     evaluate,
     export,
@@ -40,7 +41,7 @@ app.command()(studio.studio)
 app.command()(serve.serve)
 app.command(cls=Settings)(train.train)
 app.command()(evaluate.evaluate)
-app.command()(evaluate.compare)
+app.command()(compare.compare)
 app.command()(test.test)
 app.command("import")(import_.import_)
 app.command()(export.export)

@@ -43,17 +43,17 @@ def batch(
     if seeds < 1 or count < 1:
         raise Fault(f"--seeds {seeds}, --processes {count}", "give 1 or more")
     items = items_in(maps)
-    from spadework.bulk.painting import Plan, Task, digest, paint_all
+    from spadework.bulk.painting import Setup, Task, digest, paint_all
     from spadework.engine import model_file
     from spadework.executor import device_of
 
     own = None if enlarger == "none" else enlarger
-    plan = Plan(model, device_of(device), precision, own, grid, 1, out)
+    setup = Setup(model, device_of(device), precision, own, grid, 1, out)
     settings = Settings(
         model=digest(model_file(model)), enlarger=own, precision=precision, seed=seed, seeds=seeds, size=grid
     )
     tasks = [
-        Task(item, one, plan.picture(item, one, seeds == 1))
+        Task(item, one, setup.picture(item, one, seeds == 1))
         for item in items
         for one in range(seed, seed + seeds)
     ]
@@ -62,7 +62,7 @@ def batch(
         todo = [task for task in tasks if (task.item.name, task.seed) not in manifest.done]
         line = progress.add_task("painting", total=len(tasks), completed=len(tasks) - len(todo), speed="")
         try:
-            for rows in paint_all(plan, todo, min(count, max(1, len(todo)))):
+            for rows in paint_all(setup, todo, min(count, max(1, len(todo)))):
                 manifest.add(rows)
                 for error in filter(None, (row.error for row in rows)):
                     failed += bool(complain(error))

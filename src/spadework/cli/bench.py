@@ -85,13 +85,13 @@ def _tell_all(lines: list[str]) -> None:
 
 
 def _chosen(module: Any, cases: list[str] | None, quick: bool) -> list[Any]:
-    """The plans of a module of the bench that are asked for."""
-    plans = [plan for plan in module.PLANS if not quick or plan.name in module.QUICK]
+    """The scenarios of a module of the bench that are asked for."""
+    scenarios = [scenario for scenario in module.SCENARIOS if not quick or scenario.name in module.QUICK]
     if not cases:
-        return plans
-    found = [plan for plan in (*plans, *module.SMOKE) if plan.name.startswith(tuple(cases))]
+        return scenarios
+    found = [scenario for scenario in (*scenarios, *module.SMOKE) if scenario.name.startswith(tuple(cases))]
     if not found:
-        known = ", ".join(dict.fromkeys(plan.name for plan in plans))
+        known = ", ".join(dict.fromkeys(scenario.name for scenario in scenarios))
         raise ValueError(f"no case begins with {' or '.join(cases)}: known are {known}")
     return found
 

@@ -1,29 +1,55 @@
-"""`spadework evaluate` and `spadework compare`."""
+"""`spadework evaluate`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spadework.cli.loading import Device
-from spadework.cli.segmenters import SHIPPED, load_reader, shipped_reader
+from spadework.cli.segmenters import SHIPPED, load_segmenter, shipped_segmenter
 from spadework.cli.telling import bar, show_table, tell
 
 if TYPE_CHECKING:
-    from spadework.evaluation.observing import Instruments
-    from spadework.evaluation.report import Figure, Names, Report
+    from spadework.data.folder import PairedFolder
+    from spadework.evaluation.canvases import Canvas
+    from spadework.evaluation.evaluate import Names
+    from spadework.evaluation.observing import Instruments, Shown
+    from spadework.evaluation.report import Report
     from spadework.sketch.palette import Palette
+
+    Measuring = tuple[PairedFolder, Callable[[Callable[[Shown], None], Callable[[Canvas], None]], Report]]
+
+MODEL = "landscape"
+"""What is measured where nothing is named."""
 
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A shipped model, or a .safetensors file.")
-    ] = "landscape",
+        str | None,
+        typer.Argument(metavar="MODEL", help=f"A shipped model, or a .safetensors file; else {MODEL}."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder or tar of images/ and labels/.")
     ] = None,
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which split of DIR, if it has any.")
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Measure the pictures in DIR, named as the maps, and no model."),
+    ] = None,
+    own_style: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --pictures: others, in the styles of the maps' photos."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="With --pictures: the method; else the folder's name."),
+    ] = None,
+    palette: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --pictures: the classes of the maps; else the segmenter's."),
     ] = None,
     protocol: Annotated[
         str, typer.Option(metavar="NAME", help="spadework, spade, oasis or gan-compression.")
@@ -37,6 +63,10 @@ def evaluate(
     no_photos: Annotated[
         bool, typer.Option("--no-photos", help="Leave the real photos out of the gallery.")
     ] = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the pictures there: seed-0/, ..., and own-style/."),
+    ] = None,
     card: Annotated[bool, typer.Option("--card", help="Write the figures on the model file's card.")] = False,
     inception: Annotated[
         Path | None,
@@ -53,86 +83,168 @@ def evaluate(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Measure a model on held-out pairs.
+    """Measure a model on held-out pairs, or with --pictures what another method painted of them.
 
     Every map is painted; all figures but diversity are of the one candidate with seed 0, and nothing is
     selected. The networks that measure are in no training loss. Beside each figure stands the same measure
     of real photos. In the end every class is painted alone: the sheet of that lies beside the report and in
-    the gallery.
+    the gallery. Of given pictures what needs the model itself, or several pictures of a map, is left out.
     """
     if data is None:
         raise ValueError("no --data: give the folder that holds images/ and labels/")
-    from spadework.data.folder import PairedFolder
     from spadework.engine import model_file
-    from spadework.evaluation import protocols
     from spadework.evaluation.canvases import Canvas, write_sheet
     from spadework.evaluation.gallery import Gallery
-    from spadework.evaluation.report import evaluate as measure
-    from spadework.executor import device_of
-    from spadework.model import load_checkpoint
 
-    rules = protocols.named(protocol)
-    checkpoint = load_checkpoint(model_file(model))
-    pairs = PairedFolder(data, split, max(checkpoint.card.generator.size), checkpoint.card.palette)
-    for line in pairs.notes:
-        tell(line)
-    instruments, names = _instruments(checkpoint.card.palette, pairs, inception, segmenter, referee)
-    gallery = None if html is None else Gallery(html, every, photos=not no_photos)
-    pairs.decode()
+    if pictures is None:
+        _demand_absent(
+            {"--own-style": own_style, "--name": name, "--palette": palette}, "goes with --pictures"
+        )
+        model = model or MODEL
+        pairs, measure = _of_model(
+            model, data, split, protocol, seeds, candidates, inception, segmenter, referee, device
+        )
+    else:
+        several = {"--seeds": seeds, "--candidates": candidates > 1, "--referee": referee}
+        only = {"MODEL": model, "--card": card, "--write": write} | several
+        _demand_absent(only, "is of a model, and --pictures measures what is there")
+        pairs, measure = _of_pictures(
+            pictures, own_style, name, data, split, protocol, palette, inception, segmenter
+        )
+    gallery = None if html is None else Gallery(html, every, photos=not no_photos, given=pictures is not None)
+    canvases: list[Canvas] = []
     with bar() as progress:
-        task = progress.add_task("painting", total=len(pairs))
+        task = progress.add_task("measuring" if pictures else "painting", total=len(pairs))
 
-        def listen(shown) -> None:
+        def listen(shown: "Shown") -> None:
             if gallery is not None:
                 gallery.add(shown)
+            if write is not None:
+                _write_pictures(write, shown)
             progress.advance(task)
 
         def listen_alone(canvas: Canvas) -> None:
             canvases.append(canvas)
             progress.update(task, description=f"{canvas.name} alone")
 
-        canvases: list[Canvas] = []
-        where = device_of(device)
-        report = measure(
-            checkpoint, pairs, rules, names, instruments, seeds, candidates, where, listen, listen_alone
-        )
+        report = measure(listen, listen_alone)
     _show(report)
     if gallery is not None:
         tell(f"gallery: {gallery.write(report, canvases)}")
-    _keep(report, json, model_file(model) if card else None)
+    _keep(report, json, model_file(model) if card and model else None)
     if json is not None and canvases:
         tell(f"every class alone: {write_sheet(json.with_suffix('.flood.jpg'), canvases)}")
 
 
-def compare(
-    first: Annotated[Path, typer.Argument(metavar="A.json", help="A report of `spadework evaluate --json`.")],
-    second: Annotated[Path, typer.Argument(metavar="B.json", help="Another one.")],
-) -> None:
-    """Lay two reports side by side, if they were measured alike.
+def _demand_absent(options: dict[str, object], why: str) -> None:
+    """ValueError where one of these was given."""
+    for option, value in options.items():
+        if value not in (None, False):
+            raise ValueError(f"{option} {why}: leave it out")
 
-    Reports of different protocols, pairs, sizes, seeds, filters or networks are refused with the reasons.
-    """
-    from spadework.evaluation.report import compare as compared
 
-    a, b = _read(first), _read(second)
-    rows = compared(a, b)
-    told = {True: "yes", False: "no"}
-    titles = ["measure", f"{first.name}: {a.model}", f"{second.name}: {b.model}", "intervals apart"]
-    show_table(titles, [[name, _text(one), _text(other), told[apart]] for name, one, other, apart in rows])
+def _of_model(
+    model: str,
+    data: Path,
+    split: str | None,
+    protocol: str,
+    seeds: int | None,
+    candidates: int,
+    inception: Path | None,
+    segmenter: str | None,
+    referee: str | None,
+    device: str,
+) -> "Measuring":
+    """The pairs, and what measures the pictures that a model paints of them."""
+    from spadework.engine import model_file
+    from spadework.evaluation import protocols
+    from spadework.evaluation.evaluate import evaluate as measure
+    from spadework.executor import device_of
+    from spadework.model import load_checkpoint
+
+    rules, checkpoint = protocols.named(protocol), load_checkpoint(model_file(model))
+    pairs = _pairs(data, split, checkpoint.card.generator.size, checkpoint.card.palette)
+    instruments, names = _instruments(checkpoint.card.palette, pairs, inception, segmenter, referee)
+    pairs.decode()
+    where = device_of(device)
+    return pairs, lambda listen, alone: measure(
+        checkpoint, pairs, rules, names, instruments, seeds, candidates, where, listen, alone
+    )
+
+
+def _of_pictures(
+    folder: Path,
+    own_style: Path | None,
+    name: str | None,
+    data: Path,
+    split: str | None,
+    protocol: str,
+    palette: str | None,
+    inception: Path | None,
+    segmenter: str | None,
+) -> "Measuring":
+    """The pairs, and what measures the pictures of them in a folder."""
+    from spadework.data.listing import list_pairs
+    from spadework.evaluation import protocols
+    from spadework.evaluation.evaluate import evaluate_pictures
+    from spadework.evaluation.pictures import GivenPictures
+    from spadework.segmenter.segmenter import Segmenter
+    from spadework.sketch.palette import Palette
+
+    rules = protocols.named(protocol)
+    known = Palette.load(palette) if palette else Segmenter.load(segmenter or SHIPPED).palette
+    names = [pair.name for pair in list_pairs(data, split).pairs]
+    given = GivenPictures(folder, names, known, own_style)
+    pairs = _pairs(data, split, given.size, known)
+    for line in given.notes:
+        tell(line)
+    instruments, called = _instruments(known, pairs, inception, segmenter, None)
+    pairs.decode()
+    pairs.check_ids({*known.ids().tolist(), *([] if known.unknown is None else [known.unknown])})
+    method = name or folder.resolve().name
+    return pairs, lambda listen, _: evaluate_pictures(
+        method, given, pairs, rules, called, instruments, listen
+    )
+
+
+def _pairs(data: Path, split: str | None, size: tuple[int, int], palette: "Palette") -> "PairedFolder":
+    """Photos and maps, kept as large as the pictures need them."""
+    from spadework.data.folder import PairedFolder
+
+    pairs = PairedFolder(data, split, max(size), palette)
+    for line in pairs.notes:
+        tell(line)
+    return pairs
+
+
+def _write_pictures(folder: Path, shown: "Shown") -> None:
+    """So that --pictures measures the same."""
+    from spadework.picture import Picture
+
+    named = {f"seed-{seed}": pixels for seed, pixels in enumerate(shown.pictures)}
+    named |= {} if shown.own is None else {"own-style": shown.own}
+    for kind, pixels in named.items():
+        path = folder / kind / f"{shown.name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Picture(pixels).save(path)
 
 
 def _instruments(
-    palette: "Palette", pairs, inception: Path | None, segmenter: str | None, referee: str | None
+    palette: "Palette",
+    pairs: "PairedFolder",
+    inception: Path | None,
+    segmenter: str | None,
+    referee: str | None,
 ) -> "tuple[Instruments, Names]":
     """What measures, and what the report calls it."""
+    from spadework.evaluation.evaluate import Names
     from spadework.evaluation.metrics import InceptionFeatures
     from spadework.evaluation.observing import Instruments
-    from spadework.evaluation.report import Names
 
-    reader = load_reader(segmenter, palette) if segmenter else shipped_reader(palette)
+    reader = load_segmenter(segmenter, palette) if segmenter else shipped_segmenter(palette)
     if reader is None:
         tell("no segmenter for these classes: mIoU and accuracy are left out")
-    judge = load_reader(referee, palette) if referee else None
+    judge = load_segmenter(referee, palette) if referee else None
     net = InceptionFeatures(inception) if inception else None
     data = " ".join(filter(None, [pairs.root.resolve().name, pairs.split]))
     names = Names(
@@ -172,6 +284,8 @@ def _show(report: "Report") -> None:
     for name, value in report.terms.words():
         tell(f"{name}: {value}")
     tell(f"not as published: {report.departs}")
+    for what in report.left_out:
+        tell(f"left out: {what}")
     for warning in report.warnings:
         tell(f"warning: {warning}")
 
@@ -187,19 +301,3 @@ def _keep(report: "Report", json: Path | None, model: Path | None) -> None:
     if model is not None:
         write_metrics(model, report.metrics())
         tell(f"the card of {model} has these figures now")
-
-
-def _read(path: Path) -> "Report":
-    from pydantic import ValidationError
-
-    from spadework.evaluation.report import Report
-    from spadework.files import read_bytes
-
-    try:
-        return Report.model_validate_json(read_bytes(path))
-    except ValidationError as error:
-        raise ValueError(f"{path} is no report of this version: write it with `evaluate --json`") from error
-
-
-def _text(figure: "Figure") -> str:
-    return f"{figure.value} ({figure.low} to {figure.high})"

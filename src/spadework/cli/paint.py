@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spadework.cli.loading import Device, Enlarging, Model, Precision, Threads, load
-from spadework.cli.segmenters import SHIPPED, load_reader
+from spadework.cli.segmenters import SHIPPED, load_segmenter
 from spadework.cli.telling import bar, complain, show_table, tell
 
 if TYPE_CHECKING:
-    from spadework.candidates import Reader
     from spadework.engine import Engine
     from spadework.lights import Style
     from spadework.picture import Picture
     from spadework.project import Project
+    from spadework.segmenter.segmenter import Segmenter
     from spadework.sketch.labelmap import LabelMap
 
 OTHER_PICTURES = (".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -75,22 +75,24 @@ def paint(
     place. Of candidates the one goes there that obeys the sketch and is like a photo; the scores of all go to
     PATH/SKETCH.json.
     """
-    jobs = [replace(job, palette=palette) for job in _jobs(sketches, out, seed or 0, candidates, keep_all)]
+    orders = [
+        replace(order, palette=palette) for order in _orders(sketches, out, seed or 0, candidates, keep_all)
+    ]
     seeded = re.fullmatch(r"seed:(\d{1,10})", style or "")
     photo = Path(style) if style and not seeded else None
-    _demand_inputs_safe(jobs, photo)
+    _demand_inputs_safe(orders, photo)
     grid = size_of(size)
     from spadework.picture import Picture
 
     engine = load(model, device, precision, threads, enlarger)
-    reader = load_reader(segmenter, engine.palette) if candidates > 1 else None
+    reader = load_segmenter(segmenter, engine.palette) if candidates > 1 else None
     look = engine.style_of(Picture.read(photo), f"photo {photo.name}") if photo else None
     light = look or (int(seeded[1]) if seeded else None)
     rows, failed = [], 0
     with bar() as progress:
-        for job in progress.track(jobs, description="painting"):
+        for order in progress.track(orders, description="painting"):
             try:
-                rows += _paint(engine, job, seed, light, grid, upscale, reader)
+                rows += _paint(engine, order, seed, light, grid, upscale, reader)
             except Unreadable as error:
                 failed = complain(str(error))
     if rows:
@@ -104,7 +106,7 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True)
-class Job:
+class Order:
     """A sketch, its seeds, where the picture goes, and the folder of all candidates if they are kept."""
 
     sketch: Path
@@ -124,7 +126,7 @@ class Job:
         return [self.target, *kept, *([self.scores] if len(self.seeds) > 1 else [])]
 
 
-def _jobs(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_all: bool) -> list[Job]:
+def _orders(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_all: bool) -> list[Order]:
     """Every sketch with its own place below `out`. Raises ValueError where two would share one."""
     if candidates < 1:
         raise ValueError(f"--candidates {candidates}: give 1 or more")
@@ -141,7 +143,9 @@ def _jobs(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_
         places[stem] = file
     targets = {file: out if single else out / f"{stem}.png" for stem, file in places.items()}
     keep = keep_all and candidates > 1
-    return [Job(f, seeds, target, target.with_suffix("") if keep else None) for f, target in targets.items()]
+    return [
+        Order(f, seeds, target, target.with_suffix("") if keep else None) for f, target in targets.items()
+    ]
 
 
 def _is_file_name(out: Path) -> bool:
@@ -166,9 +170,11 @@ def _files(sketch: Path) -> list[Path]:
     return files
 
 
-def _demand_inputs_safe(jobs: Sequence[Job], style: Path | None) -> None:
-    inputs = {file.resolve(): file for file in [*(job.sketch for job in jobs), *([style] if style else [])]}
-    for target in (target for job in jobs for target in job.targets()):
+def _demand_inputs_safe(orders: Sequence[Order], style: Path | None) -> None:
+    inputs = {
+        file.resolve(): file for file in [*(order.sketch for order in orders), *([style] if style else [])]
+    }
+    for target in (target for order in orders for target in order.targets()):
         if target.resolve() in inputs:
             raise ValueError(f"{inputs[target.resolve()]} would be overwritten: choose another place with -o")
 
@@ -185,24 +191,24 @@ def size_of(text: str | None) -> tuple[int, int] | None:
 
 def _paint(
     engine: "Engine",
-    job: Job,
+    order: Order,
     seed: int | None,
     light: "Style | int | None",
     size: tuple[int, int] | None,
     upscale: int,
-    reader: "Reader | None",
+    reader: "Segmenter | None",
 ) -> list[list[str]]:
     """Rows for the table. `light`: a style, or the seed that finds one for the sketch.
 
     Raises Unreadable for a bad sketch, ValueError for what no sketch would survive.
     """
     try:
-        project = _drawing(job.sketch)
-        sketch = project.sketch(engine.palette) if project else _sketch(engine, job.sketch, job.palette)
+        project = _drawing(order.sketch)
+        sketch = project.sketch(engine.palette) if project else _sketch(engine, order.sketch, order.palette)
         style = engine.sample_style(light, sketch) if isinstance(light, int) else light
         lights = project.lights(engine, sketch) if project and seed is None and style is None else None
         if project and seed is None:
-            job = replace(job, seeds=range(project.seed, project.seed + len(job.seeds)))
+            order = replace(order, seeds=range(project.seed, project.seed + len(order.seeds)))
             style = style or project.style(engine, sketch)
     except ValueError as error:
         raise Unreadable(str(error)) from error
@@ -211,16 +217,16 @@ def _paint(
         seed: _carrying(
             engine.paint(sketch, seed, style, size, upscale, lights), sketch, project if lights else None
         )
-        for seed in job.seeds
+        for seed in order.seeds
     }
     spent = time.perf_counter() - began
     if reader is None:
-        picture, seed = painted[job.seeds[0]], job.seeds[0]
-        _save(picture, job.target)
+        picture, seed = painted[order.seeds[0]], order.seeds[0]
+        _save(picture, order.target)
     else:
-        picture, seed = _keep_best(job, sketch, painted, reader)
+        picture, seed = _keep_best(order, sketch, painted, reader)
     height, width = picture.size
-    return [[job.sketch.name, str(seed), job.target.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
+    return [[order.sketch.name, str(seed), order.target.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
 
 
 def _carrying(picture: "Picture", sketch: "LabelMap", project: "Project | None") -> "Picture":
@@ -238,19 +244,19 @@ def _carrying(picture: "Picture", sketch: "LabelMap", project: "Project | None")
 
 
 def _keep_best(
-    job: Job, sketch: "LabelMap", painted: "dict[int, Picture]", reader: "Reader"
+    order: Order, sketch: "LabelMap", painted: "dict[int, Picture]", reader: "Segmenter"
 ) -> "tuple[Picture, int]":
     """Writes the best candidate, all if they are kept, and all scores; returns the best and its seed."""
     from spadework.candidates import ORDER, ordered
     from spadework.files import atomic_write
 
     rivals = ordered(sketch, painted, reader)
-    _save(rivals[0].picture, job.target)
-    if job.folder is not None:
+    _save(rivals[0].picture, order.target)
+    if order.folder is not None:
         for rival in rivals:
-            _save(rival.picture, job.folder / f"{rival.seed}.png")
-    told = {"sketch": job.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
-    atomic_write(job.scores, f"{json.dumps(told, indent=1)}\n".encode())
+            _save(rival.picture, order.folder / f"{rival.seed}.png")
+    told = {"sketch": order.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
+    atomic_write(order.scores, f"{json.dumps(told, indent=1)}\n".encode())
     return rivals[0].picture, rivals[0].seed
 
 

@@ -1,6 +1,6 @@
 """What `spadework train` is to do: which recipe on which pairs, anew or from where it stopped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from spadework.data.folder import PairedFolder
     from spadework.data.sample import Sample
     from spadework.nvlabs.files import Published
+    from spadework.sketch.palette import Palette
     from spadework.training.painter_recipe import Recipe
     from spadework.training.recipes import AnyRecipe
+    from spadework.training.runconfig import RunConfig
     from spadework.training.rundir import RunDir
     from spadework.training.starting import Start
     from spadework.training.state import TrainState
@@ -37,10 +39,10 @@ def plan_of_recipe(
     name: str | None,
     data: Path | None,
     run: "RunDir",
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     resume: bool,
     starts: Sequence[str] = (),
-    palette: str | None = None,
+    palette: "str | Palette | None" = None,
 ) -> Plan:
     if palette is not None and resume:
         raise ValueError("--palette begins a run: leave it out with --resume, the run has its own")
@@ -57,26 +59,28 @@ def _tuning(
     name: str | None,
     data: Path | None,
     run: "RunDir",
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     starts: Sequence[str],
-    palette: str | None,
+    palette: "str | Palette | None",
 ) -> Plan:
     """A new run that begins with the weights of models, light states or discriminators."""
     from spadework.engine import model_file
     from spadework.model import Checkpoint
     from spadework.training.enlarger_recipe import EnlargerRecipe
     from spadework.training.segmenter_recipe import SegmenterRecipe
-    from spadework.training.starting import begin_from, demand_fit, read_start
+    from spadework.training.starting import begin_from, demand_fit, read_start, with_run_classes
 
     recipe = _fresh(name, run, changes, palette)
     if isinstance(recipe, SegmenterRecipe):
         raise ValueError(f"--from begins with a painter, and {recipe.name} trains a segmenter: leave it out")
     given = [read_start(model_file(start)) for start in starts]
     if isinstance(recipe, EnlargerRecipe):
-        return Plan(recipe, *_data(recipe, data), resume=False, begin=_with_judge(given, recipe.name))
+        return Plan(recipe, *_data(recipe, data), resume=False, begin=_with_discriminator(given, recipe.name))
     judged = not all(isinstance(start, Checkpoint) for start in given)
-    if not judged and "warm_up" not in {change.partition("=")[0] for change in changes}:
+    if not judged and "warm_up" not in changes:
         recipe = recipe.model_copy(update={"warm_up": WARM_UP})
+    given, told = with_run_classes(given, recipe)
+    _tell_all(told)
     for start in given:
         demand_fit(recipe, start)
 
@@ -87,21 +91,21 @@ def _tuning(
     return Plan(recipe, *_data(recipe, data), resume=False, begin=begin)
 
 
-def _with_judge(given: "Sequence[Start]", name: str) -> "Callable[[TrainState], None]":
+def _with_discriminator(given: "Sequence[Start]", name: str) -> "Callable[[TrainState], None]":
     """What gives an enlarger's run the discriminator of painters' trainings."""
     from dataclasses import replace
 
     from spadework.model import Checkpoint
     from spadework.training.lightstate import fill_from
 
-    judges = [start for start in given if not isinstance(start, Checkpoint)]
-    if len(judges) < len(given):
+    discriminators = [start for start in given if not isinstance(start, Checkpoint)]
+    if len(discriminators) < len(given):
         raise ValueError(
             f"{name} begins with a discriminator: give --from a light state of a painter's training"
         )
 
     def begin(state: "TrainState") -> None:
-        for start in judges:
+        for start in discriminators:
             fill_from(state, replace(start, parts=dict(start.parts) | {"average": {}}))
 
     return begin
@@ -112,7 +116,7 @@ def plan_of_flags(
     name: str | None,
     data: Path | None,
     run: "RunDir",
-    changes: Sequence[str],
+    changes: Mapping[str, Any],
     resume: bool,
 ) -> Plan:
     from spadework.nvlabs.training import begin_with, from_weights, pairs_of
@@ -147,7 +151,7 @@ def _published_weights(folder: Path, which: str) -> "Published":
     return find(folder, which)
 
 
-def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str]) -> "Recipe":
+def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Mapping[str, Any]) -> "Recipe":
     from spadework.nvlabs.training import recipe_of
     from spadework.training.recipes import changed
 
@@ -160,22 +164,42 @@ def _mapped(flags: TrainFlags, photos: int, run: "RunDir", changes: Sequence[str
     return recipe
 
 
+def recipe_asked(asked: "RunConfig", resume: bool) -> "AnyRecipe":
+    """The recipe of what is asked, of no run or of that which is resumed."""
+    from spadework.training.rundir import RunDir
+
+    if resume and asked.out is None:
+        raise ValueError("no --out: name the folder of the run that is resumed")
+    if resume:
+        return _changed_run(None, RunDir(str(asked.out)), asked.settings)
+    return _fresh(asked.recipe, None, asked.settings, asked.palette)
+
+
 def _fresh(
-    name: str | None, run: "RunDir", changes: Sequence[str], palette: str | None = None
+    name: str | None, run: "RunDir | None", changes: Mapping[str, Any], palette: "str | Palette | None" = None
 ) -> "AnyRecipe":
     from spadework.sketch.palette import Palette
     from spadework.training.recipes import ALL, named
 
     if name is None:
         raise ValueError(f"no recipe named: choose one of {', '.join(ALL)}")
-    if run.state.exists():
+    if run is not None and run.state.exists():
         raise ValueError(f"{run.root} already holds a run: go on with --resume, or choose another --out")
-    return named(name, changes, Palette.load(palette) if palette else None)
+    return named(name, changes, Palette.load(palette) if isinstance(palette, str) else palette)
 
 
-def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRecipe":
+def _resumed(name: str | None, run: "RunDir", changes: Mapping[str, Any]) -> "AnyRecipe":
     """The run's own recipe; changes that a resumed run can bear are kept in its folder."""
     from spadework.files import atomic_write
+
+    wanted = _changed_run(name, run, changes)
+    if wanted != run.recipe():
+        atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
+    return wanted
+
+
+def _changed_run(name: str | None, run: "RunDir", changes: Mapping[str, Any]) -> "AnyRecipe":
+    """The run's own recipe with changes; ValueError for those that a resumed run cannot bear."""
     from spadework.training.recipes import changed
 
     recipe = run.recipe()
@@ -185,8 +209,6 @@ def _resumed(name: str | None, run: "RunDir", changes: Sequence[str]) -> "AnyRec
     for key in type(recipe).model_fields:
         if getattr(wanted, key) != getattr(recipe, key) and not recipe.may_change(key):
             raise ValueError(f"--set {key} cannot change on --resume: start a new run with another --out")
-    if wanted != recipe:
-        atomic_write(run.root / "config.json", f"{wanted.model_dump_json(indent=1)}\n".encode())
     return wanted
 
 

@@ -10,6 +10,7 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 from spadework.cli.telling import tell
+from spadework.files import Misfit
 from spadework.nvlabs.flags import Ignored
 
 
@@ -47,8 +48,8 @@ def checked(flags: type[BaseModel], typed: dict[str, Any]) -> Any:
     try:
         return flags.model_validate(typed)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+        first = Misfit.first_of(error)
+        raise ValueError(f"--{first.key} {first.came}: {first.said}") from error
 
 
 def _note(unused: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spadework.cli.loading import Device, Precision, Threads, use_threads
-from spadework.cli.segmenters import shipped_reader
+from spadework.cli.segmenters import shipped_segmenter
 from spadework.cli.telling import tell
 from spadework.files import Fault, read_bytes
 
@@ -60,7 +60,7 @@ def serve(
     shelf = Shelf(_models(model), int(memory * 2**30), lambda path: Engine.load(path, device, precision))
     apart(lambda: shelf.engine(shelf.first))
     limits = Limits(together=together, waiting=waiting)
-    app = create_api(shelf, limits, given, origin, shipped_reader)
+    app = create_api(shelf, limits, given, origin, shipped_segmenter)
     at = place(host, port)
     host_, port_ = at.listener.getsockname()[:2]
     tell(f"the API is at http://{host_}:{port_}/v1 (Ctrl-C ends it)")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spadework.cli.loading import Device, Model, Precision, Threads, load
-from spadework.cli.segmenters import shipped_reader
+from spadework.cli.segmenters import shipped_segmenter
 from spadework.cli.telling import tell
 from spadework.files import Fault
 
@@ -46,7 +46,7 @@ def studio(
     from spadework.studio.running import place, run
 
     engine = apart(lambda: load(model, device, precision, threads))
-    segmenter = apart(lambda: shipped_reader(engine.palette))
+    segmenter = apart(lambda: shipped_segmenter(engine.palette))
     at = place(host, port)
     app = create_studio(engine, token=at.token, segmenter=segmenter)
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")

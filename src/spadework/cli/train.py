@@ -1,32 +1,24 @@
 """`spadework train`."""
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spadework.cli.loading import Device
+from spadework.cli.affording import afford
 from spadework.cli.planning import Plan, plan_of_flags, plan_of_recipe
 from spadework.cli.published import checked, published
-from spadework.cli.telling import INTERRUPTED, bar, command, show_table, tell
+from spadework.cli.telling import INTERRUPTED, command, show_table, tell
+from spadework.cli.watching import train_watched
 from spadework.nvlabs.flags import IGNORED, TrainFlags
 
 if TYPE_CHECKING:
-    from spadework.training.journal import Progress
     from spadework.training.loop import Training
+    from spadework.training.runconfig import RunConfig
     from spadework.training.rundir import RunDir
     from spadework.training.state import State
-
-LINE_EVERY = 30.0
-"""Seconds between lines of progress where no bar can be drawn."""
-
-MAIN_LOSSES = ("g_gan", "g_feat", "g_perceptual", "g_pixel", "d_real", "d_fake", "cross_entropy", "accuracy")
 
 OF_THE_DATA = (
     *("dataset_mode", "dataroot", "label_dir", "image_dir", "instance_dir", "phase", "label_nc"),
@@ -68,13 +60,36 @@ def train(
             min=0.01, help="End by the clock after so many minutes, with the learning rate at zero."
         ),
     ] = None,
-    device: Device = "auto",
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps; else auto.")
+    ] = None,
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compile the networks first: pays on a GPU after a few minutes.")
     ] = False,
     terms: Annotated[
-        str, typer.Option(metavar="TEXT", help="What the data's terms allow; it goes on the model's card.")
-    ] = "unstated",
+        str | None,
+        typer.Option(metavar="TEXT", help="What the data's terms allow; it goes on the model's card."),
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Keep figures and grids with wandb or mlflow too; may be repeated."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A run.yaml that says all this; what is typed wins over it."),
+    ] = None,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Tell memory, images/s and the time to the end by a few steps, and stop."
+        ),
+    ] = False,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="GB", help="Fit into so much: 8, 12, 24, 80, ..., or auto: what there is."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     show: Annotated[
         bool, typer.Option("--list", help="List the recipes with their settings, and stop.")
@@ -89,48 +104,99 @@ def train(
     """
     if show:
         return _list_recipes()
-    where = _joined(device)
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
-    flags = _flags(typed)
-    if flags and out is None and flags.name:
-        out = Path(flags.checkpoints_dir) / flags.name
-    if out is None:
-        raise ValueError("no --out: name the folder of the run, for example --out runs/first")
+    from spadework.nn.together import from_first
+    from spadework.training.recipes import parsed
+    from spadework.training.runconfig import NAME
     from spadework.training.rundir import RunDir
+    from spadework.training.tracking import demand_installed
 
-    run = RunDir(out)
-    if first and (resume or flags):
-        raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")
-    if flags and palette:
-        raise ValueError("--palette goes with a RECIPE: with --dataset_mode its data have their own classes")
-    if flags:
-        plan = plan_of_flags(flags, recipe, data, run, changes or [], resume)
-    else:
-        plan = plan_of_recipe(recipe, data, run, changes or [], resume, first or (), palette)
+    given = {"recipe": recipe, "data": data, "palette": palette, "out": out, "starts": first or None}
+    given |= {"minutes": minutes, "device": device, "terms": terms, "track": track or None}
+    given |= {"settings": parsed(changes or []), "flags": typed, "compile": compiled or None}
+    asked = _asked(given, config, resume)
+    if plan_only or memory:
+        asked = afford(asked, memory, resume)
+    if plan_only:
+        return
+    demand_installed(asked.track)
+    where = _joined(asked.device)
+    deadline = None if asked.minutes is None else time.monotonic() + 60 * asked.minutes
+    flags = _flags(asked.flags)
+    run = RunDir(_folder(asked, flags))
+    plan = _plan(asked, flags, run, resume)
+    if asked.compile and getattr(plan.recipe, "recompute", False):
+        raise ValueError("--compile and recompute=true exclude each other: leave one of them out")
     training = _training(plan)
-    state = _train(training, plan, run, where, deadline, compiled)
+    if not plan.resume:
+        from_first(lambda: run.describe(NAME, asked.text()))
+    state = train_watched(training, plan, run, where, deadline, asked.compile, asked.track)
     if not _goes_on_alone():
         return
     in_time = deadline is not None and time.monotonic() >= deadline
     unfinished = state.images_seen < plan.recipe.total_images and not in_time
     if unfinished:
-        again = command("train", *_place(flags, data), "--out", out, "--resume")
+        again = command("train", *_place(flags, asked.data), "--out", run.root, "--resume")
         tell(f"stopped after {state.images_seen:,} images, all is saved; go on with: {again}")
-    exported = run.model(state.images_seen)
-    where = flags.dataroot or flags.label_dir if flags else data
-    data_name = _data_name(Path(where) if where else None)
+    _leave(training, state, plan, run, _data_name(flags, asked.data), asked.terms)
+    if unfinished:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _asked(given: dict[str, Any], config: Path | None, resume: bool) -> "RunConfig":
+    """What is typed, over what a file says: that of --config, or of the run that is resumed."""
+    from pydantic import ValidationError
+
+    from spadework.training.runconfig import NAME, RunConfig
+
+    values = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
+    try:
+        typed = RunConfig.model_validate({k: value for k, value in values.items() if value not in (None, {})})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+    if resume and config is None and typed.out and not typed.flags:
+        config = Path(typed.out) / NAME
+        config = config if config.is_file() else None
+    if config is None:
+        return typed
+    told = RunConfig.read(config)
+    return typed.over(told.going_on() if resume else told)
+
+
+def _folder(asked: "RunConfig", flags: TrainFlags | None) -> str:
+    """Of the run."""
+    if asked.out is not None:
+        return asked.out
+    if flags and flags.name:
+        return str(Path(flags.checkpoints_dir) / flags.name)
+    raise ValueError("no --out: name the folder of the run, for example --out runs/first")
+
+
+def _plan(asked: "RunConfig", flags: TrainFlags | None, run: "RunDir", resume: bool) -> Plan:
+    if asked.starts and (resume or flags):
+        raise ValueError("--from begins a run of a RECIPE: leave out --resume and SPADE's own flags")
+    if flags and asked.palette:
+        raise ValueError("--palette goes with a RECIPE: with --dataset_mode its data have their own classes")
+    data = Path(asked.data) if asked.data else None
+    if flags:
+        return plan_of_flags(flags, asked.recipe, data, run, asked.settings, resume)
+    return plan_of_recipe(asked.recipe, data, run, asked.settings, resume, asked.starts, asked.palette)
+
+
+def _leave(
+    training: "Training", state: "State", plan: Plan, run: "RunDir", data_name: str, terms: str
+) -> None:
+    """The model, its figures and the light state; what to do with them is told."""
+    exported, light = run.model(state.images_seen), run.light(state.images_seen)
     with run.surviving():
         trial = training.export(state, exported, data_name, terms)
         _measure(plan, exported)
     tell(f"model after {state.images_seen:,} images: {exported}")
-    light = run.light(state.images_seen)
     with run.surviving():
         kept = training.keep(state, light)
     if kept:
         tell(f"to go on from it anywhere: {command('train', plan.recipe.name, '--from', light)}")
     tell(f"try it: {command(*trial)}")
-    if unfinished:
-        raise typer.Exit(INTERRUPTED)
 
 
 def _joined(device: str) -> str:
@@ -161,10 +227,10 @@ def _flags(typed: dict[str, Any]) -> TrainFlags | None:
     return checked(TrainFlags, typed) if typed else None
 
 
-def _place(flags: TrainFlags | None, data: Path | None) -> list[str]:
+def _place(flags: TrainFlags | None, data: str | None) -> list[str]:
     """The words that name the data once more."""
     if flags is None:
-        return ["--data", str(data)] if data else []
+        return ["--data", data] if data else []
     stated = {name: value for name in OF_THE_DATA if (value := getattr(flags, name)) not in (None, False)}
     return [
         word
@@ -173,64 +239,18 @@ def _place(flags: TrainFlags | None, data: Path | None) -> list[str]:
     ]
 
 
-def _data_name(data: Path | None) -> str:
+def _data_name(flags: TrainFlags | None, data: str | None) -> str:
     """For the card; nobody's folders above the data are told."""
-    return "procedural toy landscapes" if data is None else data.resolve().name
+    where = flags.dataroot or flags.label_dir if flags else data
+    return Path(where).resolve().name if where else "procedural toy landscapes"
 
 
 def _training(plan: Plan) -> "Training":
-    """What is particular to the kind of networks that the plan's recipe makes."""
     from spadework.engine import model_file
     from spadework.model import load_checkpoint
-    from spadework.training.enlarger_recipe import EnlargerRecipe
-    from spadework.training.enlarging import EnlargerTraining
-    from spadework.training.painting import PainterTraining
-    from spadework.training.segmenter_recipe import SegmenterRecipe
-    from spadework.training.segmenting import SegmenterTraining
+    from spadework.training.kinds import training_of
 
-    recipe, pairs, previews = plan.recipe, plan.pairs, plan.held_out
-    if isinstance(recipe, SegmenterRecipe):
-        return SegmenterTraining(recipe, pairs, previews)
-    if isinstance(recipe, EnlargerRecipe):
-        return EnlargerTraining(recipe, pairs, load_checkpoint(model_file(recipe.painter)), previews)
-    return PainterTraining(recipe, pairs, previews)
-
-
-def _train(
-    training: "Training",
-    plan: Plan,
-    run: "RunDir",
-    device: str,
-    deadline: float | None,
-    compiled: bool,
-) -> "State":
-    from spadework.fast.memory import keep_freed_memory
-    from spadework.training.loop import train as train_until
-
-    keep_freed_memory()  # of this process, so not of a library's call
-    with _stoppable() as stop, bar("{task.fields[pace]}", "{task.fields[losses]}") as progress:
-        task = progress.add_task(plan.recipe.name, total=plan.recipe.total_images, pace="", losses="")
-        told = time.monotonic()
-
-        def listen(step: "Progress") -> None:
-            nonlocal told
-            pace, losses = _pace(step), _losses(step)
-            progress.update(task, completed=step.images_seen, pace=pace, losses=losses)
-            if progress.disable and time.monotonic() - told > LINE_EVERY:
-                tell(f"{step.images_seen:,} of {step.total_images:,} images, {pace}, {losses}")
-                told = time.monotonic()
-
-        return train_until(
-            training,
-            run.root,
-            resume=plan.resume,
-            begin=plan.begin,
-            listener=listen,
-            stop=stop,
-            device=device,
-            deadline=deadline,
-            compiled=compiled,
-        )
+    return training_of(plan.recipe, plan.pairs, plan.held_out, lambda name: load_checkpoint(model_file(name)))
 
 
 def _measure(plan: Plan, model: Path) -> None:
@@ -245,35 +265,6 @@ def _measure(plan: Plan, model: Path) -> None:
     figures = measure_segmenter(segmenter, plan.held_out)
     segmenter.with_metrics(figures).save(model)
     show_table(["measure", "value"], [[name, str(value)] for name, value in figures.items()])
-
-
-def _pace(step: "Progress") -> str:
-    minutes, seconds = divmod(int(step.seconds_left), 60)
-    hours, minutes = divmod(minutes, 60)
-    share = "" if step.peak_share is None else f" ({step.peak_share:.0%} of the card's peak)"
-    return f"{step.images_per_s:.1f} images/s{share}, {hours}:{minutes:02}:{seconds:02} left"
-
-
-def _losses(step: "Progress") -> str:
-    return " ".join(f"{name} {step.losses[name]:.2f}" for name in MAIN_LOSSES if name in step.losses)
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C or SIGTERM has come. A second one no longer waits for the step to end."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _list_recipes() -> None:

@@ -84,7 +84,7 @@ class PairedFolder(Sequence[Sample]):
 
     def check_ids(self, allowed: Collection[int]) -> None:
         """ValueError that names the files and ids beyond `allowed`; quick once decoded."""
-        beyond = {pair.name: self._ids(i) - set(allowed) for i, pair in enumerate(self.pairs)}
+        beyond = {pair.name: self.ids(i) - set(allowed) for i, pair in enumerate(self.pairs)}
         bad = {name: sorted(ids) for name, ids in beyond.items() if ids}
         if bad:
             files = Counter(label for ids in bad.values() for label in ids)
@@ -95,7 +95,8 @@ class PairedFolder(Sequence[Sample]):
                 + "\n".join(lines)
             )
 
-    def _ids(self, index: int) -> set[int]:
+    def ids(self, index: int) -> set[int]:
+        """The ids that the map of one sample holds; quick once decoded."""
         if self._cache is not None:
             return set(self._cache.ids[index])
         return set(present_ids(self.labels(index)))

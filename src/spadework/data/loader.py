@@ -12,6 +12,7 @@ from itertools import count
 import numpy as np
 import torch
 
+from spadework.data.balance import Odds
 from spadework.data.geometry import Geometry
 from spadework.data.sample import Batch, Sample, collate
 from spadework.data.sketching import sketch
@@ -28,9 +29,9 @@ class BatchPlan:
     batch_size: int
     seed: int
     sketch_share: float = 0.0
-    sketch_strength: float = 1.0
     scale: tuple[float, float] | None = (1.0, 1.2)
     flip: bool = True
+    odds: Odds | None = None  # which pairs are drawn more often than others; None: none
     rows: Sequence[int] | None = None  # the samples of each batch that this process wants; None: all
 
     def __post_init__(self) -> None:
@@ -64,7 +65,7 @@ class BatchPlan:
         sample = self._geometry(rng, sample.labels.shape, sample.name)(sample)
         if not sketched:
             return sample
-        return replace(sample, labels=sketch(sample.labels, rng, self.sketch_strength))
+        return replace(sample, labels=sketch(sample.labels, rng))
 
     def geometry(self, k: int, i: int, source: tuple[int, int], name: str) -> Geometry:
         """The box of sample `i` of batch `k`, whose photo has the size `source` (H, W)."""
@@ -79,12 +80,13 @@ class BatchPlan:
     def index(self, position: int) -> int:
         """Which sample of the set stands at `position` of the endless sequence of shuffled epochs."""
         epoch, place = divmod(position, len(self.dataset))
-        return int(_order(self.seed, epoch, len(self.dataset))[place])
+        return int(_order(self.seed, epoch, len(self.dataset), self.odds)[place])
 
 
 @lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, length: int) -> np.ndarray:
-    return np.random.default_rng((seed, _ORDER, epoch)).permutation(length)
+def _order(seed: int, epoch: int, length: int, odds: Odds | None) -> np.ndarray:
+    rng = np.random.default_rng((seed, _ORDER, epoch))
+    return rng.permutation(length) if odds is None else odds.epoch(rng)
 
 
 def batches(
@@ -94,7 +96,6 @@ def batches(
     seed: int,
     start_batch: int = 0,
     sketch_share: float = 0.0,
-    sketch_strength: float = 1.0,
     scale: tuple[float, float] | None = (1.0, 1.2),
     flip: bool = True,
     workers: int = 1,
@@ -106,7 +107,7 @@ def batches(
     simplified maps. Errors of the data set surface at the `next` that needed the batch. `close()` on the
     iterator stops the threads.
     """
-    plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, sketch_strength, scale, flip)
+    plan = BatchPlan(dataset, size, batch_size, seed, sketch_share, scale, flip)
     return ahead(plan, start_batch, workers, prefetch)
 
 

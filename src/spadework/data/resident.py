@@ -77,9 +77,7 @@ def _on(array: np.ndarray, device: torch.device | str) -> torch.Tensor:
 
 
 def _sketched(plan: BatchPlan, samples: Sequence[Sample], workers: int | None) -> list[np.ndarray]:
-    jobs = [
-        (sample.labels, (plan.seed, _SKETCH, i), plan.sketch_strength) for i, sample in enumerate(samples)
-    ]
+    jobs = [(sample.labels, (plan.seed, _SKETCH, i)) for i, sample in enumerate(samples)]
     workers = workers or os.cpu_count() or 1
     if workers == 1:
         return [_draw(job) for job in jobs]
@@ -87,6 +85,6 @@ def _sketched(plan: BatchPlan, samples: Sequence[Sample], workers: int | None) -
         return list(pool.map(_draw, jobs, chunksize=32))
 
 
-def _draw(job: tuple[np.ndarray, tuple[int, ...], float]) -> np.ndarray:
-    labels, seed, strength = job
-    return sketch(np.asarray(labels), np.random.default_rng(seed), strength)
+def _draw(job: tuple[np.ndarray, tuple[int, ...]]) -> np.ndarray:
+    labels, seed = job
+    return sketch(np.asarray(labels), np.random.default_rng(seed))

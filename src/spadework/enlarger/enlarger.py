@@ -17,7 +17,7 @@ from pydantic import model_validator
 
 from spadework.enlarger.network import REACH, EnlargerConfig, EnlargerNet
 from spadework.files import Fault
-from spadework.modelfile import Card, demand_fit, fill, packed, read_model, shipped_file, write_model
+from spadework.modelfile import Card, packed, read_networks, shipped_file, write_model
 from spadework.nn.labels import Labels, SemanticsConfig
 from spadework.nn.pixels import to_bytes, to_unit
 from spadework.sketch.palette import Palette
@@ -80,18 +80,18 @@ class Enlarger:
         Raises ValueError, one line with the remedy, for an unknown name and a file that is no enlarger.
         """
         path = shipped_file(name_or_path, ENLARGERS, "enlarger")
-        card, tensors = read_model(path, EnlargerCard)
-        with torch.random.fork_rng(devices=[]):
-            net = EnlargerNet(card.network)
-        demand_fit(tensors, {"enlarger": net}, path)
-        fill(net, {key.removeprefix("enlarger."): value for key, value in tensors.items()})
-        return cls(card, net, device, precision)
+        card, networks = read_networks(
+            path, EnlargerCard, lambda card: {"enlarger": EnlargerNet(card.network)}
+        )
+        return cls(card, networks["enlarger"], device, precision)  # type: ignore[arg-type]
 
-    @staticmethod
-    def knows(name_or_path: str | os.PathLike[str], palette: Palette) -> bool:
-        """Whether an enlarger was trained for the classes of a palette."""
-        path = shipped_file(name_or_path, ENLARGERS, "enlarger")
-        return read_model(path, EnlargerCard)[0].palette.classes == palette.classes
+    @classmethod
+    def load_for(
+        cls, palette: Palette, device: str | torch.device = "cpu", precision: torch.dtype = torch.float32
+    ) -> Self | None:
+        """The shipped enlarger that was trained for the classes of a palette, if there is one."""
+        shipped = (cls.load(name, device, precision) for name, path in ENLARGERS.items() if path.is_file())
+        return next((one for one in shipped if one.card.palette.classes == palette.classes), None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a .safetensors file, whole or not at all, in half precision."""

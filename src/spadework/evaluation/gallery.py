@@ -47,13 +47,14 @@ class _Entry:
 class Gallery:
     """Writes the pictures of every `every`-th map that it is shown, and then the page.
 
-    `photos`: whether the real photos are shown too; leave them out of pages that are published.
+    `photos`: whether the real photos are shown too; leave them out of pages that are published. `given`: the
+    pictures are another method's, of no seed that we know.
     """
 
-    def __init__(self, folder: Path, every: int = 1, photos: bool = True) -> None:
+    def __init__(self, folder: Path, every: int = 1, photos: bool = True, given: bool = False) -> None:
         if every < 1:
             raise Fault(f"every {every}th map is impossible", "give 1 or more")
-        self.folder, self.every, self.photos = folder, every, photos
+        self.folder, self.every, self.photos, self.given = folder, every, photos, given
         self._seen = 0
         self._entries: list[_Entry] = []
 
@@ -63,7 +64,8 @@ class Gallery:
         if (self._seen - 1) % self.every:
             return
         pictures = {"sketch": shown.sketch.colorize()}
-        pictures |= {f"seed {seed}": pixels for seed, pixels in enumerate(shown.pictures)}
+        names = ["picture"] if self.given else [f"seed {seed}" for seed in range(len(shown.pictures))]
+        pictures |= dict(zip(names, shown.pictures, strict=True))
         if shown.read is not None:
             share = 1 - shown.scores["obedience"]
             pictures[f"disobeyed: {share:.0%}"] = disobedience(shown.pictures[0], shown.sketch, shown.read)
@@ -78,7 +80,8 @@ class Gallery:
     def rule(self) -> str:
         """How the maps were chosen."""
         which = "Every map" if self.every == 1 else f"Every {self.every}th map, beginning with the first,"
-        return f"{which} of {self._seen} in the order of their names; seed 0. Nothing was selected."
+        seed = "as given" if self.given else "seed 0"
+        return f"{which} of {self._seen} in the order of their names; {seed}. Nothing was selected."
 
     def write(self, report: Report, canvases: Sequence[Canvas] = ()) -> Path:
         """The page, when all maps were added; with their sheet, if there are any `canvases`."""

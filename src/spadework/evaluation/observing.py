@@ -1,4 +1,4 @@
-"""Paints the maps one by one and keeps what the instruments say of each. F features, K classes."""
+"""Looks at the pictures of the maps one by one and keeps what the instruments say. F features, K classes."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spadework.candidates import Reader, obedience, ordered
+from spadework.candidates import obedience
 from spadework.data.sample import Sample
-from spadework.engine import Engine
 from spadework.evaluation import texture
 from spadework.evaluation.measures import Table
 from spadework.evaluation.metrics import (
@@ -20,10 +19,10 @@ from spadework.evaluation.metrics import (
     perceptual_distance,
     style_followed,
 )
+from spadework.evaluation.pictures import Pictures, Pixels
 from spadework.segmenter.scores import confusion
+from spadework.segmenter.segmenter import Segmenter
 from spadework.sketch.labelmap import LabelMap
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -32,53 +31,58 @@ class Instruments:
 
     lite0: Lite0Features = field(default_factory=Lite0Features)
     inception: InceptionFeatures | None = None
-    reader: Reader | None = None
-    referee: Reader | None = None
+    reader: Segmenter | None = None
+    referee: Segmenter | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One map and all that is to be seen of it. `read`: what the segmenter finds in the first picture."""
+    """One map and all that is to be seen of it.
+
+    `own`: its picture in the photo's style; `read`: what the segmenter finds in the first picture.
+    """
 
     name: str
     sketch: LabelMap
     photo: Pixels
     pictures: list[Pixels]
+    own: Pixels | None
     read: LabelMap | None
     scores: dict[str, float]
 
 
 class Observer:
-    """`seeds` pictures of every map, and of `candidates` pictures the one that the reader puts first.
+    """Measures the pictures of map after map.
 
     The keys of its table: "lite0/ROLE" and "inception/ROLE" (N, F), "lab/ROLE" (N, 3), "read/ROLE" and
     "referee/ROLE" (N, K, K + 1), "realism/ROLE", "to_photo", "to_other", "diversity" and "followed" (N,).
     Roles are photo, first (seed 0), own (in the photo's style) and best. And what `texture.observe` finds in
-    the painting in the photo's style, or in the first where the model reads no styles.
+    the picture in the photo's style, or in the first where there is none.
     """
 
-    def __init__(self, engine: Engine, instruments: Instruments, seeds: int, candidates: int = 1) -> None:
-        self.engine, self.instruments = engine, instruments
-        self.seeds, self.candidates = seeds, candidates
+    def __init__(self, pictures: Pictures, instruments: Instruments) -> None:
+        self.pictures, self.instruments = pictures, instruments
         self._rows: list[dict[str, NDArray]] = []
         self._photos: list[list[Tensor]] = []  # unit features of the first and of the latest
         self._hash = hashlib.sha256()
 
     def observe(self, pair: Sample) -> Shown:
-        """Paints and measures one map of the model's size."""
-        sketch = LabelMap(pair.labels, self.engine.palette, pair.instances)
+        """Measures the pictures of one map of their size."""
+        palette = self.pictures.palette
+        sketch = LabelMap(pair.labels, palette, pair.instances)
         self._hash.update(pair.labels.tobytes() + pair.image.tobytes())
-        pictures, roles = self._painted(sketch, pair.image)
+        pictures, painted = self.pictures.of(sketch, pair)
+        roles = {"photo": pair.image} | painted
         row = self._features(roles, pictures[1:])
         row |= {f"lab/{role}": lab_mean(roles[role]) for role in ("photo", "own") if role in roles}
-        painted = roles.get("own", roles["first"])
-        row |= texture.observe(painted, pair.image, pair.labels, self.engine.palette)
+        own = roles.get("own")
+        row |= texture.observe(painted["first"] if own is None else own, pair.image, pair.labels, palette)
         read = self._read(sketch, roles, row)
         self._rows.append(row)
         scores = {"distance": float(row["to_photo"])}
         if read is not None:
             scores |= {"obedience": obedience(sketch, read), "realism": float(row["realism/first"])}
-        return Shown(pair.name, sketch, pair.image, pictures, read, scores)
+        return Shown(pair.name, sketch, pair.image, pictures, own, read, scores)
 
     def table(self) -> Table:
         """All maps' rows. A photo is compared with the photo before it, the first one with the last."""
@@ -91,17 +95,6 @@ class Observer:
     def reference_hash(self) -> str:
         """Of all maps and photos seen, as they were compared."""
         return self._hash.hexdigest()[:16]
-
-    def _painted(self, sketch: LabelMap, photo: Pixels) -> tuple[list[Pixels], dict[str, Pixels]]:
-        """The pictures by seed, and those with a role."""
-        painted = {seed: self.engine.paint(sketch, seed) for seed in range(max(self.seeds, self.candidates))}
-        roles = {"photo": photo, "first": painted[0].pixels}
-        if self.engine.card.encoder is not None:
-            roles["own"] = self.engine.paint(sketch, style=self.engine.style_of(photo)).pixels
-        if self.candidates > 1 and self.instruments.reader is not None:
-            rivals = {seed: painted[seed] for seed in range(self.candidates)}
-            roles["best"] = ordered(sketch, rivals, self.instruments.reader)[0].picture.pixels
-        return [painted[seed].pixels for seed in range(self.seeds)], roles
 
     def _features(self, roles: dict[str, Pixels], others: list[Pixels]) -> dict[str, NDArray]:
         """Of the pictures with a role; `others` are those of further seeds."""

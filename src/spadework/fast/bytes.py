@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-BAND = 2**18
+CHUNK = 2**18
 """So many values are turned into digits at a time; they stay in cache."""
 
 SUMS = 2**21
@@ -123,7 +123,7 @@ class Digits:
 
 
 def _parts(rows: Tensor) -> tuple[Tensor, ...]:
-    return rows.split(max(1, BAND // rows.shape[1]))
+    return rows.split(max(1, CHUNK // rows.shape[1]))
 
 
 def _write(rows: Tensor, planes: Tensor, scale: float = 1, below: int = 0) -> None:

@@ -178,7 +178,7 @@ def codes_of(semantic_nc: int, edges: bool) -> Tensor:
     return torch.cat([eye[:-1], eye[:-1] + eye[-1], outside] if edges else [eye, outside])
 
 
-def nearest(symbols: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(symbols: Tensor, size: tuple[int, int]) -> Tensor:
     """(B, H, W) -> (B, *size), picking the pixels that F.interpolate(mode="nearest") picks."""
     if symbols.shape[1:] == size:
         return symbols

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spadework.fast.bands import Band, Scratch, bands
-from spadework.fast.contexts import Level, codes_of, nearest
+from spadework.fast.contexts import Level, codes_of, resized
 from spadework.fast.convolutions import PackedProduct, packed_conv
 from spadework.fast.rows import RowStore, folded_spade
 from spadework.nn.generator import Doubling, Generator, GeneratorConfig, style_features
@@ -117,7 +117,7 @@ class PaintedBlock:
             packed_conv(conv.weight.to(dtype), conv.bias, grid, padding) for conv in convs
         )
         outer = [block.norm_0, block.norm_s] if block.learned_shortcut else [block.norm_0]
-        groups = [[folded_spade(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]
+        groups = [[folded_spade(norm, codes, dtype) for norm in group] for group in (outer, [block.norm_1])]  # type: ignore[arg-type]
         self.shortcut: PackedProduct | None = None
         if block.learned_shortcut:
             weight = block.conv_s.weight.flatten(1).to(dtype)  # type: ignore[operator,union-attr]
@@ -234,9 +234,12 @@ class Grid:
 
 
 def can_paint(generator: Generator) -> bool:
-    """Whether a Painter paints for this generator: any on a CPU whose norms have fixed statistics."""
-    device = generator.conv_img.weight.device.type
-    return type(generator) is Generator and generator.config.norm != "instance" and device == "cpu"
+    """Whether a Painter paints for this generator: any on a CPU whose norms have fixed statistics.
+
+    And whose gamma and beta depend on the labels alone.
+    """
+    config, device = generator.config, generator.conv_img.weight.device.type
+    return type(generator) is Generator and config.tabular and config.norm != "instance" and device == "cpu"
 
 
 class Painter:
@@ -283,7 +286,7 @@ class Painter:
         size = (symbols.shape[1], symbols.shape[2])
         grids: dict[tuple[int, int], Grid] = {}
         for grid in self.config.grids(size):
-            grids.setdefault(grid, Grid(nearest(symbols, grid), self.codes, self.config))
+            grids.setdefault(grid, Grid(resized(symbols, grid), self.codes, self.config))
         levels = [grids[grid] for grid in self.config.grids(size)]
         steps = self._known(size, levels, z, noise)
         done = len(steps)
@@ -313,7 +316,7 @@ class Painter:
         """The start grid's features, (p, C)."""
         size = self.config.start_size((symbols.shape[1], symbols.shape[2]))
         if z is None:
-            channels = self.codes[nearest(symbols, size)].permute(0, 3, 1, 2)
+            channels = self.codes[resized(symbols, size)].permute(0, 3, 1, 2)
             x = self._fc(channels.to(self._fc.weight.dtype))
         else:
             x = style_features(self.config, self._fc, z, size)

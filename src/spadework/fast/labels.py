@@ -9,7 +9,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
-from spadework.fast.contexts import DEAREST, SMALLEST, Level, codes_of, nearest, symbols_of
+from spadework.fast.contexts import DEAREST, SMALLEST, Level, codes_of, resized, symbols_of
 from spadework.fast.convolutions import product
 from spadework.fast.modulate import modulate
 from spadework.nn.generator import GeneratorConfig
@@ -46,7 +46,7 @@ class ContextLabels(Labels):
         codes = codes_of(segmap.shape[1], edges is not None).to(channels.device)
         levels = {}
         for size in {size for size in sizes if min(size) >= SMALLEST}:
-            level = Level.of(nearest(symbols, size), codes, kernel, padding)
+            level = Level.of(resized(symbols, size), codes, kernel, padding)
             if level.cost <= DEAREST:
                 levels[size] = level
         return cls(segmap, levels)
@@ -55,7 +55,12 @@ class ContextLabels(Labels):
     def for_generator(
         cls, segmap: Tensor, channels: Tensor, config: GeneratorConfig, edges: Tensor | None = None
     ) -> Self:
-        """Contexts of the grids on which a generator of this config has norms; arguments as of `on`."""
+        """Contexts of the grids on which a generator of this config has norms; arguments as of `on`.
+
+        None where gamma and beta do not depend on the labels alone.
+        """
+        if not config.tabular:
+            return cls(segmap, {})
         grids = config.grids((segmap.shape[2], segmap.shape[3]))
         return cls.on(segmap, channels, grids, edges, config.kernel, config.label_padding)
 

@@ -22,7 +22,7 @@ from spadework.fast.contexts import Level
 from spadework.fast.convolutions import PackedConv, PackedProduct
 from spadework.nn.spade import SPADE
 
-FEW, MANY = 64, 256
+OWN_ROWS, WINDOW_ROWS = 64, 256
 """Rows that are multiplied at a time, where every context's own are and where the distinct windows' are."""
 
 PART, WINDOWS = 1024, 4096
@@ -69,7 +69,7 @@ class FoldedSPADE:
         """
         hidden = self.hidden(windows)
         if few:
-            for part in torch.arange(len(taps)).split(FEW):
+            for part in torch.arange(len(taps)).split(OWN_ROWS):
                 around = hidden.index_select(0, taps[part].flatten()).view(len(part), -1)
                 rows[part[0] : part[-1] + 1] = self._product(around)
             return
@@ -81,7 +81,7 @@ class FoldedSPADE:
     @cached_property
     def _product(self) -> PackedProduct:
         """All taps' hidden rows -> a row of the table."""
-        return PackedProduct(self._weight().permute(0, 2, 3, 1).flatten(1), self.bias, FEW)
+        return PackedProduct(self._weight().permute(0, 2, 3, 1).flatten(1), self.bias, OWN_ROWS)
 
     @cached_property
     def _column_products(self) -> list[PackedProduct]:
@@ -90,7 +90,7 @@ class FoldedSPADE:
         shares = torch.zeros(taps.shape[:2], dtype=taps.dtype)
         shares[len(taps) // 2] = self.bias
         parts = zip(taps.split(COLUMNS, 1), shares.split(COLUMNS, 1), strict=True)
-        return [PackedProduct(weight.flatten(0, 1), bias.flatten(), MANY) for weight, bias in parts]
+        return [PackedProduct(weight.flatten(0, 1), bias.flatten(), WINDOW_ROWS) for weight, bias in parts]
 
     def dense(self, level: Level) -> Callable[[slice], Tensor]:
         """What gives the rows (n, 2C) of a stretch of pixels, whether their contexts repeat or not."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from spadework.fast.contexts import Level, nearest
+from spadework.fast.contexts import Level, resized
 from spadework.fast.cpu import FEW, MOST_DISTINCT, Grid, Modulation, PaintedBlock, Painter
 
 
@@ -26,10 +26,10 @@ def paint_together(
     each = range(len(symbols))
     styles = [None if z is None else z[b : b + 1] for b in each]
     xs = [painter.first(symbols[b : b + 1], style) for b, style in zip(each, styles, strict=True)]
-    batches: dict[tuple[int, int], Batch] = {}
+    batches: dict[tuple[int, int], GridBatch] = {}
     for i, (block, grid) in enumerate(zip(painter.blocks, painter.config.grids(size), strict=True)):
         if grid not in batches:
-            batches[grid] = Batch(nearest(symbols, grid), painter)
+            batches[grid] = GridBatch(resized(symbols, grid), painter)
         modulations = batches[grid].modulations(block)
         for b in each:
             field = noise[i][b].reshape(-1).to(painter.dtype) if noise else None
@@ -37,7 +37,7 @@ def paint_together(
     return torch.cat([painter.picture(x, size) for x in xs])
 
 
-class Batch:
+class GridBatch:
     """The label maps on one grid, (B, h, w) symbols, with their contexts together."""
 
     def __init__(self, symbols: Tensor, painter: Painter) -> None:

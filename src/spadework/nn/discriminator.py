@@ -1,8 +1,9 @@
-"""Discriminators: the paper's multi-scale patches, and one that stands on a frozen classifier.
+"""Discriminators: the paper's multi-scale patches, one on a frozen classifier, and OASIS's U-Net.
 
 Shapes: B batch, K semantic channels, N classes, (H, W) pixels.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -144,3 +145,63 @@ class BackboneDiscriminator(nn.Module):
             x = F.leaky_relu(conv_0(F.leaky_relu(x, 0.2)), 0.2)
             x = F.interpolate(conv_1(x), size=lateral.shape[2:], mode="nearest") + lateral
         return Judgement(self.classify(F.leaky_relu(x, 0.2)), scores)
+
+
+class UNetConfig(BaseModel):
+    """OASIS's discriminator: `ndf` times 2, 2, 4, 4, 8, 8 channels on the way down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: int  # N: label classes; the network adds one for "fake"
+    ndf: int = 64
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels from the picture to the coarsest grid."""
+        return 3, *(multiple * self.ndf for multiple in (2, 2, 4, 4, 8, 8))
+
+
+class UNetBlock(nn.Module):
+    """Two convolutions and a shortcut beside them, in pre-activation order (He et al. 2016)."""
+
+    def __init__(self, in_channels: int, out_channels: int, raw: bool = False):
+        super().__init__()
+        self.raw = raw  # a picture is not passed through a leaky ReLU
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        self.conv_1 = spectral_norm(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.conv_s = spectral_norm(nn.Conv2d(in_channels, out_channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv_0(x if self.raw else F.leaky_relu(x, 0.2))
+        return self.conv_1(F.leaky_relu(y, 0.2)) + self.conv_s(x)
+
+
+class UNetDiscriminator(nn.Module):
+    """Says for every pixel which of N classes it shows, or that it is painted (OASIS, arXiv 2012.04781).
+
+    Six residual blocks down, each halved after it, and six up, each after a doubling and beside what the way
+    down saw there. It learns from nothing, and sees no label map: labels are what it has to say.
+    """
+
+    def __init__(self, config: UNetConfig):
+        super().__init__()
+        self.config = config
+        widths = config.widths
+        self.down = nn.ModuleList(UNetBlock(a, b, raw=not i) for i, (a, b) in enumerate(pairwise(widths)))
+        backwards = [*widths[:0:-1], config.ndf]
+        self.up = nn.ModuleList(
+            UNetBlock(a * (1 + (i > 0)), b) for i, (a, b) in enumerate(pairwise(backwards))
+        )
+        self.classify = nn.Conv2d(config.ndf, config.classes + 1, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W) -> logits (B, N + 1, H, W), the last of "fake"."""
+        x, passed = image, []
+        for block in self.down:
+            passed.append(x)
+            x = F.avg_pool2d(block(x), 2, ceil_mode=True, count_include_pad=False)
+        for i, block in enumerate(self.up):
+            beside = passed.pop()
+            x = block(F.interpolate(x, size=beside.shape[2:], mode="nearest"))
+            x = torch.cat([x, beside], 1) if i < len(self.up) - 1 else x
+        return self.classify(x)

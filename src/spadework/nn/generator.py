@@ -3,7 +3,8 @@
 Shapes: B batch, K semantic channels, C features, (H, W) the picture, Z style.
 """
 
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 
 from spadework.nn.labels import Labels
-from spadework.nn.spade import Norm, Padding, SPADEResBlock, upsample
+from spadework.nn.recompute import recomputed
+from spadework.nn.spade import Affine, Modulation, Norm, Padding, SPADEResBlock, upsample
+from spadework.nn.spectral import spectral_norm
 
 # name -> the block upsamples first, for 5, 6 and 7 doublings ("normal", "more", "most" of the paper's code)
 PLANS: dict[int, dict[str, bool]] = {
@@ -61,6 +64,9 @@ class GeneratorConfig(BaseModel):
     noise: bool = False
     padding: Padding = "zeros"  # "replicate": features go on beyond the border
     label_padding: Padding = "zeros"  # "replicate": labels too, so nothing tells where a canvas ends
+    # "affine": the whole map enters at the start grid, and no norm sees it
+    modulation: Modulation = "spade"
+    z_map: bool = False  # the style lies beside the map at every pixel: OASIS's 3D noise (arXiv 2012.04781)
     bilinear_ups: int = 0  # the first so many doublings are bilinear, the others repeat the nearest pixel
 
     @model_validator(mode="after")
@@ -72,8 +78,15 @@ class GeneratorConfig(BaseModel):
                 raise ValueError(
                     f"{name} has {len(value)} entries; {self.num_ups} doublings have {blocks} blocks"
                 )
+        if self.z_map and (self.z_dim is None or self.modulation != "spade"):
+            raise ValueError("z_map lays a style beside what SPADE sees: set z_dim, and modulation=spade")
         self.start_size(self.size)
         return self
+
+    @property
+    def tabular(self) -> bool:
+        """Whether labels alone decide on all gamma and beta, so that tables of label contexts hold them."""
+        return self.modulation == "spade" and not self.z_map
 
     @property
     def blocks(self) -> tuple[BlockPlan, ...]:
@@ -118,17 +131,46 @@ def style_features(config: GeneratorConfig, fc: nn.Module, z: Tensor, size: tupl
     return x if size == trained else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
+class MapEncoder(nn.Module):
+    """The label map (B, K, H, W) -> the start grid's features: a convolution, then one for every halving.
+
+    Its widths are the generator's backwards. Behind plain norms nothing else says what is to be painted.
+    """
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        outer = [block.out_channels for block in reversed(config.blocks) if block.doubling]
+        around: dict[str, Any] = {"padding": 1, "padding_mode": config.label_padding}
+        widths = [*outer, config.blocks[0].in_channels]
+        self.first = spectral_norm(nn.Conv2d(config.semantic_nc, widths[0], 3, **around))
+        self.norms = nn.ModuleList(Affine(width, config.norm) for width in outer)
+        self.convs = nn.ModuleList(
+            spectral_norm(nn.Conv2d(fin, fout, 3, stride=2, **around)) for fin, fout in pairwise(widths)
+        )
+
+    def forward(self, segmap: Tensor) -> Tensor:
+        x = self.first(segmap)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            x = conv(F.leaky_relu(norm(x, segmap), 0.2))
+        return x
+
+
 class Generator(nn.Module):
-    """Paints (B, 3, H, W) in [-1, 1] from a label map and a style."""
+    """Paints (B, 3, H, W) in [-1, 1] from a label map and a style.
+
+    recompute: whether blocks compute their features again for the gradient, and keep only what goes in.
+    """
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
         blocks, start = config.blocks, config.start_size(config.size)
         first, last = blocks[0].in_channels, blocks[-1].out_channels
-        if config.z_dim is None:
-            self.fc = nn.Conv2d(config.semantic_nc, first, 3, padding=1, padding_mode=config.label_padding)
-        else:
+        seen = config.semantic_nc + (config.z_dim or 0) * config.z_map
+        self.enter = MapEncoder(config) if config.modulation == "affine" else None
+        if config.z_map or (config.z_dim is None and self.enter is None):
+            self.fc = nn.Conv2d(seen, first, 3, padding=1, padding_mode=config.label_padding)
+        elif config.z_dim is not None:
             cells = start[0] * start[1] if config.start == "grid" else 1
             self.fc = nn.Linear(config.z_dim, first * cells)
         self.blocks = nn.ModuleDict()
@@ -137,29 +179,33 @@ class Generator(nn.Module):
             self.blocks[block.name] = SPADEResBlock(
                 block.in_channels,
                 block.out_channels,
-                config.semantic_nc,
+                seen,
                 block.hidden,
                 config.kernel,
                 config.norm,
                 config.noise,
                 config.padding,
                 config.label_padding,
+                config.modulation,
             )
             if config.z_dim is not None and config.style_blocks:
                 self.styles[block.name] = nn.Linear(config.z_dim, 2 * block.in_channels)
+        self.recompute = False
         self.conv_img = nn.Conv2d(last, 3, 3, padding=1, padding_mode=config.padding)
 
     def style_layers(self) -> list[nn.Linear]:
         """The layers that read the style."""
-        first = [] if self.config.z_dim is None else [self.fc]
+        first = [] if self.config.z_dim is None or self.config.z_map else [self.fc]
         return [*first, *self.styles.values()]  # type: ignore[list-item]
 
     def start(self, labels: Labels, z: Tensor | None) -> Tensor:
-        """The first features (B, C, h, w), from the style or else from the map."""
+        """The first features (B, C, h, w): from the style or the map, or from both where no norm sees it."""
         size = self.config.start_size(labels.size)
-        if z is not None:
-            return style_features(self.config, self.fc, z, size)
-        return self.fc(labels.resized(size))
+        if self.config.z_map or (z is None and self.enter is None):
+            return self.fc(labels.resized(size))
+        parts = [] if z is None else [style_features(self.config, self.fc, z, size)]
+        parts += [] if self.enter is None else [self.enter(labels.segmap)]
+        return sum(parts[1:], parts[0])
 
     def draw_noise(
         self, batch: int, size: tuple[int, int], rng: torch.Generator | None = None
@@ -182,11 +228,15 @@ class Generator(nn.Module):
         if z is None and self.config.z_dim is not None:
             weight = self.fc.weight
             z = torch.randn(len(labels), self.config.z_dim, device=weight.device, dtype=weight.dtype)
+        if self.config.z_map and z is not None:
+            labels = labels.beside(z)
         x = self.start(labels, z if self.config.z_dim is not None else None)
         for i, (name, *_, doubling) in enumerate(self.config.blocks):
             if name in self.styles:
                 scale, shift = self.styles[name](z)[:, :, None, None].chunk(2, 1)
                 x = torch.addcmul(shift, x, 1 + scale)
             x = upsample(x, doubling == "bilinear") if doubling else x
-            x = self.blocks[name](x, labels, noise[i] if noise else None)
+            given = x, labels, noise[i] if noise else None
+            again = self.recompute and torch.is_grad_enabled()
+            x = recomputed(self.blocks[name], *given) if again else self.blocks[name](*given)
         return torch.tanh(self.conv_img(F.leaky_relu(x, 0.2)))

@@ -57,6 +57,11 @@ class Labels:
         """The segmap at another size by nearest neighbour, as published: (B, K, *size)."""
         return F.interpolate(self.segmap, size=size, mode="nearest")
 
+    def beside(self, z: Tensor) -> "Labels":
+        """The maps with a style (B, Z) as Z more channels, the same at every pixel: (B, K + Z, H, W)."""
+        field = z.to(self.segmap.dtype)[:, :, None, None].expand(-1, -1, *self.size)
+        return Labels(torch.cat([self.segmap, field], 1))
+
     def modulate(self, norms: Sequence[nn.Module], x: Tensor, slopes: Sequence[float]) -> list[Tensor]:
         """Every SPADE norm of the same x, then leaky ReLU of its slope (1: none): (B, C, h, w) each."""
         outs = [norm(x, self.segmap) for norm in norms]

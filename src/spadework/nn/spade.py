@@ -18,6 +18,9 @@ Norm = Literal["batch", "instance", "syncbatch"]
 Padding = Literal["zeros", "replicate"]
 """What lies beyond the border: nothing, as published, or what lies at it."""
 
+Modulation = Literal["spade", "affine"]
+"""What scales and shifts normalised features: the labels at every place, or one learned pair a channel."""
+
 NORMS = {
     "batch": lambda channels: BatchNorm(channels, affine=False),
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=False),
@@ -70,6 +73,23 @@ class SPADE(nn.Module):
         return self.param_free_norm(x) * (1 + gamma) + beta
 
 
+class Affine(nn.Module):
+    """Plain normalisation, `norm(x) * (1 + gamma) + beta` with a number each per channel.
+
+    It stands where SPADE does and takes a label map too, but does not look: what SPADE is measured against.
+    """
+
+    def __init__(self, channels: int, norm: Norm = "batch"):
+        super().__init__()
+        self.param_free_norm = NORMS[norm](channels)
+        self.gamma, self.beta = (nn.Parameter(torch.zeros(channels)) for _ in range(2))
+
+    def forward(self, x: Tensor, segmap: Tensor) -> Tensor:
+        """(B, C, H, W) and any label map -> (B, C, H, W)."""
+        gamma, beta = self.gamma[:, None, None], self.beta[:, None, None]
+        return self.param_free_norm(x) * (1 + gamma) + beta
+
+
 class _AddNoise(torch.autograd.Function):
     """x (B, C, H, W) + strength (C, 1, 1) * noise (B, 1, H, W), in one pass each way."""
 
@@ -106,6 +126,7 @@ class SPADEResBlock(nn.Module):
         noise: bool = False,
         padding: Padding = "zeros",
         label_padding: Padding = "zeros",
+        modulation: Modulation = "spade",
     ):
         super().__init__()
         middle = min(in_channels, out_channels)
@@ -113,11 +134,16 @@ class SPADEResBlock(nn.Module):
         around = {"padding": 1, "padding_mode": padding}
         self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, **around))  # type: ignore[arg-type]
         self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, **around))  # type: ignore[arg-type]
-        labels = semantic_nc, hidden, kernel, norm, label_padding
-        self.norm_0, self.norm_1 = SPADE(in_channels, *labels), SPADE(middle, *labels)
+
+        def normalised(channels: int) -> nn.Module:
+            if modulation == "affine":
+                return Affine(channels, norm)
+            return SPADE(channels, semantic_nc, hidden, kernel, norm, label_padding)
+
+        self.norm_0, self.norm_1 = normalised(in_channels), normalised(middle)
         if self.learned_shortcut:
             self.conv_s = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, bias=False))
-            self.norm_s = SPADE(in_channels, *labels)
+            self.norm_s = normalised(in_channels)
         self.noise_strength = nn.Parameter(torch.zeros(in_channels, 1, 1)) if noise else None
 
     def forward(self, x: Tensor, labels: Labels, noise: Tensor | None = None) -> Tensor:

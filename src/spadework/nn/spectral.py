@@ -1,11 +1,18 @@
 """Spectral norm: a weight divided by its largest singular value (Miyato et al. 2018, arXiv 1802.05957)."""
 
+import copy
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from spadework.nn.recompute import repeating
+
 _FIRST_ITERATIONS = 15
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class SpectralNorm(nn.Module):
@@ -40,7 +47,7 @@ class SpectralNorm(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """The weight with spectral norm 1, in its own precision also under autocast."""
         with torch.autocast(weight.device.type, enabled=False):
-            if self.training:
+            if self.training and not repeating():
                 self.iterate(weight)
             return _Divide.apply(weight, self._u, self._v)
 
@@ -80,4 +87,24 @@ def _order(weight: Tensor) -> list[int]:
 def spectral_norm(module: nn.Module) -> nn.Module:
     """Gives a convolution's `weight` spectral norm; returns the module."""
     parametrize.register_parametrization(module, "weight", SpectralNorm(module.get_parameter("weight")))
+    return module
+
+
+def fold_spectral_norm(module: Network) -> Network:
+    """A copy in eval mode whose weights are divided by their spectral norms once, not at every call.
+
+    Its pictures equal the original's in eval mode to float rounding; the original stays as it is.
+    """
+    return remove_spectral_norm(copy.deepcopy(module).eval())
+
+
+def remove_spectral_norm(module: Network) -> Network:
+    """Gives every layer the plain weight that it multiplies with at present; returns the module."""
+    # Not remove_parametrizations: it strips the class, which a deep copy shares with its original.
+    for part in list(module.modules()):
+        if parametrize.is_parametrized(part, "weight"):
+            weight = nn.Parameter(torch.as_tensor(part.weight).detach())
+            part.__class__ = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            part.register_parameter("weight", weight)
     return module

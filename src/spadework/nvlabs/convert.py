@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from spadework.files import Fault
-from spadework.model import Checkpoint, ModelCard, Network, fold_spectral_norm
+from spadework.model import Checkpoint, ModelCard
 from spadework.modelfile import TrainingRecord
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
+from spadework.nn.spectral import Network, fold_spectral_norm, remove_spectral_norm
 from spadework.nvlabs.files import Published
 from spadework.nvlabs.networks import (
     NUM_UPS,
     EncoderOptions,
     GeneratorOptions,
-    _remove_spectral_norm,
     load,
     norm_of,
     parse_norm,
@@ -157,7 +157,7 @@ def _encoder(state: Mapping[str, Tensor] | None) -> StyleEncoder | None:
 
 def _filled(network: Network, kind: str, state: Mapping[str, Tensor], spectral: bool) -> Network:
     if not spectral:
-        _remove_spectral_norm(network)
+        remove_spectral_norm(network)
     load(network, kind, {k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     folded: nn.Module = fold_spectral_norm(network)
     folded.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
-from spadework.files import Fault
+from spadework.files import Fault, Misfit
 from spadework.nn.discriminator import MultiscaleDiscriminator, PatchConfig
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
 from spadework.nn.labels import Labels
 from spadework.nn.spade import SPADE, Norm, SPADEResBlock
+from spadework.nn.spectral import remove_spectral_norm
 from spadework.sketch.palette import near_misses
 
 NUM_UPS = {"normal": 5, "more": 6, "most": 7}
@@ -256,7 +256,7 @@ def build(kind: str, options: Mapping[str, Any], state_dict: Mapping[str, Tensor
     wanted = _read(kind, {"norm_G": seen, "config": seen, **options, **(options.get("options") or {})})
     module, spectral = wanted.network()
     if not spectral:
-        _remove_spectral_norm(module)
+        remove_spectral_norm(module)
     module.to(next((v.dtype for v in state_dict.values() if v.is_floating_point()), torch.float32))
     load(module, kind, state_dict)
     return module.train(wanted.train)
@@ -303,13 +303,7 @@ def _read(kind: str, options: Mapping[str, Any]) -> _Options:
     try:
         return KINDS[kind].model_validate(dict(options))
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        got = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-        raise ValueError(f"{kind}: option {name}: {first['msg']}{got}; known: {', '.join(fields)}") from error
-
-
-def _remove_spectral_norm(module: nn.Module) -> None:
-    for part in list(module.modules()):
-        if parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight")
+        first = Misfit.first_of(error)
+        got = "" if first.kind == "missing" else f" (got {first.came!r})"
+        known = ", ".join(fields)
+        raise ValueError(f"{kind}: option {first.where}: {first.said}{got}; known: {known}") from error

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from spadework.files import Fault
+from spadework.files import Fault, Misfit
 from spadework.nn.labels import SemanticsConfig
 from spadework.sketch.palette import Category, Palette, near_misses
 
@@ -62,8 +62,8 @@ class Preset(BaseModel):
                 self.model_dump() | {k: v for k, v in values.items() if v is not None}
             )
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+            first = Misfit.first_of(error)
+            raise ValueError(f"--{first.key} {first.came}: {first.said}") from error
 
     def colors(self) -> Palette | None:
         """The shipped palette where the number of classes is the published one: what colours mean."""

@@ -75,9 +75,9 @@ def from_weights(flags: TrainFlags, weights: Weights) -> TrainFlags:
     shape: dict[str, Any] = options.model_dump(
         include={"ngf", "num_upsampling_layers", "norm_G", "use_vae", "z_dim"}
     )
-    if judge := weights.states.get("discriminator"):
-        shape["ndf"] = len(judge["discriminator_0.model0.0.weight"])
-        shape["num_D"] = len({name.partition(".")[0] for name in judge})
+    if discriminator := weights.states.get("discriminator"):
+        shape["ndf"] = len(discriminator["discriminator_0.model0.0.weight"])
+        shape["num_D"] = len({name.partition(".")[0] for name in discriminator})
     return flags.model_copy(update=shape)
 
 

@@ -132,7 +132,8 @@ class LookupGraph(GeneratorGraph):
         features = self._linear(self.z, fc.weight, fc.bias)  # type: ignore[arg-type]
         return self._grown(features, self.graph.add("Shape", self.indices[self.step]), config)
 
-    def _spade(self, x: str, spade: SPADE, step: int) -> str:
+    def _spade(self, x: str, spade: nn.Module, step: int) -> str:
+        assert isinstance(spade, SPADE)  # others are refused, see `context_files`
         add, channels = self.graph.add, spade.mlp_gamma.out_channels
         table, start = self.places[id(spade)]
         scale, shift = (
@@ -186,10 +187,12 @@ class ContextFiles:
 def context_files(checkpoint: Checkpoint) -> ContextFiles:
     """A model as browsers paint with it, tried on the example sketches.
 
-    Raises ValueError for models without styles or with instance edges, and where pictures have less than
-    HALF_PSNR.
+    Raises ValueError for models without styles or with instance edges, for such as labels alone do not
+    modulate, and where pictures have less than HALF_PSNR.
     """
     card = checkpoint.card
+    if not card.generator.tabular:
+        raise Fault(f"model {card.name} is not modulated by labels alone", "browsers paint with SPADE only")
     if card.generator.z_dim is None or card.semantics.edges:
         what = "instance maps" if card.semantics.edges else "no styles"
         raise Fault(

@@ -60,8 +60,8 @@ def export_onnx(
     """
     demand_onnx_name(path)
     data = onnx_bytes(checkpoint, seed, half)
-    batches = trial_batches(checkpoint)
-    difference, psnr, inputs = compare(data, checkpoint, batches, seed)
+    trials = trials_of(checkpoint)
+    difference, psnr, inputs = compare(data, checkpoint, trials, seed)
     if not half:
         demand_close(path, difference)
     elif not psnr >= HALF_PSNR:
@@ -70,7 +70,7 @@ def export_onnx(
             f"{HALF_PSNR:.0f} are needed: export it without --half"
         )
     atomic_write(path, data)
-    return Exported(Path(path), inputs, tuple(_shape(batch) for batch in batches), difference, psnr)
+    return Exported(Path(path), inputs, tuple(_shape(trial) for trial in trials), difference, psnr)
 
 
 def demand_onnx_name(path: str | os.PathLike[str]) -> None:
@@ -97,6 +97,11 @@ def onnx_bytes(checkpoint: Checkpoint, seed: int | None = 0, half: bool = False)
     except ImportError as error:
         raise ValueError(missing(error)) from error
     card, graph = checkpoint.card, Graph(half)
+    if not card.generator.tabular:
+        raise ValueError(
+            f"model {card.name} is no SPADE generator over labels alone, which is what can be exported: "
+            "paint with it here, or train recipe landscape or spade_256"
+        )
     noise = None if seed is None else noise_of(seed, card.generator, card.generator.size)
     builder = GeneratorGraph(graph, checkpoint.generator, card.semantics, noise)
     shape = ["batch", 3, f"{builder.step}*rows", f"{builder.step}*columns"]
@@ -118,7 +123,7 @@ def _styles(checkpoint: Checkpoint, seed: int) -> dict[str, list[float]]:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Trial:
     """What is painted to compare: ids (B, H, W) uint8, edge bits of the same shape, styles (B, Z)."""
 
     labels: Tensor
@@ -126,12 +131,12 @@ class Batch:
     z: Tensor | None
 
 
-def trial_batches(checkpoint: Checkpoint) -> list[Batch]:
+def trials_of(checkpoint: Checkpoint) -> list[Trial]:
     """Two example sketches at the trained size, and one at another size and aspect."""
     config, known = checkpoint.card.generator, checkpoint.card.semantics
     step, rng = 2**config.num_ups, torch.Generator().manual_seed(0)
     other = max(step, config.size[0] // 2 // step * step), config.size[1] + step
-    batches = []
+    trials = []
     for size, first, last in ((config.size, 0, 2), (other, 2, 3)):
         maps = list(sketches(size, checkpoint.card.palette).values())
         labels = torch.from_numpy(np.stack(maps[first:last]))
@@ -139,12 +144,12 @@ def trial_batches(checkpoint: Checkpoint) -> list[Batch]:
             labels[:, : size[0] // 8, : size[1] // 8] = known.unknown_id
         edges = instance_edges(labels) if known.edges else None
         z = torch.randn(len(labels), config.z_dim, generator=rng) if config.z_dim else None
-        batches.append(Batch(labels, edges, z))
-    return batches
+        trials.append(Trial(labels, edges, z))
+    return trials
 
 
 def compare(
-    data: bytes, checkpoint: Checkpoint, batches: Sequence[Batch], seed: int | None
+    data: bytes, checkpoint: Checkpoint, trials: Sequence[Trial], seed: int | None
 ) -> tuple[float, float, tuple[str, ...]]:
     """How onnxruntime's pictures differ from the generator's, and the file's inputs.
 
@@ -153,14 +158,14 @@ def compare(
     session = onnx_session(data)
     names, config = tuple(entry.name for entry in session.get_inputs()), checkpoint.card.generator
     differences, errors = [], []
-    for batch in batches:
-        count, *size = _shape(batch)
+    for trial in trials:
+        count, *size = _shape(trial)
         fields = noise_of(0, config, (size[0], size[1])) if seed is None else None
         given = {f"noise_{i}": field.expand(count, -1, -1, -1) for i, field in enumerate(fields or [])}
-        values = {name: (given[name] if name in given else getattr(batch, name)).numpy() for name in names}
+        values = {name: (given[name] if name in given else getattr(trial, name)).numpy() for name in names}
         painted = torch.from_numpy(session.run(None, values)[0])
         wrong = painted - _expected(
-            checkpoint, batch, fields or tiled_noise(seed or 0, config, _shape(batch)[1:])
+            checkpoint, trial, fields or tiled_noise(seed or 0, config, _shape(trial)[1:])
         )
         differences.append(float(wrong.abs().max()))
         errors.append(float(wrong.square().mean()))
@@ -177,10 +182,10 @@ def onnx_session(data: bytes) -> "onnxruntime.InferenceSession":
 
 
 @torch.inference_mode()
-def _expected(checkpoint: Checkpoint, batch: Batch, noise: list[Tensor] | None) -> Tensor:
+def _expected(checkpoint: Checkpoint, trial: Trial, noise: list[Tensor] | None) -> Tensor:
     """The generator's own pictures."""
-    labels = Labels.of(batch.labels, checkpoint.card.semantics)  # edges are the labels', as in the batch
-    return checkpoint.generator(labels, batch.z, noise)
+    labels = Labels.of(trial.labels, checkpoint.card.semantics)  # edges are the labels', as in the trial
+    return checkpoint.generator(labels, trial.z, noise)
 
 
 def tiled_noise(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> list[Tensor] | None:
@@ -194,8 +199,8 @@ def tiled_noise(seed: int, config: GeneratorConfig, size: tuple[int, int]) -> li
     ]
 
 
-def _shape(batch: Batch) -> tuple[int, int, int]:
-    count, height, width = batch.labels.shape
+def _shape(trial: Trial) -> tuple[int, int, int]:
+    count, height, width = trial.labels.shape
     return count, height, width
 
 

@@ -77,7 +77,8 @@ class GeneratorGraph(Layers):
         y = self._conv(self._leaky(self._spade(y, block.norm_1, step)), block.conv_1)
         return add("Add", shortcut, y)
 
-    def _spade(self, x: str, spade: SPADE, step: int) -> str:
+    def _spade(self, x: str, spade: nn.Module, step: int) -> str:
+        assert isinstance(spade, SPADE)  # of other norms nothing is exported
         add, shared = self.graph.add, spade.mlp_shared[0]
         labels = self._segmap(step)
         if spade.padding == "replicate":

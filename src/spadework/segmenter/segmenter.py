@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from spadework.files import Fault
-from spadework.modelfile import Card, demand_fit, fill, packed, read_model, shipped_file, write_model
+from spadework.modelfile import Card, packed, read_networks, shipped_file, write_model
 from spadework.nn.pixels import to_unit
 from spadework.segmenter.network import FeatureGaussian, SegmenterConfig, SegmenterNet
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE, LabelMap
@@ -56,8 +56,8 @@ class Segmenter:
     Images are (H, W, 3) uint8, 4 to 8192 pixels a side; ValueError for others.
     """
 
-    def __init__(self, card: SegmenterCard, net: SegmenterNet, photos: FeatureGaussian) -> None:
-        self.card, self._net, self._photos = card, net, photos
+    def __init__(self, card: SegmenterCard, segmenter: SegmenterNet, photos: FeatureGaussian) -> None:
+        self.card, self._net, self._photos = card, segmenter, photos
         absent = sorted(set(range(card.network.classes)) - {c.id for c in card.palette.classes})
         self._absent = torch.tensor(absent, dtype=torch.long)
 
@@ -68,16 +68,8 @@ class Segmenter:
         Raises ValueError, one line with the remedy, for an unknown name and a file that is no segmenter.
         """
         path = shipped_file(name_or_path, SEGMENTERS, "segmenter")
-        card, tensors = read_model(path, SegmenterCard)
-        with torch.random.fork_rng(devices=[]):
-            net = SegmenterNet(card.network)
-        photos = FeatureGaussian(sum(net.trunk.channels))
-        parts = {"segmenter": net, "photos": photos}
-        demand_fit(tensors, parts, path)
-        for name, part in parts.items():
-            prefix = f"{name}."
-            fill(part, {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
-        return cls(card, net, photos)
+        card, networks = read_networks(path, SegmenterCard, _networks)
+        return cls(card, **networks)  # type: ignore[arg-type]
 
     def with_metrics(self, metrics: dict[str, float | str]) -> Self:
         """The same segmenter with these figures added to its card."""
@@ -127,6 +119,11 @@ class Segmenter:
     def _scores(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, K, h, w) at a quarter of the size it is read at."""
         return self._net(_network_input(image)).index_fill_(1, self._absent, -torch.inf)
+
+
+def _networks(card: SegmenterCard) -> dict[str, nn.Module]:
+    net = SegmenterNet(card.network)
+    return {"segmenter": net, "photos": FeatureGaussian(sum(net.trunk.channels))}
 
 
 def _network_input(image: NDArray[np.uint8]) -> Tensor:

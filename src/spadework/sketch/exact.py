@@ -20,7 +20,7 @@ SHIFTED = "every id seems one too large: subtract 1"
 SNAP = 2
 """So many steps per channel may a colour be off that a colour profile has changed."""
 
-FEW = 1 << 18
+SEARCHED = 1 << 18
 """So many colours are looked up one by one; for more a table of all colours is quicker."""
 
 Ids = NDArray[np.uint8]
@@ -107,7 +107,7 @@ def class_of(colors: Colors, palette: Palette) -> NDArray[np.int16]:
     """(..., 3) colours -> (...) ids, -1 where the colour is not the palette's."""
     packed = pack(colors)
     keys, ids = _keys(palette)
-    if packed.size > FEW:
+    if packed.size > SEARCHED:
         table = np.full(1 << 24, -1, np.int16)
         table[keys] = ids
         return table[packed]

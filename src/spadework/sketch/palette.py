@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from spadework.files import Fault, read_bytes, text_of
+from spadework.files import Fault, Misfit, read_bytes, text_of
 
 PALETTES: dict[str, Path] = {
     file.stem: file for file in sorted((Path(__file__).parent / "palettes").glob("*.json"))
@@ -99,9 +99,8 @@ class Palette(BaseModel):
         try:
             return cls.model_validate_json(text_of(read_bytes(path)))
         except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in fault["loc"]) or "palette"
-            raise Fault(f"{path} is not a palette: at {where}", fault["msg"]) from error
+            first = Misfit.first_of(error)
+            raise Fault(f"{path} is not a palette: at {first.where or 'palette'}", first.said) from error
 
     @property
     def label_nc(self) -> int:

@@ -26,15 +26,17 @@ class EnlargerRecipe(RunSettings):
     width: Count = Field(48, description="channels of the enlarger on the small grid")
     fine: Count = Field(24, description="channels of the enlarger on the large grid")
     blocks: int = Field(8, ge=1, le=9, description="residual blocks of the enlarger")
-    backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the judge stands on")
-    judge_widths: tuple[Count, Count, Count, Count, Count] = Field(
-        (32, 64, 96, 128, 192), description="channels per level of the judge"
+    backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the discriminator stands on")
+    discriminator_widths: tuple[Count, Count, Count, Count, Count] = Field(
+        (32, 64, 96, 128, 192), description="channels per level of the discriminator"
     )
     betas: tuple[Beta, Beta] = Field((0.0, 0.99), description="decay of Adam's two averages")
     decay_from: Free[Share] = Field(
         0.6, description="share of the training after which lr falls linearly to 0"
     )
-    warm_up: Free[int] = Field(4000, ge=0, description="images over which lr rises, while the judge learns")
+    warm_up: Free[int] = Field(
+        4000, ge=0, description="images over which lr rises, while the discriminator learns"
+    )
     lambda_keep: Weight = Field(10.0, description="L1 of the picture made small again to the small picture")
     lambda_photo: Weight = Field(1.0, description="L1 to the photo whose small self was enlarged")
     lambda_gan: Weight = Field(1.0, description="weight of the adversarial term")

@@ -45,7 +45,7 @@ from spadework.training.views import draw_view
 
 JUDGED = (
     *("palette", "label_nc", "unknown", "size", "batch_size", "precision", "lr", "betas"),
-    *("backbone", "judge_widths"),
+    *("backbone", "discriminator_widths"),
     *("lambda_gan", "lambda_pixel", "lambda_statistics", "lambda_phase", "lambda_spectrum"),
 )
 """Settings that an enlarger's discriminator shares with a painter's."""
@@ -60,17 +60,19 @@ PREVIEWED = 4
 """Rows of a sample grid."""
 
 
-def judge_of(recipe: EnlargerRecipe) -> Recipe:
-    """The painter's recipe whose judge looks at enlarged pictures."""
+def discriminator_recipe(recipe: EnlargerRecipe) -> Recipe:
+    """The painter's recipe whose discriminator looks at enlarged pictures."""
     shared = {key: getattr(recipe, key) for key in JUDGED}
     return landscape().model_copy(update=shared | OF_PAINTERS)
 
 
 def new_enlarger_state(recipe: EnlargerRecipe, device: torch.device | str = "cpu") -> TrainState:
-    """A fresh enlarger and judge, the same for the same recipe and seed."""
+    """A fresh enlarger and discriminator, the same for the same recipe and seed."""
     torch.manual_seed(recipe.seed)
     networks = nn.ModuleDict({"enlarger": EnlargerNet(recipe.network)})
-    return state_of(networks, BackboneObjective(judge_of(recipe)), recipe.lr, recipe.betas, device)
+    return state_of(
+        networks, BackboneObjective(discriminator_recipe(recipe)), recipe.lr, recipe.betas, device
+    )
 
 
 @dataclass(frozen=True)
@@ -129,21 +131,21 @@ def _noise(painter: Checkpoint, maps: Labels, roles: Roles) -> list[Tensor] | No
 
 def step_enlarger(state: TrainState, recipe: EnlargerRecipe, painter: Checkpoint, batch: Batch) -> Losses:
     """Updates enlarger and discriminator; returns the weighted losses."""
-    judge, roles = judge_of(recipe), roles_of(recipe, len(batch) * together.count())
+    against, roles = discriminator_recipe(recipe), roles_of(recipe, len(batch) * together.count())
     count = roles.painted // together.count()
-    channels, segmap = maps_of(batch, judge)
+    channels, segmap = maps_of(batch, against)
     view, _ = draw_view(recipe.view, channels, recipe.label_nc, roles=roles)
     inputs = Inputs(channels, segmap, batch.image, ContextLabels(segmap, {}), view)
-    small = small_pictures(painter, judge, batch.image, segmap, count, roles)
+    small = small_pictures(painter, against, batch.image, segmap, count, roles)
     state.optimizer_g.zero_grad(set_to_none=True)
     state.objective.discriminator.requires_grad_(False)
     net: EnlargerNet = state.networks["enlarger"]  # type: ignore[assignment]
     fields = net.draw_noise(roles.length, (small.shape[2], small.shape[3]))
     noise = [drawn(lambda _, field=field: field, roles) for field in fields]
-    with precision(judge, batch.image):
+    with precision(against, batch.image):
         large = net(small, segmap, noise)
         terms, seen = state.objective.generator_losses(inputs, large)
-        terms |= painting_losses(inputs, large, judge) | _kept(
+        terms |= painting_losses(inputs, large, against) | _kept(
             recipe, large.float(), small, batch.image, count
         )
     torch.stack([term.float() for term in terms.values()]).sum().backward()
@@ -151,7 +153,7 @@ def step_enlarger(state: TrainState, recipe: EnlargerRecipe, painter: Checkpoint
     together.average_gradients(state.networks.parameters())
     state.optimizer_g.step()
     told = {name: term.detach() for name, term in terms.items()}
-    return told | step_discriminator(state, judge, [inputs], [Painting(seen.image, seen.features)])
+    return told | step_discriminator(state, against, [inputs], [Painting(seen.image, seen.features)])
 
 
 def _kept(recipe: EnlargerRecipe, large: Tensor, small: Tensor, photos: Tensor, painted: int) -> Losses:
@@ -166,7 +168,7 @@ def _kept(recipe: EnlargerRecipe, large: Tensor, small: Tensor, photos: Tensor, 
 @torch.no_grad()
 def small_pictures(
     painter: Checkpoint,
-    judge: Recipe,
+    against: Recipe,
     photos: Tensor,
     segmap: Tensor,
     painted: int,
@@ -179,7 +181,7 @@ def small_pictures(
     small = F.avg_pool2d(photos, 2)
     if not painted:
         return small
-    with precision(judge, photos):
+    with precision(against, photos):
         z = None if painter.encoder is None else painter.encoder(photos[:painted])[0].float()
         maps = Labels(segmap[:painted, :, ::2, ::2].contiguous())
         noise = _noise(painter, maps, roles or Roles(len(photos), painted=painted))
@@ -190,11 +192,11 @@ def small_pictures(
 @torch.no_grad()
 def enlarged_grid(state: TrainState, recipe: EnlargerRecipe, painter: Checkpoint, batch: Batch) -> Picture:
     """By the averaged weights: painting, small photo, each bicubic and enlarged; and the photo."""
-    judge = judge_of(recipe)
-    _, segmap = maps_of(batch, judge)
+    against = discriminator_recipe(recipe)
+    _, segmap = maps_of(batch, against)
     columns, net = [], state.average["enlarger"]
     for painted in (len(batch), 0):
-        small = small_pictures(painter, judge, batch.image, segmap, painted)
+        small = small_pictures(painter, against, batch.image, segmap, painted)
         plain = F.interpolate(small, scale_factor=2.0, mode="bicubic")
         columns += [to_bytes(plain), to_bytes(net(small, segmap.float()))]
     columns.append(to_bytes(batch.image))

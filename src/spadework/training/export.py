@@ -15,12 +15,13 @@ from torch import nn
 
 from spadework.data.loader import ahead
 from spadework.data.sample import Sample
-from spadework.model import ModelCard, fold_spectral_norm, save_checkpoint
+from spadework.model import ModelCard, save_checkpoint
 from spadework.modelfile import TrainingRecord, fill, packed, unpacked
 from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.nn.labels import Labels
 from spadework.nn.prior import StylePrior, StylePriorConfig
+from spadework.nn.spectral import fold_spectral_norm
 from spadework.sketch.palette import Category, Palette
 from spadework.training.inputs import Inputs
 from spadework.training.loop import plan_of
@@ -86,6 +87,8 @@ def bytes_suffice(
     recipe, errors = recipe.model_copy(update={"precision": "float32"}), []  # as pictures are painted
     for batch in _pairs(recipe, data, CHECKED, _device(generator)):
         maps, z = Inputs.of(batch, recipe).painted, None if encoder is None else encoder(batch.image)[0]
+        if encoder is None and recipe.z_dim is not None:
+            z = torch.randn(len(batch), recipe.z_dim, device=batch.image.device)
         noise = generator.draw_noise(len(batch), recipe.size) if recipe.noise else None
         apart = (whole(maps, z, noise) - half(maps, z, noise)) / 2
         errors.append(apart.square().flatten(1).mean(1))

@@ -1,7 +1,6 @@
 """What a training tells while it goes on, and what it leaves behind: records, curves, states, its end."""
 
 import math
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,9 +12,11 @@ from torch import Tensor
 
 from spadework.data.sample import Batch
 from spadework.nn import together
+from spadework.picture import Picture
 from spadework.training.card import Card
 from spadework.training.rundir import RunDir
 from spadework.training.state import State
+from spadework.training.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ class Journal:
         listener: Listener,
         deadline: float | None = None,
         card: Card | None = None,
+        trackers: Sequence[Tracker] = (),
     ):
         self.run, self.state, self.total_images, self.listener = run, state, total_images, listener
         self.deadline, self.card = deadline, card or Card(None)
         self.began, self.first, self.before = time.monotonic(), state.images_seen, state.seconds
-        self.curves = _tensorboard(run)
+        self.trackers = trackers
         self._unread: list[tuple[Mapping[str, Tensor], Batch]] = []
         self._last: dict[str, float] = {}
 
@@ -100,22 +102,29 @@ class Journal:
             self.run.log(place | losses | more)
         progress = state.step, state.images_seen, self.total_images, speed, left, self._last
         self.listener(Progress(*progress, peak_share=self.card.share(speed / together.count())))
-        with self.run.surviving():
-            for name, value in losses.items():
-                self.curves(name, value, state.images_seen)
+        if losses:
+            for tracker in self.trackers:
+                tracker.figures(losses, state.images_seen)
 
-    def draw(self, sample: Callable[[], None]) -> None:
+    def draw(self, sample: Callable[[], Picture]) -> None:
         """Writes a sample grid, in one process. Where it cannot, the state is saved first, if there is room.
 
         Raises ValueError, one line, that names the state which is left.
         """
         try:
-            together.from_first(sample)
+            together.from_first(lambda: self._keep(sample()))
         except (OSError, ValueError):
             with suppress(ValueError):
                 self.save()
             with self.run.surviving():
                 raise
+
+    def _keep(self, picture: Picture) -> None:
+        """Writes a sample grid, and shows it to the trackers."""
+        path = self.run.sample(self.state.images_seen)
+        picture.save(path)
+        for tracker in self.trackers:
+            tracker.picture(path, picture, self.state.images_seen)
 
     def save(self) -> None:
         """Puts no lost state over a good one: a finite loss may have had an infinite gradient."""
@@ -140,28 +149,3 @@ class Journal:
 def passed(images_seen: int, images: int, every: int) -> bool:
     """Whether the last images took the count over a multiple of `every`."""
     return images_seen // every > (images_seen - images) // every
-
-
-def _tensorboard(run: RunDir) -> Callable[[str, float, int], None]:
-    """A writer of curves, or one that does nothing where TensorBoard is not installed, or another writes."""
-    if together.rank():
-        return lambda name, value, step: None
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return lambda name, value, step: None
-    if not isinstance(threading.excepthook, _Quiet):
-        threading.excepthook = _Quiet(threading.excepthook)
-    with run.surviving():
-        return SummaryWriter(str(run.root / "tensorboard")).add_scalar
-
-
-@dataclass(frozen=True)
-class _Quiet:
-    """TensorBoard writes in a thread, and raises its faults once more in ours: told once is enough."""
-
-    before: Callable[[Any], object]
-
-    def __call__(self, args: Any) -> None:
-        if type(args.thread).__name__ != "_AsyncWriterThread" or not isinstance(args.exc_value, OSError):
-            self.before(args)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from spadework.data.balance import odds_of
 from spadework.data.loader import BatchPlan, ahead
 from spadework.data.resident import ResidentPairs
 from spadework.data.sample import Batch, Sample
@@ -21,6 +22,7 @@ from spadework.training.rundir import RunDir
 from spadework.training.settings import RunSettings
 from spadework.training.sharing import Roles, batch_rows
 from spadework.training.state import State, update_average
+from spadework.training.tracking import following
 
 __all__ = ["Progress", "TrainingDiverged", "run_batches", "train"]
 
@@ -89,12 +91,13 @@ def train(
     device: torch.device | str = "cpu",
     deadline: float | None = None,
     compiled: bool = False,
+    track: Sequence[str] = (),
 ) -> S:
     """Trains until `total_images` photos were seen, or until `stop()`; both save the state.
 
     `begin` may give a new run's networks other first weights. With a `deadline` (of time.monotonic) the
     learning rate is zero and the training ends at that time, however many photos were seen. `compiled`
-    networks are faster from the second step on, after a minute or two.
+    networks are faster from the second step on, after a minute or two. `track` names services of `tracking`.
     Raises TrainingDiverged when a loss is not finite; the last good state stays on disk.
     """
     run, recipe = RunDir(out), training.recipe
@@ -107,10 +110,13 @@ def train(
         begin(state)
         together.alike(state.parts().values())
     rows = batch_rows(training.roles())
-    with closing(run_batches(recipe, training.pairs, state.step, device, rows)) as stream:
+    with (
+        closing(run_batches(recipe, training.pairs, state.step, device, rows)) as stream,
+        following(run, recipe, track) as trackers,
+    ):
         if state.step == 0 and not state.calibrated:
             training.calibrate(state, photos(recipe, training.pairs, device))
-        journal = Journal(run, state, recipe.total_images, listener, deadline, Card.of(device))
+        journal = Journal(run, state, recipe.total_images, listener, deadline, Card.of(device), trackers)
         clock, first = Clock(recipe.total_images, deadline), state.step
         while clock.share(state.images_seen) < 1 and not together.anyone(stop()):
             batch = next(stream)
@@ -124,17 +130,17 @@ def train(
             if compiled and state.step == first + 1:
                 state.compile()  # not before: what a compiled step multiplies cannot be counted
             if passed(state.images_seen, images, recipe.sample_every):
-                journal.draw(lambda: _drawn(training, state, run))
+                journal.draw(lambda: _drawn(training, state))
             if passed(state.images_seen, images, recipe.save_every):
                 journal.save()
         journal.save()
     return state
 
 
-def _drawn(training: Training[S], state: S, run: RunDir) -> None:
-    """Writes a sample grid, which takes no random number from the training."""
+def _drawn(training: Training[S], state: S) -> Picture:
+    """A sample grid, which takes no random number from the training."""
     with torch.random.fork_rng():
-        training.sample(state).save(run.sample(state.images_seen))
+        return training.sample(state)
 
 
 def run_batches(
@@ -154,7 +160,9 @@ def run_batches(
 def plan_of(recipe: RunSettings, data: Sequence[Sample]) -> BatchPlan:
     """Which batches a run of this recipe sees."""
     shape = {"size", "batch_size", "seed", "sketch_share", "scale", "flip"}
-    return BatchPlan(data, **recipe.model_dump(include=shape))
+    classes = set(range(recipe.label_nc)) - ({recipe.unknown_id} if recipe.unknown else set())
+    odds = odds_of(data, classes, recipe.balance)
+    return BatchPlan(data, **recipe.model_dump(include=shape), odds=odds)
 
 
 def photos(

@@ -145,6 +145,20 @@ def pixel_fake(logits: Tensor) -> Tensor:
     return _PixelCrossEntropy.apply(logits, (every * fake).long(), every)
 
 
+def class_mask(channels: Tensor, chosen: Tensor) -> Tensor:
+    """Where channels (B, H, W) are of the classes `chosen` (B, K) bool: LabelMix's mask (B, 1, H, W)."""
+    return chosen.gather(1, channels.flatten(1)).view_as(channels)[:, None]
+
+
+def label_mix(mixed: Tensor, photo: Tensor, painted: Tensor, mask: Tensor) -> Tensor:
+    """LabelMix consistency (OASIS, section 3.2): pixels are judged in a collage as where they are from.
+
+    Mean squared difference between the logits (B, N+1, H, W) of a picture whose pixels are the photo's where
+    the mask (B, 1, H, W) says so and else the painting's, and those of these two, put together as they were.
+    """
+    return F.mse_loss(precise(mixed), torch.where(mask, precise(photo), precise(painted)))
+
+
 def region_statistics(painted: Tensor, photo: Tensor, regions: Tensor, least: int = 24) -> Tensor:
     """L1 between means and deviations of features in each label region: (B, C, h, w) twice -> scalar.
 

@@ -1,9 +1,10 @@
-"""What a painting is judged by. Two objectives with one face: the paper's patches, and a frozen classifier.
+"""What a painting is judged by. Objectives with one face: the paper's patches, a frozen classifier, a U-Net.
 
 Shapes: B batch, K semantic channels, (H, W) pixels. Every loss returned is already weighted; their sum is the
 total to descend.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,14 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from spadework.data.sample import moved
 from spadework.frozen.efficientnet import EfficientNetLite, NormalizedFeatures
 from spadework.frozen.vgg import VGG19
-from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator
+from spadework.nn.discriminator import BackboneDiscriminator, MultiscaleDiscriminator, UNetDiscriminator
 from spadework.nn.labels import instance_edges
 from spadework.nn.pixels import precise
 from spadework.training import losses
 from spadework.training.inputs import Inputs, Seen
 from spadework.training.painter_recipe import STRIDES, Recipe
+from spadework.training.sharing import drawn
 
 Losses = dict[str, Tensor]
 
@@ -73,7 +76,7 @@ class Objective(Protocol):
         ...
 
     def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
-        """Weighted losses of a painting (B, 3, H, W), to descend through `fake`; and it for the judge."""
+        """Weighted losses of a painting (B, 3, H, W), to descend through `fake`; and the painting."""
         ...
 
     def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
@@ -222,4 +225,49 @@ class BackboneObjective:
         }
 
 
-OBJECTIVES = {"patch": PatchObjective, "backbone": BackboneObjective}
+class PixelObjective:
+    """OASIS's (arXiv 2012.04781): each pixel shows one of N classes or is painted, and nothing else counts.
+
+    Classes weigh inversely to their share of a batch, without a bound. Unknown pixels may show any class, as
+    may those near an outline where `quiet` says so.
+    """
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self.discriminator = UNetDiscriminator(recipe.unet)
+
+    def networks(self) -> list[nn.Module]:
+        """The discriminator."""
+        return [self.discriminator]
+
+    def calibrate(self, photos: list[Tensor]) -> None:
+        """Nothing to measure."""
+
+    def _of_labels(self, logits: Tensor, seen: Seen) -> Tensor:
+        """Cross-entropy (B, N+1, H, W) to the labels, balanced over the classes that are there."""
+        labels = quiet(seen.channels, self.recipe.quiet, self.recipe.label_nc)
+        return losses.pixel_labels(
+            logits, labels, losses.class_weights(labels, self.recipe.label_nc, cap=math.inf)
+        )
+
+    def generator_losses(self, inputs: Inputs, fake: Tensor) -> tuple[Losses, Painting]:
+        """Every pixel is to be taken for its class."""
+        seen = Seen.of(inputs, fake, self.recipe)
+        entropy = self._of_labels(self.discriminator(seen.painting), seen)
+        return {"g_pixel": self.recipe.lambda_pixel * entropy}, Painting(fake.detach())
+
+    def discriminator_losses(self, inputs: Inputs, painting: Painting) -> Losses:
+        """Photos: their labels; paintings: "fake"; collages by label region: as their parts."""
+        r, seen = self.recipe, Seen.of(inputs, painting.image, self.recipe)
+        image, painted = seen.image, seen.painting.to(seen.image.dtype)
+        real, fake = self.discriminator(torch.cat([image, painted])).chunk(2)
+        terms = {"d_pixel_real": self._of_labels(real, seen), "d_pixel_fake": losses.pixel_fake(fake)}
+        if r.lambda_mix:
+            coins = drawn(lambda n: torch.rand(n, r.semantics.semantic_nc), inputs.roles) < 0.5
+            mask = losses.class_mask(seen.channels, moved(coins, image.device))
+            mixed = self.discriminator(torch.where(mask, image, painted))
+            terms["d_mix"] = r.lambda_mix * losses.label_mix(mixed, real, fake, mask)
+        return terms
+
+
+OBJECTIVES = {"patch": PatchObjective, "backbone": BackboneObjective, "unet": PixelObjective}

@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from spadework.nn.discriminator import BackboneConfig, PatchConfig
+from spadework.nn.discriminator import BackboneConfig, PatchConfig, UNetConfig
 from spadework.nn.encoder import StyleEncoderConfig
 from spadework.nn.generator import GeneratorConfig
 from spadework.nn.labels import SemanticsConfig
-from spadework.nn.spade import Norm, Padding
+from spadework.nn.spade import Modulation, Norm, Padding
 from spadework.training.settings import Free, RunSettings
 from spadework.training.sharing import Roles
 from spadework.training.views import ViewConfig
@@ -38,6 +38,11 @@ class Recipe(RunSettings):
     accumulate: Free[int] = Field(
         1, ge=1, description="parts a batch is computed in; gradients are summed over them"
     )
+    recompute: Free[bool] = Field(
+        False,
+        description="generator blocks compute their features again for the gradient: the same weights with "
+        "less memory, in more time",
+    )
     # optimisation
     ttur: bool = Field(
         False, description="two time scales (arXiv 1706.08500): generator lr / 2, discriminator lr x 2"
@@ -47,7 +52,9 @@ class Recipe(RunSettings):
         1.0, ge=0, le=1, description="share of total_images after which lr falls linearly to 0"
     )
     warm_up: Free[int] = Field(
-        0, ge=0, description="images over which the generator's lr rises, while the judge learns at full lr"
+        0,
+        ge=0,
+        description="images over which the generator's lr rises, while the discriminator learns",
     )
     contexts: bool = Field(
         True, description="label contexts in the generator wherever few neighbourhoods are distinct"
@@ -79,59 +86,72 @@ class Recipe(RunSettings):
         description="the same of labels; with both replicate nothing tells where a canvas ends, and noise "
         "alone decides what lies where",
     )
+    modulation: Modulation = Field(
+        "spade",
+        description="what follows a norm: the labels' scale and shift at every place, or one learned pair a "
+        "channel (affine); then the map enters at the first grid, and nowhere else",
+    )
+    z_map: bool = Field(
+        False,
+        description="the style lies beside the map at every pixel (OASIS's 3D noise), and no photo's is read",
+    )
     bilinear_ups: int = Field(0, ge=0, description="first doublings that are bilinear, not nearest")
     encoder_ngf: Count = Field(64, description="width unit of the style encoder")
     encoder_size: Count = Field(256, description="pixels a side at which the style encoder sees a photo")
     encoder_norm: Literal["instance", "batch"] = Field(
         "instance", description="normalisation inside the style encoder"
     )
-    # who judges, and how much each opinion weighs
-    judge: Literal["patch", "backbone"] = Field(
-        "patch", description="discriminator: the paper's on patches, or one over a frozen classifier"
+    # the discriminator, and what each term weighs
+    discriminator: Literal["patch", "backbone", "unet"] = Field(
+        "patch",
+        description="discriminator: the paper's on patches, one over a frozen classifier, or OASIS's U-Net",
     )
-    gan_loss: Literal["hinge", "ls", "original"] = Field(
-        "hinge", description="adversarial loss of the patch judge"
+    gan_loss: Literal["hinge", "ls", "original"] = Field("hinge", description="adversarial loss (patch)")
+    ndf: Count = Field(64, description="width unit of the discriminator (patch, unet)")
+    scales: Count = Field(2, description="scales of the discriminator (patch)")
+    backbone: Literal[1, 2] = Field(
+        2, description="EfficientNet-Lite variant under the discriminator (backbone)"
     )
-    ndf: Count = Field(64, description="width unit of the patch judge")
-    scales: Count = Field(2, description="scales of the patch judge")
-    backbone: Literal[1, 2] = Field(2, description="EfficientNet-Lite variant the backbone judge stands on")
-    judge_widths: tuple[Count, Count, Count, Count, Count] = Field(
-        (32, 64, 96, 128, 192), description="channels per level of the backbone judge"
+    discriminator_widths: tuple[Count, Count, Count, Count, Count] = Field(
+        (32, 64, 96, 128, 192), description="channels per level of the discriminator (backbone)"
     )
     lambda_gan: Weight = Field(1.0, description="weight of the adversarial term")
     lambda_feat: Weight = Field(10.0, description="weight of feature matching")
-    feat_strides: Strides = Field(
-        STRIDES, description="features that are matched cell by cell (backbone judge)"
-    )
+    feat_strides: Strides = Field(STRIDES, description="features that are matched cell by cell (backbone)")
     lambda_statistics: Weight = Field(
-        0.0, description="means and deviations of features per label region, to the photo's (backbone judge)"
+        0.0,
+        description="means and deviations of features per label region, to the photo's (backbone)",
     )
     statistics_strides: Strides = Field((2, 4, 8), description="of these features")
     lambda_means: Weight = Field(
-        0.0, description="means of features per label region, to the photo's (backbone judge)"
+        0.0, description="means of features per label region, to the photo's (backbone)"
     )
     means_strides: Strides = Field((16, 32), description="of these features")
     lambda_perceptual: Weight = Field(
-        10.0, description="weight of the perceptual loss (patch judge with VGG weights)"
+        10.0, description="weight of the perceptual loss (patch with VGG weights)"
     )
     lambda_pixel: Weight = Field(
-        0.0, description="cross-entropy of the painting to its labels (backbone judge)"
+        0.0, description="cross-entropy of the painting to its labels (backbone and unet)"
+    )
+    lambda_mix: Weight = Field(
+        0.0,
+        description="LabelMix: collages of photo and painting are judged as their parts (unet)",
     )
     quiet: Free[int] = Field(
-        0, ge=0, description="pixels on either side of an outline that may show any class (backbone judge)"
+        0,
+        ge=0,
+        description="pixels on either side of an outline that may show any class (not patch)",
     )
     lambda_color: Weight = Field(0.0, description="L1 of local means, painting to photo")
     color_grid: Count = Field(16, description="divisions of each side for these means")
-    lambda_region_color: Weight = Field(
-        0.0, description="L1 of mean colors per label region (backbone judge)"
-    )
+    lambda_region_color: Weight = Field(0.0, description="L1 of mean colors per label region (backbone)")
     lambda_phase: Weight = Field(0.0, description="gradients alike in all rows and columns modulo 4")
     lambda_spectrum: Weight = Field(0.0, description="power by frequency as photos have it")
     lambda_style: Weight = Field(
         0.0, description="L1 of a painting's encoded style to the other photo's whose style it was given"
     )
     lambda_seek: Weight = Field(
-        0.0, description="two draws of noise for one map and style are to differ (backbone judge)"
+        0.0, description="two draws of noise for one map and style are to differ (backbone)"
     )
     # how photos and paintings are looked at
     zoom: Free[Share] = Field(
@@ -151,7 +171,7 @@ class Recipe(RunSettings):
         1.0, gt=0, description="times those of blocks on grids of an eighth of the size and less, once more"
     )
     lambda_kl: Weight = Field(0.05, description="weight of the style's KL divergence")
-    vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch judge)")
+    vgg: str | None = Field(None, description="file of VGG19 weights for the perceptual loss (patch)")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -160,7 +180,7 @@ class Recipe(RunSettings):
                 f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}: "
                 "all parts of a batch must be of one size"
             )
-        if self.z_dim and self.encoder_norm == "instance" and self.encoder_size <= 32:
+        if self.z_dim and not self.z_map and self.encoder_norm == "instance" and self.encoder_size <= 32:
             raise ValueError(
                 f"encoder_size {self.encoder_size} ends in one pixel, which has no instance norm: "
                 "use 33 or more, or encoder_norm=batch"
@@ -178,12 +198,14 @@ class Recipe(RunSettings):
             raise ValueError("zoom, crop and cutout do not know edges: set them to 0, or edges=false")
         if self.cutout and not self.unknown:
             raise ValueError("cutout makes pixels unknown: set unknown=true, or cutout=0")
-        if self.swap_share and self.z_dim is None:
-            raise ValueError("swap_share needs a style: set z_dim, or swap_share=0")
+        if self.swap_share and self.encoder is None:
+            raise ValueError("swap_share needs photos' styles: set z_dim and z_map=false, or swap_share=0")
+        if self.discriminator == "unet" and not self.lambda_pixel:
+            raise ValueError("discriminator=unet has nothing to say but classes: set lambda_pixel=1")
         if (self.lambda_style or self.lambda_seek) and not self.swap_share:
             raise ValueError("lambda_style and lambda_seek are of swapped styles: set swap_share=0.5")
-        if self.lambda_seek and not (self.noise and self.judge == "backbone"):
-            raise ValueError("lambda_seek tells draws of noise apart: set noise=true and judge=backbone")
+        if self.lambda_seek and not (self.noise and self.discriminator == "backbone"):
+            raise ValueError("lambda_seek tells draws apart: set noise=true and discriminator=backbone")
 
     @property
     def semantics(self) -> SemanticsConfig:
@@ -194,13 +216,16 @@ class Recipe(RunSettings):
     @property
     def generator(self) -> GeneratorConfig:
         """The generator's config."""
-        shape = {k: getattr(self, k) for k in GeneratorConfig.model_fields if k in type(self).model_fields}
-        return GeneratorConfig(semantic_nc=self.semantics.semantic_nc, **shape)
+        semantic_nc = (
+            self.semantics.semantic_nc
+        )  # all else is a setting of the same name: none may be missing
+        shape = {key: getattr(self, key) for key in GeneratorConfig.model_fields.keys() - {"semantic_nc"}}
+        return GeneratorConfig(semantic_nc=semantic_nc, **shape)
 
     @property
     def encoder(self) -> StyleEncoderConfig | None:
-        """The style encoder's config; None without a style."""
-        if self.z_dim is None:
+        """The style encoder's config; None where no photo's style is read."""
+        if self.z_dim is None or self.z_map:
             return None
         layers = 6 if self.encoder_size >= 256 else 5
         return StyleEncoderConfig(
@@ -228,6 +253,11 @@ class Recipe(RunSettings):
         """The patch discriminator's config."""
         return PatchConfig(in_channels=self.semantics.semantic_nc + 3, ndf=self.ndf, scales=self.scales)
 
+    @property
+    def unet(self) -> UNetConfig:
+        """The U-Net discriminator's config."""
+        return UNetConfig(classes=self.label_nc, ndf=self.ndf)
+
     def demand_networks(self) -> None:
         """ValueError where the settings make no networks."""
         _ = self.encoder
@@ -237,5 +267,7 @@ class Recipe(RunSettings):
     def over_backbone(self, feature_channels: tuple[int, ...]) -> BackboneConfig:
         """The backbone discriminator's config over features of these widths."""
         return BackboneConfig(
-            classes=self.semantics.semantic_nc, feature_channels=feature_channels, widths=self.judge_widths
+            classes=self.semantics.semantic_nc,
+            feature_channels=feature_channels,
+            widths=self.discriminator_widths,
         )

@@ -48,7 +48,7 @@ class PainterTraining:
     def step(self, state: TrainState, batch: Batch) -> Step:
         recipe = self.recipe
         parts = [Inputs.staged(part, recipe) for part in split(batch, recipe.accumulate)]
-        repaint = recipe.judge == "patch"  # as published; the backbone judge sees the paintings just made
+        repaint = recipe.discriminator != "backbone"  # as published; that one sees the paintings just made
         losses, paintings = step_generator(state, recipe, parts)
         losses |= step_discriminator(state, recipe, parts, None if repaint else paintings)
         return losses, {"contexts": _table_grids(parts)}

@@ -1,4 +1,4 @@
-"""The folder of a run: config.json, stats.jsonl, samples/, state.safetensors, model-*.safetensors."""
+"""The folder of a run: run.yaml, config.json, stats.jsonl, samples/, state and models (.safetensors)."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spadework.files import atomic_write, remedy_for
+from spadework.files import atomic_write, discard_unfinished, remedy_for
 from spadework.nn import together
 from spadework.training.recipes import AnyRecipe, checked, kind_of
 from spadework.training.settings import RunSettings
@@ -23,6 +23,11 @@ class RunDir:
     def state(self) -> Path:
         """The state to resume from."""
         return self.root / "state.safetensors"
+
+    @property
+    def tracked(self) -> Path:
+        """What the run is called at the services that track it."""
+        return self.root / "track.json"
 
     def sample(self, images_seen: int) -> Path:
         """Where the sample grid after so many images lies."""
@@ -42,6 +47,8 @@ class RunDir:
             self.recipe()
         else:
             self.create(recipe)
+        for folder in (self.root, self.root / "samples"):
+            discard_unfinished(folder)
 
     def create(self, recipe: RunSettings) -> None:
         """Makes the folder and writes the config; ValueError if a run is already there."""
@@ -49,14 +56,23 @@ class RunDir:
             raise ValueError(
                 f"{self.root} already holds a run; continue it with --resume or choose another --out folder"
             )
+        self._make()
+        (self.root / "stats.jsonl").unlink(missing_ok=True)
+        self.tracked.unlink(missing_ok=True)
+        atomic_write(self.root / "config.json", (recipe.model_dump_json(indent=1) + "\n").encode())
+
+    def describe(self, name: str, text: str) -> None:
+        """Writes how a new run begins."""
+        self._make()
+        atomic_write(self.root / name, text.encode())
+
+    def _make(self) -> None:
         try:
             (self.root / "samples").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(
                 f"cannot make the run folder {self.root}: {error}; choose another --out"
             ) from error
-        (self.root / "stats.jsonl").unlink(missing_ok=True)
-        atomic_write(self.root / "config.json", (recipe.model_dump_json(indent=1) + "\n").encode())
 
     def recipe(self) -> AnyRecipe:
         """The recipe the run was started with; ValueError when there is none to resume."""

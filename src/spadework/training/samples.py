@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from spadework.data.geometry import Geometry
 from spadework.data.loader import collate
@@ -27,10 +28,11 @@ def sample_grid(state: TrainState, recipe: Recipe, samples: Sequence[Sample]) ->
     generator: Generator = state.average["generator"]  # type: ignore[assignment]
     labels = Labels.of(batch.labels, recipe.semantics, batch.instances)
     noise = generator.draw_noise(len(crops), recipe.size, rng) if recipe.noise else None
-    styles = [None]
+    styles: list[Tensor | None] = [None]
     if recipe.z_dim is not None:
-        random = torch.randn(len(crops), recipe.z_dim, generator=rng).to(device)
-        styles = [random, state.average["encoder"](batch.image)[0]]
+        styles = [torch.randn(len(crops), recipe.z_dim, generator=rng).to(device)]
+    if recipe.encoder is not None:
+        styles.append(state.average["encoder"](batch.image)[0])
     columns += [to_bytes(generator(labels, z, noise)) for z in styles]
     columns.append(np.stack([s.image for s in crops]))
     return Picture(montage(columns), {"images_seen": str(state.images_seen), "recipe": recipe.name})

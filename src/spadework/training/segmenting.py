@@ -50,7 +50,7 @@ class SegmenterTraining:
     @cached_property
     def weights(self) -> Tensor:
         """Of the classes (K,)."""
-        return class_weights(self.recipe, self.pairs)
+        return census_weights(self.recipe, self.pairs)
 
     def roles(self) -> list[Roles]:
         return [Roles(self.recipe.batch_size)]
@@ -141,7 +141,7 @@ def _spread(length: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, length - 1, min(most, length)).astype(int)).tolist()
 
 
-def class_weights(recipe: SegmenterRecipe, data: Sequence[Sample]) -> Tensor:
+def census_weights(recipe: SegmenterRecipe, data: Sequence[Sample]) -> Tensor:
     """(K,) weights share ** -balance, with mean 1 over the pixels of maps spread evenly over the data.
 
     A class that they lack weighs as much as the rarest of them. ValueError if they have none at all.

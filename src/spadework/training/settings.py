@@ -1,7 +1,7 @@
 """What every training needs to know, whatever it trains."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,15 @@ UNKNOWN = 255
 
 T = TypeVar("T")
 Free = Annotated[T, _Free()]
+
+
+FORMERLY = {"judge": "discriminator", "judge_widths": "discriminator_widths"}
+"""What settings were called before."""
+
+
+def today(key: str) -> str:
+    """What a setting is called now."""
+    return FORMERLY.get(key, key)
 
 
 class RunSettings(BaseModel):
@@ -40,6 +49,11 @@ class RunSettings(BaseModel):
     flip: Free[bool] = Field(True, description="mirror half of the pairs")
     scale: Free[tuple[float, float] | None] = Field(
         (1.0, 1.2), description="random enlargement before the crop; None: a crop of the photo's own pixels"
+    )
+    balance: Free[Annotated[float, Field(ge=0, le=1)]] = Field(
+        0.0,
+        description="pairs with a class that fewer than this share of pairs show are drawn more often, by "
+        "the root of how much fewer; 0: all alike",
     )
     # how long
     seed: int = Field(0, ge=0, description="decides the first weights and the order of the photos")
@@ -81,6 +95,12 @@ class RunSettings(BaseModel):
     def may_change(cls, key: str) -> bool:
         """Whether a resumed run may change this setting."""
         return any(isinstance(mark, _Free) for mark in cls.model_fields[key].metadata)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _today(cls, values: Any) -> Any:
+        """Runs and light states of before have settings under their names of then."""
+        return {today(key): value for key, value in values.items()} if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _legal(self) -> Self:

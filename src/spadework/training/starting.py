@@ -1,5 +1,6 @@
 """The first weights of a run: from a model, which is fine-tuned, or from a light state, which goes on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 
 from spadework.model import Checkpoint, load_checkpoint
 from spadework.modelfile import is_model
+from spadework.training.classes import change_of_classes, classes_of, with_classes
 from spadework.training.lightstate import LightState, fill_from, read_light
 from spadework.training.painter_recipe import Recipe
 from spadework.training.state import TrainState
@@ -17,6 +19,13 @@ FOLDED, LEARNED = "weight", "parametrizations.weight"
 
 FREE = ("padding", "label_padding", "bilinear_ups")
 """Settings of a generator that shape no weight: a run may begin with a model that has others."""
+
+
+def _free(recipe: Recipe) -> tuple[str, ...]:
+    """As FREE; and the size, where the style does not lay down every cell of the first grid."""
+    grid = recipe.start == "grid" and recipe.z_dim is not None and not recipe.z_map
+    return FREE if grid else (*FREE, "size")
+
 
 Start = Checkpoint | LightState
 
@@ -35,7 +44,8 @@ def demand_fit(recipe: Recipe, start: Start) -> None:
     else:
         return
     for part in ("generator", "encoder", "semantics"):
-        differing = _differing(getattr(recipe, part), getattr(theirs, part))
+        free = _free(recipe) if part == "generator" else ()
+        differing = _differing(getattr(recipe, part), getattr(theirs, part), free)
         if differing:
             raise ValueError(
                 f"recipe {recipe.name} makes another {part} than {what} has ({differing}): "
@@ -48,12 +58,25 @@ def demand_fit(recipe: Recipe, start: Start) -> None:
         )
 
 
-def _differing(ours, theirs) -> str:
+def _differing(ours, theirs, free: Sequence[str]) -> str:
     """The settings of two configs that differ, in words; empty where none does."""
     if ours is None or theirs is None:
         return "" if ours is theirs else "one of the two has none"
     a, b = ours.model_dump(), theirs.model_dump()
-    return ", ".join(f"{key} {a[key]}, not {b[key]}" for key in a if a[key] != b.get(key) and key not in FREE)
+    return ", ".join(f"{key} {a[key]}, not {b[key]}" for key in a if a[key] != b.get(key) and key not in free)
+
+
+def with_run_classes(starts: Sequence[Start], recipe: Recipe) -> tuple[list[Start], tuple[str, ...]]:
+    """The starts as ones of the run's classes, and what begins as what, a sentence a class.
+
+    A discriminator alone is of the same classes as the start beside it that says its own.
+    """
+    stated = [known for known in map(classes_of, starts) if known is not None]
+    if not stated:
+        return list(starts), ()
+    changes = [change_of_classes(classes_of(start) or stated[0], recipe) for start in starts]
+    changed = [s if c is None else with_classes(s, c, recipe) for s, c in zip(starts, changes, strict=True)]
+    return changed, next((change.told for change in changes if change is not None), ())
 
 
 def begin_from(state: TrainState, recipe: Recipe, start: Start) -> None:

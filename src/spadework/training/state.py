@@ -123,10 +123,12 @@ class TrainState(State):
 def new_state(recipe: Recipe, device: torch.device | str = "cpu") -> TrainState:
     """Fresh networks and optimisers on a device, the same for the same recipe and seed."""
     torch.manual_seed(recipe.seed)
-    networks = nn.ModuleDict({"generator": Generator(recipe.generator)})
+    generator = Generator(recipe.generator)
+    generator.recompute = recipe.recompute
+    networks = nn.ModuleDict({"generator": generator})
     if recipe.encoder:
         networks["encoder"] = StyleEncoder(recipe.encoder)
-    objective = OBJECTIVES[recipe.judge](recipe)
+    objective = OBJECTIVES[recipe.discriminator](recipe)
     if recipe.init_gain is not None:
         for net in (networks, objective.discriminator):
             initialise(net, recipe.init_gain)

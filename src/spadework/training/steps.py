@@ -34,7 +34,8 @@ def paint(state: TrainState, recipe: Recipe, inputs: Inputs, parts: int = 1) -> 
     """
     roles = inputs.roles
     if state.encoder is None:
-        return state.generator(inputs.painted, None, _noise(state, recipe, inputs)), {}
+        drawn_z = _free_styles(recipe, inputs)
+        return state.generator(inputs.painted, drawn_z, _noise(state, recipe, inputs)), {}
     mu, logvar = (precise(t) for t in state.encoder(inputs.image))
     z = reparameterize(mu, logvar, eps=drawn(_normal(mu), roles))
     others = _others(mu.detach(), inputs)
@@ -55,6 +56,14 @@ def _others(mu: Tensor, inputs: Inputs) -> Tensor:
     around = drawn(_normal(mu), inputs.roles, inputs.roles.swapped)
     styles = styles + NEARBY * around
     return alike(styles, inputs.twins)
+
+
+def _free_styles(recipe: Recipe, inputs: Inputs) -> Tensor | None:
+    """Standard normal (B, Z) for generators whose styles no encoder reads; None without styles."""
+    if recipe.z_dim is None:
+        return None
+    like = inputs.segmap.new_empty(0, recipe.z_dim)
+    return drawn(_normal(precise(like)), inputs.roles)
 
 
 def _normal(like: Tensor) -> Callable[[int], Tensor]:

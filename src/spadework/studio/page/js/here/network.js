@@ -65,8 +65,9 @@ export class Network {
 
   /** A session, and how long its second small picture takes. @param {any} ort @param {Uint8Array[]} models @param {string} name @param {string} provider @returns {Promise<Runner>} */
   async #runner(ort, models, name, provider) {
-    const labels = await ort.InferenceSession.create(models[0], { executionProviders: [name] });
-    const session = await ort.InferenceSession.create(models[1], { executionProviders: [name] });  // WebGPU makes one at a time
+    const how = { executionProviders: [name], logSeverityLevel: 3 };  // errors
+    const labels = await ort.InferenceSession.create(models[0], how);
+    const session = await ort.InferenceSession.create(models[1], how);  // WebGPU makes one at a time
     const tables = this.facts.generator.grids.map(() => new Table());
     const runner = { labels, session, ort, provider, ms: Infinity, tables };
     const sketch = { ids: new Uint8Array(TRIAL * TRIAL), width: TRIAL, height: TRIAL };

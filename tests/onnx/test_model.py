@@ -23,6 +23,7 @@ from spadework.nn.labels import SemanticsConfig
 from spadework.nn.pixels import to_bytes
 from spadework.nn.spectral import fold_spectral_norm
 from spadework.onnx import graph
+from spadework.onnx.contexts import context_files
 from spadework.onnx.enlarger import export_enlarger_onnx
 from spadework.onnx.graph import Graph
 from spadework.onnx.model import TOLERANCE, compare, export_onnx, onnx_bytes, tiled_noise, trials_of
@@ -252,3 +253,27 @@ def test_an_enlarger_that_differs_is_not_written(tmp_path: Path, monkeypatch: py
     with pytest.raises(ValueError, match="is not written: onnxruntime's pictures differ"):
         export_enlarger_onnx(enlarger, tmp_path / "e.onnx")
     assert not (tmp_path / "e.onnx").exists()
+
+
+FINE = 60.0
+"""dB of half precision: what a wrong row, or a wrong border, would not reach."""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"z_dim": 3, "norm": "batch", "label_padding": "zeros"},
+        {"z_dim": 3, "norm": "instance", "label_padding": "replicate"},
+        {"z_dim": 3, "norm": "batch", "label_padding": "zeros", "kernel": 5, "noise": False},
+    ],
+)
+def test_tables_paint_as_the_generator(options: dict[str, Any]) -> None:
+    assert context_files(checkpoint(**options)).psnr > FINE
+
+
+def test_models_that_browsers_cannot_paint_with_are_refused() -> None:
+    with pytest.raises(ValueError, match="has no styles: browsers paint"):
+        context_files(checkpoint(z_dim=None))
+    edges = SemanticsConfig(label_nc=15, unknown=True, edges=True)
+    with pytest.raises(ValueError, match="has instance maps: browsers paint"):
+        context_files(checkpoint(edges))

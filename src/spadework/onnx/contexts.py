@@ -133,7 +133,7 @@ class LookupGraph(GeneratorGraph):
         return self._grown(features, self.graph.add("Shape", self.indices[self.step]), config)
 
     def _spade(self, x: str, spade: nn.Module, step: int) -> str:
-        assert isinstance(spade, SPADE)  # others are refused before
+        assert isinstance(spade, SPADE)  # others are refused, see `context_files`
         add, channels = self.graph.add, spade.mlp_gamma.out_channels
         table, start = self.places[id(spade)]
         scale, shift = (

@@ -6,7 +6,7 @@
 export class Desk extends EventTarget {
   constructor() {
     super();
-    this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    this.worker = new Worker(new URL(`./worker.js${location.search}`, import.meta.url), { type: "module" });
     /** @type {Map<number, (response: Response) => void>} */
     this.open = new Map();
     this.last = 0;

@@ -38,14 +38,15 @@ export class Network {
   async #begin() {
     const { files, ort: builds } = this.facts;
     const weights = this.#fetched();
-    const gpu = builds.webgpu && (await adapter());
+    const wanted = new URLSearchParams(location.search).get("painter");
+    const gpu = wanted !== "wasm" && builds.webgpu && (await adapter());
     const [build, wasm] = gpu && builds.webgpu ? [builds.webgpu, files.webgpu] : [builds.wasm, files.wasm];
     const [ort, model] = await Promise.all([opened(build, whole(wasm)), weights]);
     this.tell({ stage: "preparing" });
     const threads = ort.env.wasm.numThreads;
     const plain = await this.#runner(ort, model, "wasm", threads === 1 ? "one thread" : `${threads} threads`);
-    const fast = gpu ? await this.#runner(ort, model, "webgpu", "WebGPU").catch(() => null) : null;
-    const [chosen, other] = fast && fast.ms < plain.ms ? [fast, plain] : [plain, fast];
+    const fast = gpu ? await this.#runner(ort, model, "webgpu", "WebGPU").catch(unable) : null;
+    const [chosen, other] = fast && (wanted === "webgpu" || fast.ms < plain.ms) ? [fast, plain] : [plain, fast];
     await Promise.all([other?.labels.release(), other?.session.release()]);
     this.tell({ stage: "ready", provider: chosen.provider, ms: chosen.ms });
     return chosen;
@@ -64,7 +65,9 @@ export class Network {
 
   /** A session, and how long its second small picture takes. @param {any} ort @param {Uint8Array[]} models @param {string} name @param {string} provider @returns {Promise<Runner>} */
   async #runner(ort, models, name, provider) {
-    const [labels, session] = await Promise.all(models.map((model) => ort.InferenceSession.create(model, { executionProviders: [name] })));
+    const how = { executionProviders: [name], logSeverityLevel: 3 };  // errors
+    const labels = await ort.InferenceSession.create(models[0], how);
+    const session = await ort.InferenceSession.create(models[1], how);  // WebGPU makes one at a time
     const tables = this.facts.generator.grids.map(() => new Table());
     const runner = { labels, session, ort, provider, ms: Infinity, tables };
     const sketch = { ids: new Uint8Array(TRIAL * TRIAL), width: TRIAL, height: TRIAL };
@@ -156,6 +159,12 @@ async function opened([main, loader], wasm) {
   ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
   ort.env.logLevel = "error";
   return ort;
+}
+
+/** @param {unknown} error */
+function unable(error) {
+  console.info("WebGPU does not paint here:", error);
+  return null;
 }
 
 /** Whether there is a graphics processor to try. */

@@ -39,6 +39,10 @@ LEAST = 2
 """Pictures of the smaller batch, at least: one alone has no statistics."""
 
 
+MOST = 8
+"""Pictures of the larger batch, at most, if the smaller one is not as large."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """Of a batch of `images` pictures at once: the peak of its steps, that between steps, seconds a step."""
@@ -81,7 +85,8 @@ def least_part(recipe: AnyRecipe) -> int:
 def measure(recipe: AnyRecipe, data: Path | None, device: str) -> Cost:
     """Takes the steps; `data`: whose pairs they see, else toy pictures. Raises ValueError where one fails."""
     small = max(LEAST, least_part(recipe))
-    return Cost(*(_alone(recipe, data, device, images) for images in (small, 2 * small)))
+    large = max(2 * small, min(recipe.batch_size, MOST))
+    return Cost(*(_alone(recipe, data, device, images) for images in (small, large)))
 
 
 def _alone(recipe: AnyRecipe, data: Path | None, device: str, images: int) -> Seen:

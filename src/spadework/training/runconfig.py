@@ -83,7 +83,9 @@ class RunConfig(BaseModel):
         update = {"palette": palette, "out": None, "starts": tuple(map(_whole, self.starts))}
         update |= {"data": None if self.data is None else _whole(self.data)}
         values = self.model_copy(update=update).model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return HEAD + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None)
+        return HEAD + yaml.safe_dump(
+            values, sort_keys=False, default_flow_style=None
+        )  # in ASCII: YAML folds other line ends
 
 
 def _whole(path: str) -> str:

@@ -21,6 +21,10 @@ WEBGPU = ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm
 """What to import, what that imports, and the program that this runs."""
 
 
+class Unfetched(Fault):
+    """npm, or the network that it needs, is not there."""
+
+
 @dataclass(frozen=True)
 class Runtime:
     """The files of both builds, and their licence."""
@@ -59,7 +63,7 @@ def _fetched() -> bytes:
     """The package as npm has it."""
     npm = shutil.which("npm")
     if npm is None:
-        raise Fault(
+        raise Unfetched(
             f"a studio without a server needs {PACKAGE} {VERSION}, and npm, which fetches it, is not there",
             "install Node.js (on Debian and Ubuntu type apt install npm)",
         )
@@ -70,7 +74,7 @@ def _fetched() -> bytes:
         if ended.returncode or not packed:
             told = (ended.stderr or ended.stdout).strip().splitlines()
             reason = told[0] if told else f"it ended with {ended.returncode}"
-            raise Fault(
+            raise Unfetched(
                 f"npm cannot fetch {PACKAGE} {VERSION} ({reason})", "look at the network and try again"
             )
         data = packed[0].read_bytes()

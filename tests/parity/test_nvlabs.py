@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spadework import nvlabs
+from spadework.nn.spectral import remove_spectral_norm
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "spade": {"norm_nc": 6, "semantic_nc": 4, "config": "spadesyncbatch3x3"},
@@ -34,7 +35,7 @@ def fresh(kind: str, **changes: Any) -> tuple[dict[str, Any], dict[str, Tensor]]
     options = {"norm_G": "spectralspadesyncbatch3x3", **OPTIONS[kind], **changes}
     module, spectral = nvlabs.KINDS[kind].model_validate(options).network()
     if not spectral:
-        nvlabs._remove_spectral_norm(module)
+        remove_spectral_norm(module)
     return options, {published_name(kind, k): v for k, v in module.state_dict().items()}
 
 

@@ -16,7 +16,7 @@ KILLS = 20
 LONGEST = 0.8
 """Seconds of training after which a run is killed, at most: several saves."""
 
-CHANGES = [*SETTINGS, "total_images=4000", "save_every=12", "sample_every=400", "balance=0.5"]
+CHANGES = [*SETTINGS, "total_images=4000", "save_every=12", "sample_every=400", "repeat_below=0.5"]
 
 
 def command(out: Path, resume: bool) -> list[str]:

@@ -19,7 +19,7 @@ from spadework.data.sample import Batch, Sample
 from spadework.segmenter.segmenter import Segmenter
 from spadework.training import segmenting
 from spadework.training.journal import TrainingDiverged
-from spadework.training.loop import train
+from spadework.training.loop import plan_of, train
 from spadework.training.recipes import named
 from spadework.training.rundir import RunDir
 from spadework.training.segmenter_recipe import SegmenterRecipe
@@ -149,6 +149,12 @@ def test_a_loss_that_is_lost_ends_the_training(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(TrainingDiverged, match=r"cross_entropy = nan in batch toy-.*smaller --set lr"):
         run(small(), tmp_path)
     assert not RunDir(tmp_path).state.exists()
+
+
+def test_its_balance_is_of_pixels_and_repeats_no_pair() -> None:
+    assert small().balance > 0
+    assert plan_of(small(), PHOTOS).odds is None
+    assert plan_of(small("repeat_below=0.9"), PHOTOS).odds is not None
 
 
 def test_the_model_file_holds_the_average(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from itertools import count
 import numpy as np
 import torch
 
-from spadework.data.balance import Odds
 from spadework.data.geometry import Geometry
+from spadework.data.repeats import Odds
 from spadework.data.sample import Batch, Sample, collate
 from spadework.data.sketching import sketch
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from spadework.data.balance import odds_of
 from spadework.data.loader import BatchPlan, ahead
+from spadework.data.repeats import odds_of
 from spadework.data.resident import ResidentPairs
 from spadework.data.sample import Batch, Sample
 from spadework.nn import together
@@ -161,7 +161,7 @@ def plan_of(recipe: RunSettings, data: Sequence[Sample]) -> BatchPlan:
     """Which batches a run of this recipe sees."""
     shape = {"size", "batch_size", "seed", "sketch_share", "scale", "flip"}
     classes = set(range(recipe.label_nc)) - ({recipe.unknown_id} if recipe.unknown else set())
-    odds = odds_of(data, classes, recipe.balance)
+    odds = odds_of(data, classes, recipe.repeat_below)
     return BatchPlan(data, **recipe.model_dump(include=shape), odds=odds)
 
 

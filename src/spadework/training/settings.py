@@ -50,7 +50,7 @@ class RunSettings(BaseModel):
     scale: Free[tuple[float, float] | None] = Field(
         (1.0, 1.2), description="random enlargement before the crop; None: a crop of the photo's own pixels"
     )
-    balance: Free[Annotated[float, Field(ge=0, le=1)]] = Field(
+    repeat_below: Free[Annotated[float, Field(ge=0, le=1)]] = Field(
         0.0,
         description="pairs with a class that fewer than this share of pairs show are drawn more often, by "
         "the root of how much fewer; 0: all alike",

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spadework.data.balance import Odds, odds_of, repeat_factors
 from spadework.data.loader import BatchPlan
+from spadework.data.repeats import Odds, odds_of, repeat_factors
 from spadework.data.sample import Sample
 
 SHOWN = [{0, 1}] * 6 + [{0}] * 8 + [{0, 2}, {0, 1, 3}]

@@ -1,5 +1,6 @@
 """The studio without a server: it paints what the engine paints, and works with its host away."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +10,16 @@ import torch
 from driving import Studio
 from sites import Host
 
+from spadework.data.folder import PairedFolder
+from spadework.data.geometry import Geometry
 from spadework.engine import MODELS, Engine
 from spadework.model import load_checkpoint
 from spadework.sketch.examples import SKETCHES
 from spadework.sketch.labelmap import LabelMap
 from spadework.studio.runtime import Runtime, Unfetched
 from spadework.studio.site import write_site
+
+DATA = os.environ.get("SPADEWORK_DATA")
 
 BUDGET = 45e6
 """Bytes of a first visit."""
@@ -83,6 +88,20 @@ def test_all_sketches_are_painted_as_by_the_engine(
 ) -> None:
     studio = open_studio(f"{host.url}studio.html")
     assert all(psnr(studio, engine, sketch, seed) > HALF_PSNR for seed, sketch in enumerate(drawings(engine)))
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not DATA, reason="SPADEWORK_DATA names no folder with landscapes/")
+def test_maps_of_photos_are_painted_as_by_the_engine(
+    host: Host, open_studio: Callable[..., Studio], engine: Engine
+) -> None:
+    """Twenty of them, spread over the held-out ones."""
+    studio = open_studio(f"{host.url}studio.html")
+    pairs = PairedFolder(Path(DATA or "") / "landscapes", "val", 256, engine.palette)
+    chosen = [pairs[i] for i in np.linspace(0, len(pairs) - 1, 20).astype(int)]
+    maps = [Geometry.center(pair.labels.shape, (256, 256))(pair).labels for pair in chosen]
+    found = [psnr(studio, engine, LabelMap(ids, engine.palette), n) for n, ids in enumerate(maps)]
+    assert min(found) > HALF_PSNR
 
 
 def test_a_first_visit_is_small(host: Host) -> None:

@@ -511,7 +511,9 @@ def test_a_model_is_trained_on(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     config = json.loads(Path("second/config.json").read_text())
     assert (config["warm_up"], config["total_images"]) == (2000, 8)
-    assert load_checkpoint("second/model-00000008.safetensors").card.training.images_seen == 8
+    card = load_checkpoint("second/model-00000008.safetensors").card
+    assert card.training.images_seen == 8
+    assert card.licence_weights == "unstated; begun with the weights of model toy (unstated)"
     assert len(Path("second/stats.jsonl").read_text().splitlines()) == 2
     assert "has seen 4 images" in refused("train", *TOY, "total_images=4", "--out", "third", "--from", first)
     assert "leave out --resume" in refused("train", "--out", "second", "--resume", "--from", first)

@@ -127,6 +127,7 @@ def train(
     if asked.compile and getattr(plan.recipe, "recompute", False):
         raise ValueError("--compile and recompute=true exclude each other: leave one of them out")
     training = _training(plan)
+    asked = asked.model_copy(update={"terms": _terms(asked)})
     if not plan.resume:
         from_first(lambda: run.describe(NAME, asked.text()))
     state = train_watched(training, plan, run, where, deadline, asked.compile, asked.track)
@@ -197,6 +198,22 @@ def _leave(
     if kept:
         tell(f"to go on from it anywhere: {command('train', plan.recipe.name, '--from', light)}")
     tell(f"try it: {command(*trial)}")
+
+
+def _terms(asked: "RunConfig") -> str:
+    """Those of the data, and of the weights that the run begins with."""
+    from spadework.engine import model_file
+    from spadework.model import ModelCard
+    from spadework.modelfile import is_model, read_model
+
+    terms = asked.terms
+    for start in asked.starts:
+        path = model_file(start)
+        card = read_model(path, ModelCard)[0] if is_model(path) else None
+        begun = f"model {card.name} ({card.licence_weights})" if card else f"{path.name} (ask who trained it)"
+        if begun not in terms:  # a run that is repeated by its file has them already
+            terms += f"; begun with the weights of {begun}"
+    return terms
 
 
 def _joined(device: str) -> str:

@@ -49,7 +49,7 @@ def checked(flags: type[BaseModel], typed: dict[str, Any]) -> Any:
         return flags.model_validate(typed)
     except ValidationError as error:
         first = Misfit.first_of(error)
-        raise ValueError(f"--{first.key} {first.came}: {first.said}") from error
+        raise ValueError(f"--{first.where.partition('.')[0]} {first.came}: {first.said}") from error
 
 
 def _note(unused: Mapping[str, str]) -> None:

@@ -145,16 +145,10 @@ def train(
 
 def _asked(given: dict[str, Any], config: Path | None, resume: bool) -> "RunConfig":
     """What is typed, over what a file says: that of --config, or of the run that is resumed."""
-    from pydantic import ValidationError
-
     from spadework.training.runconfig import NAME, RunConfig
 
     values = {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
-    try:
-        typed = RunConfig.model_validate({k: value for k, value in values.items() if value not in (None, {})})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"--{first['loc'][0]} {first['input']}: {first['msg']}") from error
+    typed = checked(RunConfig, {key: value for key, value in values.items() if value not in (None, {})})
     if resume and config is None and typed.out and not typed.flags:
         config = Path(typed.out) / NAME
         config = config if config.is_file() else None

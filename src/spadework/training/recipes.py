@@ -201,7 +201,8 @@ ENLARGERS: dict[str, Callable[[], EnlargerRecipe]] = {f.__name__: f for f in (en
 ALL = RECIPES | SEGMENTERS | ENLARGERS
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def nearest_name(word: str, known: Sequence[str]) -> str:
+    """ "did you mean X? " for a name that resembles the word, else nothing."""
     close = get_close_matches(word, known, n=1)
     return f"did you mean {close[0]}? " if close else ""
 
@@ -217,7 +218,7 @@ def named(name: str, changes: Changes = (), palette: Palette | None = None) -> A
     for `size` means a square.
     """
     if name not in ALL:
-        raise ValueError(f"no recipe {name!r}; {_nearest(name, list(ALL))}known: {', '.join(ALL)}")
+        raise ValueError(f"no recipe {name!r}; {nearest_name(name, list(ALL))}known: {', '.join(ALL)}")
     recipe = ALL[name]()
     return changed(recipe if palette is None else of_palette(recipe, palette), changes)
 
@@ -237,7 +238,9 @@ def changed(recipe: Known, changes: Changes) -> Known:
     values = recipe.model_dump()
     for key, value in (changes if isinstance(changes, Mapping) else parsed(changes)).items():
         if key not in values:
-            raise ValueError(f"no setting {key!r}; {_nearest(key, list(values))}known: {', '.join(values)}")
+            raise ValueError(
+                f"no setting {key!r}; {nearest_name(key, list(values))}known: {', '.join(values)}"
+            )
         values[key] = value
     return checked(values, f"recipe {recipe.name}", type(recipe))
 

@@ -1,16 +1,15 @@
 """What is asked of a new run, as one types it or as a file `run.yaml` says it."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from spadework.files import Fault, read_bytes, text_of
+from spadework.files import Fault, Misfit, read_bytes, text_of
 from spadework.sketch.palette import Palette
-from spadework.training.recipes import meant
+from spadework.training.recipes import meant, nearest_name
 
 NAME = "run.yaml"
 """The file in the folder of a run that says how it began."""
@@ -117,12 +116,10 @@ def _places(node: yaml.MappingNode, above: str, path: Path) -> Iterator[tuple[st
 
 def _told(path: Path, lines: Mapping[str, int], error: ValidationError) -> str:
     """One sentence for the first of the faults."""
-    first = error.errors()[0]
+    first = Misfit.first_of(error)
     known = [field.alias or name for name, field in RunConfig.model_fields.items()]
-    key = str(first["loc"][0]) if first["loc"] else ""
+    key = first.where.partition(".")[0]
     place = f"{path}, line {lines[key]}" if key in lines else str(path)
-    if first["type"] == "extra_forbidden":
-        close = get_close_matches(key, known, n=1)
-        near = f"did you mean {close[0]}? " if close else ""
-        return f"{place}: no key {key!r}; {near}known: {', '.join(known)}"
-    return f"{place}: {key} is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+    if first.kind == "extra_forbidden":
+        return f"{place}: no key {key!r}; {nearest_name(key, known)}known: {', '.join(known)}"
+    return f"{place}: {key} is {first.came!r}: {first.said}"

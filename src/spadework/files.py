@@ -156,5 +156,7 @@ def _why_unreadable(path: Path, error: OSError) -> Fault:
 def _similar_file(path: Path) -> str:
     if not os.path.isdir(path.parent):
         return f"there is no folder {path.parent} either: check the path"
-    close = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
-    return f"did you mean {path.parent / close[0]}?" if close else "check the path"
+    for close in difflib.get_close_matches(path.name, os.listdir(path.parent)):
+        if difflib.SequenceMatcher(None, path.stem, Path(close).stem).ratio() >= 0.5:  # not the ending alone
+            return f"did you mean {path.parent / close}?"
+    return "check the path"

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -61,6 +61,12 @@ class Misfit(NamedTuple):
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return cls(where, first["msg"].removeprefix("Value error, "), first["input"], first["type"])
+
+
+def some(things: Sequence[object], most: int, between: str = ", ") -> str:
+    """The first `most` of them for a sentence, and how many more there are."""
+    more = len(things) - most
+    return between.join(map(str, things[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def remedy_for(error: BaseException) -> str:

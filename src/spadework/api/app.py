@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse
 
 from spadework import __version__
 from spadework.api.batching import Batcher, Closed, Full, Late
@@ -200,7 +201,7 @@ def _offer_state(app: FastAPI, api: Api) -> None:
             raise Closed
         return {"ready": True}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Counters, as Prometheus reads them."""
         return Response(api.counts.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -25,14 +25,14 @@ Matte = tuple[NDArray[np.uint32], NDArray[np.float32]]
 def read(path: Path) -> tuple[dict[int, str], list[Matte]]:
     """Names by their numbers, and the mattes, the largest shares of every pixel first."""
     with OpenEXR.File(str(path), separate_channels=True) as file:
-        header, channels = file.header(), {name: one.pixels for name, one in file.channels().items()}
+        header = dict(file.header())  # copies: the file takes what is its own with it
+        found = {name.lower(): one.pixels.copy() for name, one in file.channels().items()}
     manifests = [key for key in header if key.startswith("cryptomatte/") and key.endswith("/manifest")]
     if not manifests:
         sys.exit(
             f"{path} holds no Cryptomatte: switch its pass on, and save OpenEXR MultiLayer, Float (Full)"
         )
     layer = header[manifests[0].replace("/manifest", "/name")]
-    found = {name.lower(): pixels for name, pixels in channels.items()}
     mattes = []
     for who, share in (("r", "g"), ("b", "a")) * 8:
         name = f"{layer}{len(mattes) // 2:02}.".lower()

@@ -14,7 +14,6 @@ HERE = Path(__file__).parent
 
 project = author = "spadework"
 version = release = __version__
-copyright = "Apache-2.0"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["figures", "gallery"]
@@ -39,6 +38,7 @@ html_favicon = "../src/spadework/studio/page/icon.svg"
 html_static_path = ["figures/book.css"]
 html_css_files = ["book.css"]
 html_copy_source = False
+html_show_copyright = False
 html_math_renderer = "mathml"
 
 

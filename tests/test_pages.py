@@ -184,7 +184,7 @@ def test_the_palette_of_gimp_has_every_colour(here: Path) -> None:
 
 
 def test_blenders_script_knows_the_ids() -> None:
-    (script,) = (text for _, text in blocks(DOCS / "cookbook" / "blender.md", ""))
+    (script,) = (text for _, text in blocks(DOCS / "cookbook" / "blender.md", "py"))
     found = dict(re.findall(r'"(\w+)": (\d+)', script))
     assert {name: int(id) for name, id in found.items()} == {
         one.name: one.id for one in Palette.load("landscape").classes

@@ -13,7 +13,6 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from serving import Gated
 from starlette.types import Receive, Scope, Send
 
 from spadework.api.app import create_api
@@ -43,8 +42,8 @@ Document = schemathesis.schemas.BaseSchema
 
 
 @pytest.fixture(scope="module")
-def document(engine: Gated, model: Path) -> Document:
-    app = create_api(Shelf({"tiny": model}, load=lambda _: engine))
+def document(model: Path) -> Document:
+    app = create_api(Shelf({"tiny": model}))
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:
         """Without a lifespan, whose end would stop the API before the first case."""

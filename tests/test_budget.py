@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from spadework.bench import budget, cost
-from spadework.bench.cost import Cost, Seen, least_part
+from spadework.bench.cost import Cost, Seen
 from spadework.cli import app
 from spadework.training import export
 from spadework.training.recipes import AnyRecipe, changed, landscape, named, segmenter_landscape, toy
@@ -40,9 +40,9 @@ def test_a_line_goes_through_what_was_seen() -> None:
 
 
 def test_parts_are_so_large_that_every_picture_keeps_its_role() -> None:
-    assert least_part(landscape()) == 4
-    assert least_part(changed(landscape(), ["lambda_seek=0"])) == 2
-    assert least_part(toy()) == 1
+    assert landscape().least_part == 4
+    assert changed(landscape(), ["lambda_seek=0"]).least_part == 2
+    assert toy().least_part == 1
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,8 @@ def test_unreadable_files_name_their_remedy(tmp_path: Path, monkeypatch: pytest.
         read_bytes(tmp_path / "alpin.png")
     with pytest.raises(ValueError, match="check the path"):
         read_bytes(tmp_path / "quite different")
+    with pytest.raises(ValueError, match="check the path"):
+        read_bytes(tmp_path / "zoo.png")
     with pytest.raises(ValueError, match="no folder"):
         read_bytes(tmp_path / "none" / "a.png")
     with pytest.raises(ValueError, match="a file in it"):

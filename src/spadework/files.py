@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -61,6 +61,12 @@ class Misfit(NamedTuple):
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return cls(where, first["msg"].removeprefix("Value error, "), first["input"], first["type"])
+
+
+def some(things: Sequence[object], most: int, between: str = ", ") -> str:
+    """The first `most` of them for a sentence, and how many more there are."""
+    more = len(things) - most
+    return between.join(map(str, things[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def remedy_for(error: BaseException) -> str:
@@ -156,5 +162,7 @@ def _why_unreadable(path: Path, error: OSError) -> Fault:
 def _similar_file(path: Path) -> str:
     if not os.path.isdir(path.parent):
         return f"there is no folder {path.parent} either: check the path"
-    close = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
-    return f"did you mean {path.parent / close[0]}?" if close else "check the path"
+    for close in difflib.get_close_matches(path.name, os.listdir(path.parent)):
+        if difflib.SequenceMatcher(None, path.stem, Path(close).stem).ratio() >= 0.5:  # not the ending alone
+            return f"did you mean {path.parent / close}?"
+    return "check the path"

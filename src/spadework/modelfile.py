@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from spadework import __version__
-from spadework.files import Fault, Misfit, atomic_write, read_bytes
+from spadework.files import Fault, Misfit, atomic_write, read_bytes, some
 from spadework.sketch.palette import Palette, near_misses
 
 FORMAT = 2
@@ -266,9 +266,8 @@ def _form(tensor: Tensor) -> str:
 
 
 def _refuse(faults: list[str], path: str | os.PathLike[str]) -> NoReturn:
-    more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
     raise Fault(
-        f"{path}: weights and card do not belong together: {'; '.join(faults[:SHOWN])}{more}",
+        f"{path}: weights and card do not belong together: {some(faults, SHOWN, '; ')}",
         "save the model again with the card of its own run",
     )
 

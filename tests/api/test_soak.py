@@ -79,6 +79,41 @@ def test_any_bytes_anywhere_are_refused(robust: TestClient, method: str, path: s
         assert response.status_code < 500, response.text
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_is_flat_over_ten_minutes(model: Path) -> None:
+    """Four clients, every sketch another one in one of nine sizes; the first four minutes fill the tables."""
+    url, served = start(model)
+    until, painted = time.monotonic() + 600, [0, 0, 0, 0]
+
+    def ask(client_number: int) -> None:
+        random = np.random.default_rng(client_number)
+        with Client(url, retries=1000) as client:
+            while time.monotonic() < until:
+                size = tuple(map(int, random.integers(1, 4, 2) * 64))
+                client.paint(random.integers(0, 15, size, np.uint8), int(random.integers(2**32)))
+                painted[client_number] += 1
+
+    log = threading.Thread(target=lambda: served.stderr and served.stderr.read())
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(4)]
+    resident: list[float] = []
+    with served:
+        for thread in (log, *threads):
+            thread.start()
+        while time.monotonic() < until:
+            status = Path(f"/proc/{served.pid}/status").read_text()
+            resident.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
+            time.sleep(2)
+        for thread in threads:
+            thread.join()
+        served.terminate()
+        log.join()
+    minute = len(resident) // 10
+    before, after = np.median(resident[4 * minute : 6 * minute]), np.median(resident[-2 * minute :])
+    sys.stderr.write(f"{sum(painted):,} pictures: {before:.0f} MiB, {after:.0f} MiB at the end\n")
+    assert min(painted) > 100
+    assert after < 1.03 * before
+
+
 @pytest.mark.parametrize("clients", [1, 4, 16, 64])
 def test_under_load_everyone_gets_the_own_picture(clients: int, model: Path) -> None:
     """A minute each; pictures a second and latencies are printed, not judged."""

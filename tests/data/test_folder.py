@@ -149,7 +149,9 @@ def test_missing_partners_are_counted_and_named(folder, write_pair):
         write_pair(folder / "train", f"n{number}")
         (folder / f"train/labels/n{number}.png").unlink()
     (folder / "train/images/a.png").unlink()
-    expected = r"7 photos have no label map: n0, n1, n2, n3, n4, \.\.\.; 1 label maps have no photo: a: add"
+    expected = (
+        r"7 photos have no label map: n0, n1, n2, n3, n4 and 2 more; 1 label maps have no photo: a: add"
+    )
     with pytest.raises(ValueError, match=expected):
         PairedFolder(folder)
 

@@ -101,7 +101,7 @@ def test_two_files_of_one_name_are_refused_in_every_layout(tmp_path: Path) -> No
     put(tmp_path / "images" / "x.png")
     put(tmp_path / "images" / "x.jpg")
     for listing in (list_pairs, lambda root: custom(root / "labels", root / "images", None)):
-        with pytest.raises(ValueError, match=r"x\.jpg and .*x\.png; rename or remove one of each"):
+        with pytest.raises(ValueError, match=r"x\.jpg and .*x\.png: rename or remove one of each"):
             listing(tmp_path)
     put(tmp_path / "labels" / "x.jpg")
     (tmp_path / "images" / "x.jpg").unlink()

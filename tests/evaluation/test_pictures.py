@@ -142,7 +142,7 @@ def test_superfluous_pictures_are_told_and_sizes_are_one(data: Path, given: Path
         shutil.copy(given / "0.png", given / f"{name}.png")
     result = run(*words)
     assert result.exit_code == 0, result.output
-    assert "passed over: 6 pictures of no map: u, v, w, x, y, ..." in result.output
+    assert "passed over: 6 pictures of no map: u, v, w, x, y and 1 more" in result.output
     assert "passed over, as of other types: 1 .txt" in result.output
     Image.new("RGB", (30, 20)).save(given / "3.png")
     told = refused(*words)

@@ -62,6 +62,73 @@ def test_an_unknown_id_that_is_not_255(tmp_path: Path) -> None:
     assert classes(palette) == [(1, "door", None), (2, "window", None)]
 
 
+LISTS = {
+    "id name": "0 wall\n1 door/entrance\n2 tall window\n255 unlabelled\n",
+    "id: name": "0: wall\n1: door/entrance\n2: tall window\n",
+    "numbered": "0. wall\n1. door/entrance\n2. tall window\n",
+    "tabs": "0\twall\n1\tdoor/entrance\n2\ttall window\n",
+    "in another order": "# of the second survey\n2,tall window\n0,wall\n1,door/entrance\n",
+    "name, id under a heading": "class,id\nwall,0\ndoor/entrance,1\ntall window,2\n",
+    "names alone": "wall\ndoor/entrance\ntall window\n",
+    "with colours": "0 wall 10 20 30\n1 door/entrance 1 2 3\n2 tall window 200 0 0\n",
+}
+
+
+@pytest.mark.parametrize("kind", list(LISTS))
+def test_lists_of_names_say_ids_in_many_ways(tmp_path: Path, kind: str) -> None:
+    maps = save_ids(tmp_path / "labels", [[0, 1, 1], [2, 255, 1]])
+    (tmp_path / "classes.txt").write_text(LISTS[kind])
+    palette, _ = palette_of_maps(maps, "mine")
+    assert [(id, name) for id, name, _ in classes(palette)] == [
+        (0, "wall"),
+        (1, "door/entrance"),
+        (2, "tall window"),
+    ]
+    assert palette.unknown == 255
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,r,g,b\ncar,200,0,0\nbus,0,120,10\n",
+        "200 0 0\tcar\n0 120 10\tbus\n",
+        "car: (200, 0, 0)\nbus: (0, 120, 10)\n",
+        "car #C80000\nbus #00780a\n",
+        "4 car 200 0 0\n7 bus 0 120 10\n",
+    ],
+)
+def test_lists_of_names_say_colours_in_many_ways(tmp_path: Path, text: str) -> None:
+    maps = save_colors(tmp_path / "labels", RED, GREEN)
+    (tmp_path / "classes.txt").write_text(text)
+    palette, _ = palette_of_maps(maps, "mine")
+    assert classes(palette) == [(0, "car", "#c80000"), (1, "bus", "#00780a")]
+
+
+def test_names_that_end_in_numbers_are_names(tmp_path: Path) -> None:
+    maps = save_ids(tmp_path / "labels", [[0, 1]])
+    (tmp_path / "classes.txt").write_text("lane 1\nlane 2\n")
+    assert [name for _, name, _ in classes(palette_of_maps(maps, "mine")[0])] == ["lane 1", "lane 2"]
+
+
+def test_ids_without_a_name_are_told(tmp_path: Path) -> None:
+    maps = save_ids(tmp_path / "labels", [[0, 1], [2, 7]])
+    (tmp_path / "classes.txt").write_text("1 wall\n2 door\n")
+    _, told = palette_of_maps(maps, "mine")
+    assert "2 ids have no name there: class 0, class 7" in told
+
+
+def test_a_second_name_for_no_class_is_told_and_255_is_none(tmp_path: Path) -> None:
+    maps = save_ids(tmp_path / "labels", [[0, 1], [1, 255]])
+    names = tmp_path / "classes.txt"
+    names.write_text("void\nwall\n")
+    palette, told = palette_of_maps(maps, "mine")
+    assert palette.unknown == 255
+    assert "id 0 (void) stays a class: a palette has one unknown id, here 255" in told
+    names.write_text("0 void\n1 wall\n255 roof\n")
+    with pytest.raises(ValueError, match="id 255 is named roof, classes have ids of 0 to 254"):
+        palette_of_maps(maps, "mine")
+
+
 def test_labelme_leaves_out_its_first_line(tmp_path: Path) -> None:
     maps = save_indices(tmp_path / "SegmentationClassPNG", [[0, 1], [1, 1]], {0: BLACK, 1: RED})
     (tmp_path / "labels.txt").write_text("__ignore__\n_background_\ncar\n")

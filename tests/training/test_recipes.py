@@ -16,7 +16,7 @@ from spadework.nn.encoder import StyleEncoder
 from spadework.nn.generator import Generator
 from spadework.sketch.palette import Palette
 from spadework.training.painter_recipe import Recipe
-from spadework.training.recipes import RECIPES, changed, checked, named, toy
+from spadework.training.recipes import RECIPES, changed, checked, landscape, named, toy
 from spadework.training.rundir import RunDir
 
 
@@ -274,3 +274,11 @@ def test_settings_have_their_names_of_before_too():
     for key in ("discriminator", "discriminator_widths"):
         values[key.replace("discriminator", "judge")] = values.pop(key)
     assert checked(values, "config.json", Recipe) == recipe
+
+
+@pytest.mark.parametrize("parts", [["batch_size=2"], ["batch_size=8", "accumulate=4"]])
+def test_parts_in_which_a_term_finds_no_picture_are_refused(parts: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"in parts of 2 .*: use parts of 4 and more, or set both to 0"):
+        changed(landscape(), parts)
+    assert changed(landscape(), [*parts, "lambda_seek=0", "lambda_style=0"]).batch_size
+    assert changed(landscape(), ["batch_size=8", "accumulate=2"]).accumulate == 2

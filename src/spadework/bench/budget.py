@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from spadework.bench.cost import Cost, least_part
+from spadework.bench.cost import Cost
 from spadework.executor import precision_of
 from spadework.files import Fault
 from spadework.training.painter_recipe import Recipe
@@ -75,7 +75,7 @@ def ways(recipe: AnyRecipe, fixed: frozenset[str] = frozenset()) -> Iterator[Any
         sizes = [recipe.batch_size] if "batch_size" in fixed else range(recipe.batch_size, 0, -1)
         yield from (recipe.model_copy(update={"batch_size": n}) for n in sizes)
         return
-    batch, least = recipe.batch_size, least_part(recipe)
+    batch, least = recipe.batch_size, recipe.least_part
     parts = [n for n in range(1, batch + 1) if batch % n == 0 and batch // n >= least]
     for accumulate in [recipe.accumulate] if "accumulate" in fixed else parts:
         for again in [recipe.recompute] if "recompute" in fixed else [False, True]:

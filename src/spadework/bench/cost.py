@@ -73,18 +73,9 @@ class Cost:
         return self.small.seconds + max(slope, least) * (images - self.small.images)
 
 
-def least_part(recipe: AnyRecipe) -> int:
-    """The fewest pictures at once in which every picture has the role that the recipe gives it."""
-    if not isinstance(recipe, Recipe):
-        return 1
-    wanted = recipe.roles(64)
-    roles = ((n, recipe.roles(n)) for n in range(1, 65))
-    return next(n for n, r in roles if (r.swapped > 0, r.twins > 0) == (wanted.swapped > 0, wanted.twins > 0))
-
-
 def measure(recipe: AnyRecipe, data: Path | None, device: str) -> Cost:
     """Takes the steps; `data`: whose pairs they see, else toy pictures. Raises ValueError where one fails."""
-    small = max(LEAST, least_part(recipe))
+    small = max(LEAST, recipe.least_part if isinstance(recipe, Recipe) else 1)
     large = max(2 * small, min(recipe.batch_size, MOST))
     return Cost(*(_alone(recipe, data, device, images) for images in (small, large)))
 

@@ -1,6 +1,7 @@
 """`spadework evaluate`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,21 +97,18 @@ def evaluate(
     from spadework.evaluation.canvases import Canvas, write_sheet
     from spadework.evaluation.gallery import Gallery
 
+    against = Against(data, split, protocol, inception, segmenter, referee)
     if pictures is None:
         _demand_absent(
             {"--own-style": own_style, "--name": name, "--palette": palette}, "goes with --pictures"
         )
         model = model or MODEL
-        pairs, measure = _of_model(
-            model, data, split, protocol, seeds, candidates, inception, segmenter, referee, device
-        )
+        pairs, measure = _of_model(model, against, seeds, candidates, device)
     else:
         several = {"--seeds": seeds, "--candidates": candidates > 1, "--referee": referee}
         only = {"MODEL": model, "--card": card, "--write": write} | several
         _demand_absent(only, "is of a model, and --pictures measures what is there")
-        pairs, measure = _of_pictures(
-            pictures, own_style, name, data, split, protocol, palette, inception, segmenter
-        )
+        pairs, measure = _of_pictures(pictures, own_style, name, palette, against)
     gallery = None if html is None else Gallery(html, every, photos=not no_photos, given=pictures is not None)
     canvases: list[Canvas] = []
     with bar() as progress:
@@ -143,18 +141,47 @@ def _demand_absent(options: dict[str, object], why: str) -> None:
             raise ValueError(f"{option} {why}: leave it out")
 
 
-def _of_model(
-    model: str,
-    data: Path,
-    split: str | None,
-    protocol: str,
-    seeds: int | None,
-    candidates: int,
-    inception: Path | None,
-    segmenter: str | None,
-    referee: str | None,
-    device: str,
-) -> "Measuring":
+@dataclass(frozen=True)
+class Against:
+    """On what pairs is measured, by whose rules, and with which networks."""
+
+    data: Path
+    split: str | None
+    protocol: str
+    inception: Path | None
+    segmenter: str | None
+    referee: str | None
+
+    def pairs(self, size: tuple[int, int], palette: "Palette") -> "PairedFolder":
+        """Photos and maps, kept as large as pictures of that size (H, W) need them."""
+        from spadework.data.folder import PairedFolder
+
+        pairs = PairedFolder(self.data, self.split, max(size), palette)
+        for line in pairs.notes:
+            tell(line)
+        return pairs
+
+    def instruments(self, palette: "Palette", pairs: "PairedFolder") -> "tuple[Instruments, Names]":
+        """What measures, and what the report calls it."""
+        from spadework.evaluation.evaluate import Names
+        from spadework.evaluation.metrics import InceptionFeatures
+        from spadework.evaluation.observing import Instruments
+
+        reader = load_segmenter(self.segmenter, palette) if self.segmenter else shipped_segmenter(palette)
+        if reader is None:
+            tell("no segmenter for these classes: mIoU and accuracy are left out")
+        judge = load_segmenter(self.referee, palette) if self.referee else None
+        net = InceptionFeatures(self.inception) if self.inception else None
+        names = Names(
+            data=" ".join(filter(None, [pairs.root.resolve().name, pairs.split])),
+            inception=_identity(self.inception),
+            segmenter=_identity(self.segmenter or SHIPPED) if reader else None,
+            referee=_identity(self.referee),
+        )
+        return Instruments(inception=net, reader=reader, referee=judge), names
+
+
+def _of_model(model: str, against: Against, seeds: int | None, candidates: int, device: str) -> "Measuring":
     """The pairs, and what measures the pictures that a model paints of them."""
     from spadework.engine import model_file
     from spadework.evaluation import protocols
@@ -162,9 +189,9 @@ def _of_model(
     from spadework.executor import device_of
     from spadework.model import load_checkpoint
 
-    rules, checkpoint = protocols.named(protocol), load_checkpoint(model_file(model))
-    pairs = _pairs(data, split, checkpoint.card.generator.size, checkpoint.card.palette)
-    instruments, names = _instruments(checkpoint.card.palette, pairs, inception, segmenter, referee)
+    rules, checkpoint = protocols.named(against.protocol), load_checkpoint(model_file(model))
+    pairs = against.pairs(checkpoint.card.generator.size, checkpoint.card.palette)
+    instruments, names = against.instruments(checkpoint.card.palette, pairs)
     pairs.decode()
     where = device_of(device)
     return pairs, lambda listen, alone: measure(
@@ -173,15 +200,7 @@ def _of_model(
 
 
 def _of_pictures(
-    folder: Path,
-    own_style: Path | None,
-    name: str | None,
-    data: Path,
-    split: str | None,
-    protocol: str,
-    palette: str | None,
-    inception: Path | None,
-    segmenter: str | None,
+    folder: Path, own_style: Path | None, name: str | None, palette: str | None, against: Against
 ) -> "Measuring":
     """The pairs, and what measures the pictures of them in a folder."""
     from spadework.data.listing import list_pairs
@@ -191,30 +210,18 @@ def _of_pictures(
     from spadework.segmenter.segmenter import Segmenter
     from spadework.sketch.palette import Palette
 
-    rules = protocols.named(protocol)
-    known = Palette.load(palette) if palette else Segmenter.load(segmenter or SHIPPED).palette
-    names = [pair.name for pair in list_pairs(data, split).pairs]
-    given = GivenPictures(folder, names, known, own_style)
-    pairs = _pairs(data, split, given.size, known)
+    rules = protocols.named(against.protocol)
+    known = Palette.load(palette) if palette else Segmenter.load(against.segmenter or SHIPPED).palette
+    maps = [pair.name for pair in list_pairs(against.data, against.split).pairs]
+    given = GivenPictures(folder, maps, known, own_style)
+    pairs = against.pairs(given.size, known)
     for line in given.notes:
         tell(line)
-    instruments, called = _instruments(known, pairs, inception, segmenter, None)
+    instruments, names = against.instruments(known, pairs)
     pairs.decode()
-    pairs.check_ids({*known.ids().tolist(), *([] if known.unknown is None else [known.unknown])})
+    pairs.check_ids(known.ids().tolist())
     method = name or folder.resolve().name
-    return pairs, lambda listen, _: evaluate_pictures(
-        method, given, pairs, rules, called, instruments, listen
-    )
-
-
-def _pairs(data: Path, split: str | None, size: tuple[int, int], palette: "Palette") -> "PairedFolder":
-    """Photos and maps, kept as large as the pictures need them."""
-    from spadework.data.folder import PairedFolder
-
-    pairs = PairedFolder(data, split, max(size), palette)
-    for line in pairs.notes:
-        tell(line)
-    return pairs
+    return pairs, lambda listen, _: evaluate_pictures(method, given, pairs, rules, names, instruments, listen)
 
 
 def _write_pictures(folder: Path, shown: "Shown") -> None:
@@ -227,33 +234,6 @@ def _write_pictures(folder: Path, shown: "Shown") -> None:
         path = folder / kind / f"{shown.name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Picture(pixels).save(path)
-
-
-def _instruments(
-    palette: "Palette",
-    pairs: "PairedFolder",
-    inception: Path | None,
-    segmenter: str | None,
-    referee: str | None,
-) -> "tuple[Instruments, Names]":
-    """What measures, and what the report calls it."""
-    from spadework.evaluation.evaluate import Names
-    from spadework.evaluation.metrics import InceptionFeatures
-    from spadework.evaluation.observing import Instruments
-
-    reader = load_segmenter(segmenter, palette) if segmenter else shipped_segmenter(palette)
-    if reader is None:
-        tell("no segmenter for these classes: mIoU and accuracy are left out")
-    judge = load_segmenter(referee, palette) if referee else None
-    net = InceptionFeatures(inception) if inception else None
-    data = " ".join(filter(None, [pairs.root.resolve().name, pairs.split]))
-    names = Names(
-        data=data,
-        inception=_identity(inception),
-        segmenter=_identity(segmenter or SHIPPED) if reader else None,
-        referee=_identity(referee),
-    )
-    return Instruments(inception=net, reader=reader, referee=judge), names
 
 
 def _identity(name_or_path: str | Path | None) -> str | None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from spadework.data.cache import decode_pair, present_ids
 from spadework.data.listing import NoSplit, Pair, list_pairs
 from spadework.decoding import size_of
+from spadework.files import some
 from spadework.sketch.blends import SMOOTHED, smoothed
 from spadework.sketch.exact import SHIFTED, shifted
 from spadework.sketch.palette import Palette
@@ -175,8 +176,10 @@ def _beyond(pixels: np.ndarray, palette: Palette | None) -> list[str]:
     if not beyond:
         return []
     hint = f"; {SHIFTED}" if shifted(np.flatnonzero(pixels), palette) else ""
-    told = ", ".join(map(str, beyond[:SHOWN]))
-    return [f"ids {told} are not in palette {palette.name}: allowed are {palette.describe_ids()}{hint}"]
+    return [
+        f"ids {some(beyond, SHOWN)} are not in palette {palette.name}: "
+        f"allowed are {palette.describe_ids()}{hint}"
+    ]
 
 
 def _shares(pixels: np.ndarray, palette: Palette | None) -> dict[str, float]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TypeVar
 
+from spadework.files import some
+
 SHOWN = 5
 JOINTS = "._- "
 """What follows the common part where a partner's name goes on: a.jpg.png, a_mask.png, a-labels.png."""
@@ -71,7 +73,7 @@ def by_key(kind: str, files: Iterable[tuple[str, File]], name: Callable[[File], 
         table[key] = file
     if twice:
         raise ValueError(
-            f"{len(twice)} {kind}s share their stem with another: {'; '.join(twice[:SHOWN])}; rename or "
+            f"{len(twice)} {kind}s share their stem with another: {some(twice, SHOWN, '; ')}: rename or "
             "remove one of each"
         )
     return table
@@ -84,9 +86,9 @@ def lonely(
 
     `others`: the keys of the other kind; `types`: what is read of it.
     """
-    few = ", ".join(sorted(alone)[:SHOWN]) + (", ..." if len(alone) > SHOWN else "")
     hints = _hints(alone, sorted(others), aside.unread, lack, types)
-    return f"{len(alone)} {kind}s have no {lack}: {few}{''.join(f' ({hint})' for hint in hints[:SHOWN])}"
+    said = "".join(f" ({hint})" for hint in hints[:SHOWN])
+    return f"{len(alone)} {kind}s have no {lack}: {some(sorted(alone), SHOWN)}{said}"
 
 
 def _hints(

@@ -14,7 +14,7 @@ from spadework.data.sample import Sample
 from spadework.data.walking import SHOWN, Aside, by_key, key_of, lonely, walk
 from spadework.decoding import size_of
 from spadework.engine import Engine
-from spadework.files import Fault, read_bytes
+from spadework.files import Fault, read_bytes, some
 from spadework.picture import Picture
 from spadework.segmenter.segmenter import Segmenter
 from spadework.sketch.labelmap import LabelMap
@@ -106,7 +106,7 @@ def _listed(folder: Path, names: Sequence[str]) -> tuple[dict[str, Path], list[s
         told = lonely("map", f"picture in {folder}", missing, files, aside, types)
         raise Fault(told, "every map needs one, of the same path and name but for the ending")
     more = sorted(files.keys() - set(names))
-    notes = [f"passed over: {len(more)} pictures of no map: {_few(more)}"] if more else []
+    notes = [f"passed over: {len(more)} pictures of no map: {some(more, SHOWN)}"] if more else []
     return {name: files[name] for name in names}, [*aside.report(), *notes]
 
 
@@ -114,19 +114,18 @@ def _one_size(roles: Mapping[str, Mapping[str, Path]]) -> tuple[int, int]:
     """(H, W) of all pictures, by their headers."""
     sizes = {path: size_of(read_bytes(path)) for files in roles.values() for path in files.values()}
     if unread := [path for path, size in sizes.items() if size is None]:
-        raise Fault(f"{len(unread)} files cannot be read as pictures: {_few(unread)}", "write them anew")
+        raise Fault(
+            f"{len(unread)} files cannot be read as pictures: {some(unread, SHOWN)}", "write them anew"
+        )
     size = Counter(size for size in sizes.values() if size).most_common(1)[0][0]
     others = [f"{path} {_words(other)}" for path, other in sizes.items() if other and other != size]
     if others:
         raise Fault(
-            f"{len(others)} of {len(sizes)} pictures are not {_words(size)} as most are: {_few(others)}",
+            f"{len(others)} of {len(sizes)} pictures are not {_words(size)} as most are: "
+            f"{some(others, SHOWN)}",
             "make all of one size",
         )
     return size
-
-
-def _few(things: Sequence[object]) -> str:
-    return ", ".join(map(str, things[:SHOWN])) + (", ..." if len(things) > SHOWN else "")
 
 
 def _words(size: tuple[int, int]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spadework.data.listing import Blob, Pair
-from spadework.files import Fault
+from spadework.files import Fault, some
 from spadework.nvlabs.data import PHOTO_TYPES, Entries, Files, NoLabels, files_in, pair_up
 from spadework.nvlabs.presets import preset
 
@@ -134,8 +134,8 @@ class PublishedLayout:
         foreign = [i for i in present if i not in legal]
         if not foreign:
             return []
-        told, unknown = ", ".join(map(str, foreign[:SHOWN])), " and 255" if semantics.unknown else ""
+        has = f"0..{semantics.label_nc - 1}{' and 255' if semantics.unknown else ''}"
         return [
-            f"ids {told} have no channel: {self.mode} has 0..{semantics.label_nc - 1}{unknown}: train with a "
-            "larger --label_nc, or with --contain_dontcare_label if 255 means unknown"
+            f"ids {some(foreign, SHOWN)} have no channel: {self.mode} has {has}: "
+            "train with a larger --label_nc, or with --contain_dontcare_label if 255 means unknown"
         ]

@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
-from spadework.files import Fault, Misfit
+from spadework.files import Fault, Misfit, some
 from spadework.nn.discriminator import MultiscaleDiscriminator, PatchConfig
 from spadework.nn.encoder import StyleEncoder, StyleEncoderConfig
 from spadework.nn.generator import Generator, GeneratorConfig
@@ -275,14 +275,9 @@ def load(module: nn.Module, kind: str, state_dict: Mapping[str, Tensor]) -> None
     ]
     if unexpected or missing or shapes:
         parts = [("unexpected: ", unexpected), ("missing (our names): ", missing), ("shapes: ", shapes)]
-        told = "; ".join(title + _some(names) for title, names in parts if names)
+        told = "; ".join(title + some(names, 6) for title, names in parts if names)
         raise ValueError(f"the state dict is not that of a {kind} with these options; {told}")
     module.load_state_dict({ours: state_dict[name] for ours, name in given.items()})
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - 6
-    return ", ".join(names[:6]) + (f" and {more} more" if more > 0 else "")
 
 
 def norm_of(state_dict: Mapping[str, Tensor]) -> str:

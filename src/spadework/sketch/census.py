@@ -1,7 +1,7 @@
 """A palette of label maps as they are: which ids or colours occur, under which names."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,24 +102,40 @@ def _of_ids(
     census: Census, named: Sequence[Named], told: list[str]
 ) -> tuple[list[Category], int | None, str | None]:
     names = {entry.id: entry.name for entry in named if entry.id is not None}
+    colors = {entry.id: entry.color for entry in named if entry.id is not None}
     by_color = {entry.color: entry.name for entry in named if entry.color is not None}
     names |= {id: by_color[color] for id, color in census.table.items() if color in by_color}
     for id in sorted(set(names) - set(census.ids)):
         told.append(f"id {id} ({names[id]}) occurs in no map: kept")
+    unknown = _unknown_id(names, census, told)
+    ids = sorted((set(names) | set(census.ids)) - {unknown, UNKNOWN})
+    if nameless := [id for id in ids if id not in names] if names else []:
+        called = ", ".join(f"class {id}" for id in nameless)
+        told.append(f"{len(nameless)} ids have no name there: {called}")
+    classes = [
+        Category(id=id, name=names.get(id, f"class {id}"), color=census.table.get(id) or colors.get(id))
+        for id in ids
+    ]
+    color = census.table.get(unknown) if unknown is not None else None
+    return _distinct(classes, told), unknown, color
+
+
+def _unknown_id(names: Mapping[int, str], census: Census, told: list[str]) -> int | None:
+    """The id of pixels without a class. Raises ValueError where 255 has the name of a class."""
     void = [id for id, name in names.items() if VOID.fullmatch(name)]
-    unknown = next(iter(void), UNKNOWN if UNKNOWN in census.ids else None)
+    if UNKNOWN in names and UNKNOWN not in void:
+        raise ValueError(
+            f"id {UNKNOWN} is named {names[UNKNOWN]}, classes have ids of 0 to 254: choose another"
+        )
+    unknown = UNKNOWN if UNKNOWN in census.ids else min(void, default=None)
+    for id in void:
+        if id not in (unknown, UNKNOWN):
+            told.append(f"id {id} ({names[id]}) stays a class: a palette has one unknown id, here {unknown}")
     if unknown is not None:
         share = census.ids[unknown] / census.ids.total()
         why = names.get(unknown, "as usual for what has no class")
         told.append(f"id {unknown} is taken as unknown ({why}), {share:.1%} of the pixels")
-    ids = sorted((set(names) | set(census.ids)) - {unknown})
-    classes = [
-        Category(id=id, name=names.get(id, f"class {id}"), color=census.table.get(id))
-        for id in ids
-        if id <= 254
-    ]
-    color = census.table.get(unknown) if unknown is not None else None
-    return _distinct(classes, told), unknown, color
+    return unknown
 
 
 def _of_colors(

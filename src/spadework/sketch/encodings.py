@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from spadework.files import some
 from spadework.sketch import segments
 from spadework.sketch.exact import class_of, colored, pack
 from spadework.sketch.palette import Palette
@@ -142,9 +143,7 @@ def _by_numbers(
     ids = np.array([palette.unknown or 0 if id is None else id for _, id in found], np.uint8)
     note = what
     if lost.any():
-        few = [name for name, id in found if id is None]
-        more = f" and {len(few) - SHOWN} more" if len(few) > SHOWN else ""
-        told = f"{', '.join(few[:SHOWN])}{more}"
+        told = some([name for name, id in found if id is None], SHOWN)
         note += f"; {lost.sum():,} px that palette {palette.name} has no class for ({told}) became unknown"
     return Conversion(ids[index].reshape(numbers.shape), palette, note, float(lost.mean()))
 

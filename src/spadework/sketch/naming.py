@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,60 @@ def _understood(path: Path, read: Callable[[str], Iterator[Named]]) -> list[Name
     return found
 
 
+_ID, _NAME, _APART = r"(?P<id>\d{1,3})", r"(?P<name>.*?\D.*?)", r"[\s,;:=|]+"
+_RGB = r"[\[(]?(?P<rgb>#[0-9a-fA-F]{6}|\d{1,3}(?:[\s,;]+\d{1,3}){2})[\])]?"
+SHAPES = tuple(
+    re.compile(_APART.join(parts))
+    for parts in (
+        (rf"{_ID}[.)]?", _NAME, _RGB),
+        (rf"{_ID}[.)]?", _RGB, _NAME),
+        (_RGB, _NAME),
+        (_NAME, _RGB),
+        (rf"{_ID}[.)]?", _NAME),
+        (_NAME, _ID),
+    )
+)
+"""What a line may say beside a name; the first that fits all lines of a file is what they say."""
+
+HEADING = re.compile(
+    r"(?:(?:id|idx|index|label|class|name|color|colour|rgb|r|g|b|red|green|blue|value)[\W_]*)+", re.I
+)
+
+
 def _lines(text: str) -> Iterator[Named]:
-    """One name a line, numbered from 0; LabelMe begins with what is left out, at -1."""
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    first = -1 if names and names[0] == "__ignore__" else 0
-    for id, name in enumerate(names, first):
+    """One class a line: its name, or its name with its id, its colour or both.
+
+    Names alone are numbered from 0; LabelMe begins with what is left out, at -1.
+    """
+    lines = [line.strip().strip("|,;").strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("# ")]
+    said = _said(lines) or (_said(lines[1:]) if lines and HEADING.fullmatch(lines[0]) else [])
+    if said:
+        yield from said
+        return
+    first = -1 if lines and lines[0] == "__ignore__" else 0
+    for id, name in enumerate(lines, first):
         if id >= 0:
             yield Named(name, id=id)
+
+
+def _said(lines: Sequence[str]) -> list[Named]:
+    """What lines of one shape say; nothing if they have none in common, or would name two classes alike."""
+    for shape in SHAPES:
+        matches = [match.groupdict() for line in lines if (match := shape.fullmatch(line))]
+        found = [
+            Named(
+                said["name"].strip("\"' "),
+                id=int(said["id"]) if "id" in said else None,
+                color=_color(said["rgb"]) if "rgb" in said else None,
+            )
+            for said in matches
+        ]
+        if len(found) == len(lines) and len({(entry.id, entry.color) for entry in found}) == len(lines):
+            names = {entry.name for entry in found}
+            if len(names) == len(lines) or "rgb" in shape.groupindex:
+                return found
+    return []
 
 
 def _cvat(text: str) -> Iterator[Named]:
@@ -89,6 +136,10 @@ def _label_studio(text: str) -> Iterator[Named]:
         yield Named(entry["name"], id=int(entry["id"]))
 
 
+def _color(text: str) -> str:
+    return text.lower() if text.startswith("#") else _hex(re.split(r"[\s,;]+", text))
+
+
 def _hex(color: Any) -> str:
     values = [int(value) for value in color]
     if len(values) != 3 or not all(0 <= value <= 255 for value in values):
@@ -105,6 +156,8 @@ READERS: dict[str, Callable[[str], Iterator[Named]]] = {
     "classes.txt": _lines,
     "class_names.txt": _lines,
     "labels.txt": _lines,
+    "class_dict.csv": _lines,
+    "label_colors.txt": _lines,
 }
 """How each kind of file is read; an earlier one is preferred."""
 

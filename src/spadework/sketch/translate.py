@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spadework.files import Fault
+from spadework.files import Fault, some
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
@@ -73,14 +73,9 @@ class Translation:
             elif self.target.name_of(partner) != name:
                 moved.append(f"{name} -> {self.target.name_of(partner)}")
         return [
-            *([f"painted as: {_few(moved)}"] if moved else []),
-            *([f"lost (unknown): {_few(lost)}"] if lost else []),
+            *([f"painted as: {some(moved, SHOWN)}"] if moved else []),
+            *([f"lost (unknown): {some(lost, SHOWN)}"] if lost else []),
         ]
-
-
-def _few(words: list[str]) -> str:
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + more
 
 
 def synonyms_of(name: str) -> tuple[str, ...]:

@@ -206,6 +206,13 @@ class Recipe(RunSettings):
             raise ValueError("lambda_style and lambda_seek are of swapped styles: set swap_share=0.5")
         if self.lambda_seek and not (self.noise and self.discriminator == "backbone"):
             raise ValueError("lambda_seek tells draws apart: set noise=true and discriminator=backbone")
+        part = self.batch_size // self.accumulate
+        if part < self.least_part and (self.lambda_style or self.lambda_seek):
+            raise ValueError(
+                f"in parts of {part} (batch_size / accumulate) no picture is painted in another's style, or "
+                "none of these twice, as lambda_style and lambda_seek need: use parts of "
+                f"{self.least_part} and more, or set both to 0"
+            )
 
     @property
     def semantics(self) -> SemanticsConfig:
@@ -240,6 +247,17 @@ class Recipe(RunSettings):
         """What the pictures of a part of a batch are for."""
         swapped = int(length * self.swap_share)
         return Roles(length, swapped, swapped // 2 if self.lambda_seek else 0)
+
+    @property
+    def least_part(self) -> int:
+        """The fewest pictures at once among which there are some of every role."""
+        wanted = self.roles(64)
+        roles = ((n, self.roles(n)) for n in range(1, 65))
+        return next(
+            n
+            for n, r in roles
+            if bool(r.swapped) >= bool(wanted.swapped) and bool(r.twins) >= bool(wanted.twins)
+        )
 
     @property
     def view(self) -> ViewConfig:

@@ -69,12 +69,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
     """The studio of the server's model, without a server."""
     folder = tmp_path_factory.mktemp("site")
     model = write(folder / "tiny.safetensors", size=(256, 256))
-    yield from _hosted(lambda: Host(folder / "host", model, isolated=True))
+    yield from _hosted(lambda: Host(folder / "host", model))
 
 
 @pytest.fixture(scope="session")
 def shipped_site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
-    """As anybody exports it, on a host that sends no headers of its own."""
+    """As anybody exports it."""
     folder = tmp_path_factory.mktemp("shipped")
     yield from _hosted(lambda: Host(folder, MODELS["landscape"]))
 
@@ -107,7 +107,7 @@ def address(request: pytest.FixtureRequest, painter: str) -> str:
     """Where the studio of a painter is."""
     shipped = "shipped_" if request.node.get_closest_marker("photographs") else ""
     host = request.getfixturevalue(f"{shipped}{painter}")
-    return host.url if painter == "server" else f"{host.url}studio.html"
+    return host.url if painter == "server" else f"{host.isolated}studio.html"
 
 
 @pytest.fixture

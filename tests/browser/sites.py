@@ -17,16 +17,27 @@ ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-
 
 
 class Host:
-    """A site of a model at `url`, until `close`. While `away` is set it has no files.
+    """A site of a model, until `close`. While `away` is set it has no files.
 
-    `sent`: bytes of all answers, had they been packed as static hosts pack them. `isolated`: it sends the
-    headers that give a page threads.
+    `url`: where it is as on any static host; `isolated`: where a host sends the headers that give a page
+    threads. `sent`: bytes of all answers, had they been packed as static hosts pack them.
     """
 
-    def __init__(self, folder: Path, model: Path, isolated: bool = False) -> None:
+    def __init__(self, folder: Path, model: Path) -> None:
         others = {"segmenter": Segmenter.load(), "enlarger": Enlarger.load()}
         self.site = write_site(load_checkpoint(model), folder / "some" / "path", runtime(), **others)
-        self.away, self.sent, host = False, 0, self
+        self.away, self.sent = False, 0
+        self._servers = [
+            ThreadingHTTPServer(("127.0.0.1", 0), self._files(folder, headers)) for headers in ({}, ISOLATED)
+        ]
+        self.url, self.isolated = (
+            f"http://127.0.0.1:{server.server_address[1]}/some/path/" for server in self._servers
+        )
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def _files(self, folder: Path, headers: dict[str, str]) -> type[SimpleHTTPRequestHandler]:
+        host = self
 
         class Files(SimpleHTTPRequestHandler):
             def __init__(self, *args: Any) -> None:
@@ -45,18 +56,17 @@ class Host:
                 outputfile.write(data)
 
             def end_headers(self) -> None:
-                for name, value in ISOLATED.items() if isolated else ():
+                for name, value in headers.items():
                     self.send_header(name, value)
                 super().end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/some/path/"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return Files
 
     def close(self) -> None:
         """No more."""
-        self._server.shutdown()
-        self._server.server_close()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()

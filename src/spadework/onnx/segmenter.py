@@ -112,5 +112,5 @@ def _same_share(data: bytes, segmenter: Segmenter) -> float:
     ours = segmenter.label(pixels).ids
     image = torch.from_numpy(pixels).float().permute(2, 0, 1)[None] / 127.5 - 1
     feeds = {"image": image.numpy(), "size": np.array(sketch.shape, np.int64)}
-    theirs = onnx_session(data).run(None, feeds)[0]
-    return float(np.equal(theirs, ours).mean())
+    theirs = torch.from_numpy(onnx_session(data).run(None, feeds)[0])
+    return float((theirs == torch.from_numpy(ours.copy())).float().mean())

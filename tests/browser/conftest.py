@@ -1,4 +1,8 @@
-"""One server and one browser for all browser tests; each test has a fresh profile."""
+"""One browser, one server and one site for all browser tests; each test has a fresh profile.
+
+Tests that ask for `studio`, `open_studio` or `address` run against both painters: the server's, and the one
+in the browser. What only a server does is marked `needs_server`.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,9 +14,11 @@ from spadework.engine import MODELS
 
 try:
     from driving import Server, Studio
-    from playwright.sync_api import Browser, sync_playwright
+    from playwright.sync_api import Browser, BrowserContext, sync_playwright
+    from sites import Host
 
     from spadework.bench.studio import browser_file, launched
+    from spadework.studio.runtime import Unfetched
 
     browser_file()
     MISSING = ""
@@ -21,12 +27,25 @@ except (ModuleNotFoundError, ValueError) as error:
 if not MODELS["landscape"].is_file():
     MISSING = MISSING or "the shipped model is not there"
 
+QUICK = "--js-flags=--liftoff-only"
+"""Programs in WebAssembly are begun at once, and not made faster meanwhile: no test paints for long."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip with a reason where a browser cannot run."""
     for item in items:
         if MISSING and "tests/browser" in item.path.as_posix():
             item.add_marker(pytest.mark.skip(reason=f"browser tests: {MISSING}"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Both painters. What is marked so, and all with the shipped model, meets the second in `make soak`."""
+    if "painter" not in metafunc.fixturenames:
+        return
+    marked = metafunc.definition.get_closest_marker
+    long = marked("photographs") or marked("soak_without_server")
+    site = pytest.param("site", marks=[pytest.mark.soak] if long else [])
+    metafunc.parametrize("painter", ["server"] if marked("needs_server") else ["server", site])
 
 
 @pytest.fixture(scope="session")
@@ -46,31 +65,87 @@ def shipped_server() -> "Iterator[Server]":
 
 
 @pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
+    """The studio of the server's model, without a server."""
+    folder = tmp_path_factory.mktemp("site")
+    model = write(folder / "tiny.safetensors", size=(256, 256))
+    yield from _hosted(lambda: Host(folder / "host", model))
+
+
+@pytest.fixture(scope="session")
+def shipped_site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
+    """As anybody exports it."""
+    folder = tmp_path_factory.mktemp("shipped")
+    yield from _hosted(lambda: Host(folder, MODELS["landscape"]))
+
+
+def _hosted(host: "Callable[[], Host]") -> "Iterator[Host]":
+    try:
+        made = host()
+    except Unfetched as error:
+        pytest.skip(str(error))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     with sync_playwright() as playwright:
-        browser = launched(playwright, "--host-resolver-rules=MAP studio.test 127.0.0.1")
+        browser = launched(playwright, "--host-resolver-rules=MAP studio.test 127.0.0.1", QUICK)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def open_studio(request: pytest.FixtureRequest, browser: "Browser") -> "Iterator[Callable[..., Studio]]":
-    """Opens a studio; at the end no console may have had an error or a warning."""
-    shipped = request.node.get_closest_marker("photographs")
-    server = request.getfixturevalue("shipped_server" if shipped else "server")
-    contexts, studios = [], []
+def painter(request: pytest.FixtureRequest) -> str:
+    """Who paints: "server", or "site", where the page has nobody but the browser."""
+    return request.param
 
-    def opened(url: str | None = None, ready: bool = True, **options: Any) -> Studio:
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest, painter: str) -> str:
+    """Where the studio of a painter is."""
+    shipped = "shipped_" if request.node.get_closest_marker("photographs") else ""
+    host = request.getfixturevalue(f"{shipped}{painter}")
+    return host.url if painter == "server" else f"{host.isolated}studio.html"
+
+
+@pytest.fixture
+def new_context(browser: "Browser") -> "Iterator[Callable[..., BrowserContext]]":
+    """Makes profiles. A site's worker would keep the whole site in each of them; it has tests of its own."""
+    contexts: list[BrowserContext] = []
+
+    def made(**options: Any) -> BrowserContext:
+        contexts.append(browser.new_context(**{"service_workers": "block"} | options))
+        return contexts[-1]
+
+    yield made
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_page(new_context: "Callable[..., BrowserContext]") -> "Iterator[Callable[..., Studio]]":
+    """Opens an address in a profile of its own; at the end no console may have had an error or a warning."""
+    studios: list[Studio] = []
+
+    def opened(url: str, ready: bool = True, **options: Any) -> Studio:
         options = {"viewport": {"width": 1366, "height": 768}} | options
-        contexts.append(browser.new_context(**options))
-        studios.append(Studio(contexts[-1].new_page(), url or server.url, ready))
+        studios.append(Studio(new_context(**options).new_page(), url, ready))
         return studios[-1]
 
     yield opened
-    trouble = [line for studio in studios for line in studio.trouble]
-    for context in contexts:
-        context.close()
-    assert not trouble
+    assert not [line for studio in studios for line in studio.trouble]
+
+
+@pytest.fixture
+def open_studio(address: str, open_page: "Callable[..., Studio]") -> "Callable[..., Studio]":
+    """Opens the studio of the test's painter, or another one."""
+
+    def opened(url: str | None = None, ready: bool = True, **options: Any) -> Studio:
+        return open_page(url or address, ready, **options)
+
+    return opened
 
 
 @pytest.fixture

@@ -11,12 +11,37 @@ from urllib.error import URLError
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import CDPSession, ConsoleMessage, Error, Locator, Page
+from playwright.sync_api import CDPSession, ConsoleMessage, Error, JSHandle, Locator, Page
 
 from spadework.bench import studio as bench
 
 PATIENCE = 60.0
 """Seconds until a condition that does not come is a failure; the machine may be busy."""
+
+BLOCKED = "Service Worker registration blocked by Playwright"
+"""Its note of what a test has asked for."""
+
+LISTEN = """async (part) => {
+  const { service } = await import(new URL("js/api.js", location.href).href);
+  const ask = service.ask;
+  const heard = { paths: [], bodies: [], open: 0, most: 0 };
+  service.ask = async (path, options = {}) => {
+    if (!path.includes(part)) return ask(path, options);
+    heard.paths.push(path);
+    heard.bodies.push(new Response(options.body).arrayBuffer());
+    heard.most = Math.max(heard.most, (heard.open += 1));
+    try {
+      return await ask(path, options);
+    } finally {
+      heard.open -= 1;
+    }
+  };
+  return heard;
+}"""
+"""Hears what the page asks its painter, whoever that is."""
+
+BODIES = """({ bodies }) => Promise.all(bodies.map(async (body) =>
+  Array.from(new Uint8Array(await body), (byte) => String.fromCharCode(byte)).join("")))"""
 
 
 class Server(bench.Server):
@@ -62,7 +87,7 @@ class Studio:
             self.ready()
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and message.text != BLOCKED:
             self.trouble.append(message.text)
 
     def ready(self) -> None:
@@ -170,6 +195,10 @@ class Studio:
         self.page.keyboard.press("Enter")
         self.settle()
 
+    def hear(self, part: str) -> "Heard":
+        """What the page asks its painter from now on, where the path has a part."""
+        return Heard(self.page.evaluate_handle(LISTEN, part))
+
     def moods(self) -> list[str]:
         """The names on the shelf, once they are there."""
         self.until("document.getElementById('moods').dataset.shown === 'true'")
@@ -204,6 +233,28 @@ class Studio:
         with self.page.expect_download() as download:
             self.page.click(f"#{button}")
         return Path(download.value.path()).read_bytes()
+
+
+class Heard:
+    """What a page has asked its painter."""
+
+    def __init__(self, heard: JSHandle) -> None:
+        self._heard = heard
+
+    @property
+    def paths(self) -> list[str]:
+        """With their queries, the first one first."""
+        return self._heard.evaluate("({ paths }) => paths")
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """What was sent with them."""
+        return [body.encode("latin1") for body in self._heard.evaluate(BODIES)]
+
+    @property
+    def most(self) -> int:
+        """So many were open at once."""
+        return self._heard.evaluate("({ most }) => most")
 
 
 class Fingers:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import Server, Studio
+from driving import Studio
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 from pyora import Project as Ora
 from typer.testing import CliRunner
 
@@ -19,6 +19,7 @@ from spadework.picture import Picture
 from spadework.sketch.palette import Palette
 
 OpenStudio = Callable[..., Studio]
+NewContext = Callable[..., BrowserContext]
 
 
 @pytest.mark.photographs
@@ -50,10 +51,11 @@ def test_a_saved_picture_is_the_drawing(open_studio: OpenStudio, tmp_path: Path)
     assert np.abs(painted - first.photo).mean() < 0.5  # other threads round otherwise
 
 
-def test_a_day(browser: Browser, shipped_server: Server, tmp_path: Path) -> None:
+@pytest.mark.photographs
+def test_a_day(new_context: NewContext, address: str, tmp_path: Path) -> None:
     """Paint from outside, undo, layers, a mood, close the tab, reopen, export, reopen: the same picture."""
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
-    studio = Studio(context.new_page(), shipped_server.url)
+    context = new_context(viewport={"width": 1366, "height": 768})
+    studio = Studio(context.new_page(), address)
     studio.choose("brush", "tree")
     studio.drag((-5, 150), (90, 160))
     studio.drag((120, 40), (200, 60))
@@ -85,7 +87,7 @@ def test_a_day(browser: Browser, shipped_server: Server, tmp_path: Path) -> None
     history = studio.js("studio.sheet.strokes.length")
     studio.page.close(run_before_unload=True)
 
-    again = Studio(context.new_page(), shipped_server.url)
+    again = Studio(context.new_page(), address)
     assert (again.ids == ids).all()
     assert (again.photo == photo).all()
     assert again.js("studio.sheet.strokes.length") == history
@@ -108,9 +110,9 @@ def test_a_day(browser: Browser, shipped_server: Server, tmp_path: Path) -> None
     assert (again.ids == ids).all()
     again.settle()
     assert [*studio.trouble, *again.trouble] == []
-    context.close()
 
 
+@pytest.mark.needs_server
 def test_a_time_lapse_plays_the_strokes_again(studio: Studio) -> None:
     studio.page.click("#save")
     studio.page.click("#save-film")
@@ -135,6 +137,7 @@ def test_a_time_lapse_plays_the_strokes_again(studio: Studio) -> None:
     assert np.abs(last[:, -side:].astype(int).mean((0, 1)) - photo.mean((0, 1))).max() < 15
 
 
+@pytest.mark.needs_server
 def test_layers_go_to_another_program_and_come_back(open_studio: OpenStudio, tmp_path: Path) -> None:
     studio = open_studio()
     studio.choose("brush", "tree")

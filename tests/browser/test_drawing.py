@@ -7,22 +7,20 @@ import pytest
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Studio
-from playwright.sync_api import Request
 
 
 def test_a_stroke_becomes_ids_a_request_and_a_new_picture(studio: Studio) -> None:
     before, ids = studio.photo, studio.ids
     studio.slide("size", 40)
     studio.choose("brush", "tree")
-    bodies: list[bytes] = []
-    studio.page.on("request", lambda r: bodies.append(r.post_data_buffer) if "live=true" in r.url else None)
+    asked = studio.hear("live=true")
     studio.drag((120, 40), (200, 60))
     studio.settle()
     tree, after = studio.id_of("tree"), studio.ids
     assert {after[40, 120], after[50, 160], after[60, 200]} == {tree}
     assert (after[200:] == ids[200:]).all()
     assert set(np.unique(after)) <= {*np.unique(ids), tree}
-    assert bodies[-1] == after.tobytes()
+    assert asked.bodies[-1] == after.tobytes()
     change = np.abs(studio.photo.astype(int) - before).mean(2)
     assert change[30:70, 120:200].mean() > 8
     assert change[30:70, 120:200].mean() > 2 * change[200:].mean()
@@ -159,24 +157,14 @@ def test_one_finger_draws_and_two_zoom(open_studio: Callable[..., Studio]) -> No
 
 
 def test_fast_strokes_ask_for_one_picture_at_a_time(studio: Studio) -> None:
-    asking: list[Request] = []
-    most, bodies = [0], []
-
-    def asked(request: Request) -> None:
-        if "live=true" in request.url:
-            asking.append(request)
-            bodies.append(request.post_data_buffer)
-            most[0] = max(most[0], len(asking))
-
-    studio.page.on("request", asked)
-    for event in ("requestfinished", "requestfailed"):
-        studio.page.on(event, lambda request: request in asking and asking.remove(request))
+    asked = studio.hear("live=true")
     studio.choose("brush", "tree")
     studio.js("studio.seen = 0, studio.sheet.addEventListener('change', () => (studio.seen += 1))")
     for n in range(6):
         studio.drag((40, 40 + 20 * n), (200, 60 + 20 * n), (330, 40 + 20 * n))
     studio.settle()
-    assert most == [1]
+    assert asked.most == 1
+    bodies = asked.bodies
     assert len(bodies) < studio.js("studio.seen")
     assert bodies[-1] == studio.ids.tobytes()
 

@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Server, Studio
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
-OpenStudio = Callable[..., Studio]
+NewContext = Callable[..., BrowserContext]
 TITLES = "[...document.querySelectorAll('#drawing-list input')].map((field) => field.value)"
 
 
@@ -125,19 +125,18 @@ def test_the_last_stroke_survives_a_reload(studio: Studio, finished: bool) -> No
     expect(studio.page.locator("#size-text")).to_have_text("17")
 
 
-def test_the_last_stroke_survives_a_closed_tab(browser: Browser, server: Server) -> None:
-    context = browser.new_context()
-    one = Studio(context.new_page(), server.url)
+def test_the_last_stroke_survives_a_closed_tab(new_context: NewContext, address: str) -> None:
+    context = new_context()
+    one = Studio(context.new_page(), address)
     one.blank()
     one.kept()
     one.choose("brush", "road")
     one.drag((10, 10), (60, 40))
     ids = one.ids
     one.page.close(run_before_unload=True)
-    two = Studio(context.new_page(), server.url)
+    two = Studio(context.new_page(), address)
     two.until("studio.sheet.strokes.length === 1")
     assert (two.ids == ids).all()
-    context.close()
 
 
 def test_a_drawing_of_another_model_is_left_alone(studio: Studio) -> None:
@@ -224,16 +223,16 @@ def test_a_damaged_last_word_is_passed_over(studio: Studio, said: str) -> None:
     assert studio.js("Object.keys(localStorage)") == []
 
 
-def test_without_any_store_it_still_paints(browser: Browser, server: Server) -> None:
+def test_without_any_store_it_still_paints(new_context: NewContext, address: str) -> None:
     """As with site data blocked: it says so, and New turns the page for as long as the tab lives."""
-    context = browser.new_context()
+    context = new_context()
     context.add_init_script(
         """for (const name of ["localStorage", "sessionStorage", "indexedDB"])
              Object.defineProperty(globalThis, name, {
                get() { throw new DOMException("no", "SecurityError"); }
              });"""
     )
-    studio = Studio(context.new_page(), server.url)
+    studio = Studio(context.new_page(), address)
     ids = draw(studio)
     expect(studio.page.locator("#toast")).to_contain_text("does not keep this drawing")
     replaced_by_new(studio, Path())
@@ -244,4 +243,3 @@ def test_without_any_store_it_still_paints(browser: Browser, server: Server) -> 
     assert (studio.ids == ids).all()
     studio.page.click("#theme")
     assert studio.trouble == []
-    context.close()

@@ -14,6 +14,7 @@ from spadework.bench import studio as bench
 from spadework.engine import Engine
 
 
+@pytest.mark.needs_server
 def test_strokes_are_timed(open_studio: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "WARM_UP", 1)
     studio = open_studio()
@@ -34,6 +35,7 @@ def test_the_first_picture_is_timed(browser: Browser, server: Server) -> None:
     assert min(case.load, case.picture) > 0
 
 
+@pytest.mark.needs_server
 def test_frames_of_a_sheet_are_timed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """It does pan, and it does draw."""
     monkeypatch.setattr(frames, "MOVES", 8)

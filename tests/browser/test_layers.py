@@ -218,6 +218,7 @@ def test_a_damaged_layer_is_a_sentence(studio: Studio, tmp_path: Path, fault: st
     expect(studio.page.locator("#toast")).to_contain_text("This project is damaged")
 
 
+@pytest.mark.needs_server
 def test_layers_go_to_other_programs_as_groups(open_studio: OpenStudio, tmp_path: Path) -> None:
     """And come back as layers, with what was done to them there."""
     studio = open_studio()
@@ -273,6 +274,7 @@ def test_layers_go_to_other_programs_as_groups(open_studio: OpenStudio, tmp_path
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (844, 390), (390, 844)])
+@pytest.mark.soak_without_server
 def test_the_panel_is_in_reach(open_studio: OpenStudio, size: tuple[int, int]) -> None:
     studio = open_studio(viewport={"width": size[0], "height": size[1]})
     for _ in range(3):

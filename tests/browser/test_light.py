@@ -3,20 +3,33 @@
 import re
 from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import PATIENCE, Studio
-from playwright.sync_api import Route, expect
+from driving import Studio, wait
+from playwright.sync_api import expect
 
 from spadework.engine import Engine
 from spadework.picture import Picture
 
 VISIBLE = 6.0
 """Grey levels by which the dice must change a picture: a model with noise of its own changes 18 to 22."""
+
+
+OTHER_LIGHT = """(async () => {
+  const { service } = await import(new URL("js/api.js", location.href).href);
+  const ask = service.ask;
+  service.ask = async (path, options) => {
+    const answer = await ask(path, options);
+    if (!path.startsWith("/api/moods") || answer.status !== 200) return answer;
+    return Response.json({ ...(await answer.json()), light: 17 });
+  };
+})()"""
+"""The painter names another light to begin with."""
 
 
 @cache
@@ -50,37 +63,35 @@ def has_noise() -> bool:
 def test_the_dice_of_a_lock_sends_another_seed_and_keeps_the_style(studio: Studio) -> None:
     studio.page.click("#lock")
     studio.settle()
-    z, asked = studio.js("studio.style.mood.z"), []
+    z, asked = studio.js("studio.style.mood.z"), studio.hear("live=true")
     assert z
-    studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
     before = studio.js("studio.style.query()")
     studio.page.click("#dice")
     studio.settle()
     after = studio.js("studio.style.query()")
     assert after["style"] == before["style"]
     assert after["seed"] != before["seed"]
-    assert f"seed={after['seed']}&style={before['style']}" in asked[-1]
+    assert f"seed={after['seed']}&style={before['style']}" in asked.paths[-1]
     assert studio.js("studio.style.mood.z") == z
 
 
+@pytest.mark.soak_without_server
 def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
-    asked: list[str] = []
-    studio.page.on("request", lambda r: asked.append(r.url) if "-moods-4" in r.url else None)
+    asked = studio.hear("-moods-4")
     assert studio.page.locator("#variations").get_attribute("title").endswith("each in a light of its own")
     studio.page.click("#variations")
     studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
-    told = [dict(part.split("=") for part in url.split("?")[1].split("&")) for url in asked]
+    told = [dict(parse_qsl(urlsplit(path).query)) for path in asked.paths]
     assert len({one["seed"] for one in told}) == 4
     assert len({one["style"] for one in told}) == 4
     studio.page.keyboard.press("Escape")
     studio.page.click("#lock")
     studio.settle()
     assert studio.page.locator("#variations").get_attribute("title").endswith("in the same light")
-    asked.clear()
     studio.page.click("#variations")
     studio.until("document.querySelectorAll('#variation-list .card.waiting').length === 0")
     studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
-    told = [dict(part.split("=") for part in url.split("?")[1].split("&")) for url in asked]
+    told = [dict(parse_qsl(urlsplit(path).query)) for path in asked.paths[4:]]
     assert len({one["seed"] for one in told}) == 4
     assert len({one["style"] for one in told}) == 1
 
@@ -90,8 +101,6 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     """A mood, typed seeds, the dice: what each sends, and what the page says of it."""
     dice = studio.page.locator("#dice")
     assert dice.get_attribute("title") == "Another place and another light (D)"
-    asked: list[str] = []
-    studio.page.on("request", lambda r: asked.append(r.url) if "/api/moods?" in r.url else None)
     studio.seed(5)
     assert studio.js("studio.style.mood.seed") == 5
     studio.page.wait_for_timeout(1000)
@@ -107,13 +116,14 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     assert noon["seed"] == 5
     studio.page.click("#lock")
     assert dice.get_attribute("title") == "Another place in the same light (D)"
-    with studio.page.expect_request("**/api/moods?*") as faces:  # of the new place
-        dice.click()
+    faces = studio.hear("/api/moods?")
+    dice.click()
     studio.settle()
+    wait(lambda: faces.paths, "faces of the new place are asked for")
     rolled = studio.js("studio.style.query()")
     assert rolled["seed"] != 5
     assert rolled["style"] == noon["style"]
-    assert f"seed={rolled['seed']}&" in faces.value.url
+    assert f"seed={rolled['seed']}&" in faces.paths[0]
     studio.page.click("#lock")
     dice.click()
     studio.settle()
@@ -205,11 +215,7 @@ def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
 
 
 def test_nobody_begins_in_the_dark(studio: Studio) -> None:
-    """A light that is near black gives way to the one that the server names, unless it was chosen."""
-
-    def other(route: Route) -> None:
-        answer = route.fetch(timeout=1000 * PATIENCE)
-        route.fulfill(response=answer, json={**answer.json(), "light": 17})
+    """A light that is near black gives way to the one that the painter names, unless it was chosen."""
 
     def look_again() -> None:
         studio.js("document.getElementById('moods').dataset.shown = ''")
@@ -218,7 +224,7 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
         studio.settle()
 
     studio.moods()
-    studio.page.route("**/api/moods*", other)
+    studio.js(OTHER_LIGHT)
     first = studio.photo
     look_again()
     assert studio.js("studio.style.query()") == {"seed": 0, "style": "seed:17"}
@@ -226,7 +232,6 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     studio.seed(3)
     look_again()
     assert studio.js("studio.style.seed") == 3
-    studio.page.unroute_all(behavior="wait")
 
 
 def test_a_layer_has_a_light_of_its_own(studio: Studio) -> None:

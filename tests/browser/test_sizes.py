@@ -16,16 +16,16 @@ from spadework.picture import Picture
     ("width", "height", "words"),
     [(768, 512, "doubled"), pytest.param(1536, 1024, "doubled twice", marks=pytest.mark.soak)],
 )
+@pytest.mark.soak_without_server
 def test_strokes_on_a_large_sheet_are_answered_at_once(
     studio: Studio, width: int, height: int, words: str
 ) -> None:
     """A small picture at first, then one as the model paints, then the whole, which a stroke ends."""
-    asked: list[str] = []
     studio.blank(width=width, height=height)
     expect(studio.page.locator("#made")).to_contain_text(f"384 \u00d7 256, {words}")
     assert studio.photo.shape == (height, width, 3)
     studio.js("studio.painter.paces = Array(5).fill(1)")
-    studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
+    asked = studio.hear("live=true")
     studio.choose("brush", "tree")
     studio.click(100, 300)
     whole = (
@@ -35,7 +35,7 @@ def test_strokes_on_a_large_sheet_are_answered_at_once(
     studio.page.wait_for_timeout(450)  # the whole is begun
     studio.click(300, 300)
     studio.settle()
-    shorts = [url.partition("short=")[2].partition("&")[0] for url in asked]
+    shorts = [url.partition("short=")[2].partition("&")[0] for url in asked.paths]
     assert shorts[:2] == ["128", "256"]
     assert shorts[-3:] == ["128", "256", ""]
     assert studio.photo.shape == (height, width, 3)

@@ -10,7 +10,7 @@ from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Server, Studio
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from spadework.engine import Engine
 from spadework.picture import Picture
@@ -20,6 +20,7 @@ from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
 OpenStudio = Callable[..., Studio]
+NewContext = Callable[..., BrowserContext]
 NAMELESS, PALE = (Path(__file__).parent / "access.js").read_text().split("// ----\n")
 
 
@@ -51,13 +52,12 @@ def test_the_first_minute(studio: Studio) -> None:
 
 
 def test_a_slow_painter_sends_a_preview_first(studio: Studio) -> None:
-    asked: list[str] = []
-    studio.page.on("request", lambda r: asked.append(r.url) if "live=true" in r.url else None)
+    asked = studio.hear("live=true")
     studio.js("studio.painter.paces = Array(5).fill(1)")
     studio.click(100, 50)
     studio.settle()
-    assert "short=128" in asked[0]
-    assert "short=" not in asked[-1]
+    assert "short=128" in asked.paths[0]
+    assert "short=" not in asked.paths[-1]
     assert studio.js("document.getElementById('photo').dataset.preview") == "false"
 
 
@@ -147,7 +147,7 @@ def test_a_photo_dropped_on_the_page_is_a_style(studio: Studio, tmp_path: Path) 
     assert (studio.ids == ids).all()
 
 
-def test_a_photo_dropped_on_the_page_is_a_sketch(studio: Studio, tmp_path: Path) -> None:
+def test_a_photo_dropped_on_the_page_is_a_sketch(studio: Studio, painter: str, tmp_path: Path) -> None:
     photo = photo_file(tmp_path / "dusk.png")
     drop(studio, photo)
     studio.page.click("#photo-labels")
@@ -157,7 +157,7 @@ def test_a_photo_dropped_on_the_page_is_a_sketch(studio: Studio, tmp_path: Path)
     studio.until("!document.getElementById('map-dialog').open")
     studio.settle()
     read = open_photo(photo.read_bytes(), Engine.load("landscape", "cpu"), Segmenter.load()).sketch
-    assert (studio.ids == read.ids).all()
+    assert (studio.ids == read.ids).mean() >= {"server": 1, "site": 0.995}[painter]
 
 
 @pytest.mark.photographs
@@ -217,6 +217,7 @@ def test_label_maps_and_photographs_go_in_and_out(studio: Studio, tmp_path: Path
     assert (studio.ids == ids).all()
 
 
+@pytest.mark.needs_server
 def test_a_map_of_another_palette_is_checked_first(studio: Studio, tmp_path: Path) -> None:
     other = Palette.load("gaugan2")
     ids = np.full((64, 96), other.id_of("river"), np.uint8)
@@ -304,7 +305,7 @@ def test_a_bad_project_is_a_sentence(studio: Studio, tmp_path: Path, content: by
     assert (studio.ids == ids).all()
 
 
-def test_a_bad_file_is_a_sentence_of_the_server(studio: Studio, tmp_path: Path) -> None:
+def test_a_bad_file_is_a_sentence(studio: Studio, tmp_path: Path) -> None:
     file = tmp_path / "letter.png"
     file.write_text("Dear studio")
     studio.page.set_input_files("#file", file)
@@ -328,9 +329,9 @@ def test_a_reload_restores_everything(studio: Studio) -> None:
     assert (studio.ids != ids).any()
 
 
-def test_two_tabs_keep_apart_and_a_closed_one_comes_back(browser: Browser, server: Server) -> None:
-    context = browser.new_context()
-    one, two = Studio(context.new_page(), server.url), Studio(context.new_page(), server.url)
+def test_two_tabs_keep_apart_and_a_closed_one_comes_back(new_context: NewContext, address: str) -> None:
+    context = new_context()
+    one, two = Studio(context.new_page(), address), Studio(context.new_page(), address)
     for tab, x in ((one, 60), (two, 200)):
         tab.choose("brush", "road")
         tab.click(x, 60)
@@ -343,12 +344,12 @@ def test_two_tabs_keep_apart_and_a_closed_one_comes_back(browser: Browser, serve
     one.until(
         "navigator.locks.query().then(({held}) => held.length === 1)"
     )  # it leaves its place a moment later
-    three = Studio(context.new_page(), server.url)
+    three = Studio(context.new_page(), address)
     assert (three.ids == ids).all()
     assert not [*one.trouble, *two.trouble, *three.trouble]
-    context.close()
 
 
+@pytest.mark.needs_server
 def test_the_server_may_die_while_one_paints(open_studio: OpenStudio, tmp_path: Path) -> None:
     server = Server()
     studio = open_studio(server.url)
@@ -384,6 +385,7 @@ SIDEWAYS = """[...document.querySelectorAll("*")].filter(
 
 
 @pytest.mark.parametrize("size", SCREENS)
+@pytest.mark.soak_without_server
 def test_screens(open_studio: OpenStudio, size: tuple[int, int]) -> None:
     studio = open_studio(viewport={"width": size[0], "height": size[1]})
     assert studio.js(
@@ -415,6 +417,7 @@ def test_screens(open_studio: OpenStudio, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.soak_without_server
 def test_access_for_everybody(open_studio: OpenStudio, scheme: str) -> None:
     studio = open_studio(color_scheme=scheme)
     assert studio.js("document.documentElement.dataset.theme") == scheme

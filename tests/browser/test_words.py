@@ -25,6 +25,7 @@ OpenStudio = Callable[..., Studio]
         ((192, 128), "192 x 128: painted 384 x 256, made smaller"),
     ],
 )
+@pytest.mark.soak_without_server
 def test_it_is_said_what_is_painted_and_what_is_enlarged(
     studio: Studio, size: tuple[int, int], words: str
 ) -> None:
@@ -54,6 +55,7 @@ WORDS = {
 }
 
 
+@pytest.mark.soak_without_server
 def test_classes_are_found_by_other_words(studio: Studio) -> None:
     for name, words in WORDS.items():
         for word in words:
@@ -63,6 +65,7 @@ def test_classes_are_found_by_other_words(studio: Studio) -> None:
             assert studio.js("studio.palette.nameOf(studio.palette.chosen)") == name, word
 
 
+@pytest.mark.soak_without_server
 def test_a_word_that_no_class_has_is_told(studio: Studio) -> None:
     chosen = studio.js("studio.palette.chosen")
     studio.page.keyboard.press("/")
@@ -75,6 +78,7 @@ def test_a_word_that_no_class_has_is_told(studio: Studio) -> None:
     expect(studio.page.locator("#no-class")).to_be_hidden()
 
 
+@pytest.mark.needs_server
 def test_a_dead_server_is_told_in_the_dialog(open_studio: OpenStudio) -> None:
     server = Server()
     studio = open_studio(server.url)

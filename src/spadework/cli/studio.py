@@ -62,12 +62,15 @@ def studio(
 
 def _export(model: str, folder: Path, docs: str | None) -> None:
     from spadework.engine import model_file
+    from spadework.enlarger.enlarger import Enlarger
     from spadework.model import load_checkpoint
     from spadework.studio.runtime import runtime
     from spadework.studio.site import write_site
 
     checkpoint = load_checkpoint(model_file(model))
-    site = write_site(checkpoint, folder, runtime(), docs)
+    palette = checkpoint.card.palette
+    others = {"segmenter": shipped_segmenter(palette), "enlarger": Enlarger.load_for(palette)}
+    site = write_site(checkpoint, folder, runtime(), docs=docs, **others)
     tell(f"pictures of example sketches: at least {site.psnr:.1f} dB to the engine's")
     tell(f"site: {site.folder} ({site.files} files; a first visit transfers {site.first / 1e6:.1f} MB)")
     tell(f"try it: python -m http.server --directory {site.folder}, then open http://127.0.0.1:8000/")

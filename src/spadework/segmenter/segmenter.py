@@ -57,9 +57,9 @@ class Segmenter:
     """
 
     def __init__(self, card: SegmenterCard, segmenter: SegmenterNet, photos: FeatureGaussian) -> None:
-        self.card, self._net, self._photos = card, segmenter, photos
+        self.card, self.net, self._photos = card, segmenter, photos
         absent = sorted(set(range(card.network.classes)) - {c.id for c in card.palette.classes})
-        self._absent = torch.tensor(absent, dtype=torch.long)
+        self.absent = torch.tensor(absent, dtype=torch.long)
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str] = "segmenter_landscape") -> Self:
@@ -73,14 +73,14 @@ class Segmenter:
     def with_metrics(self, metrics: dict[str, float | str]) -> Self:
         """The same segmenter with these figures added to its card."""
         card = SegmenterCard.model_validate(self.card.model_dump() | {"metrics": self.card.metrics | metrics})
-        return type(self)(card, self._net, self._photos)
+        return type(self)(card, self.net, self._photos)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes one .safetensors file, whole or not at all: weights in half precision.
 
         Raises ValueError when the name does not end in .safetensors, or the file cannot be written.
         """
-        learned = packed(self._net, "segmenter", torch.float16)
+        learned = packed(self.net, "segmenter", torch.float16)
         write_model(path, self.card, learned | packed(self._photos, "photos", torch.float16))
 
     @property
@@ -102,7 +102,7 @@ class Segmenter:
     @torch.no_grad()
     def features(self, image: NDArray[np.uint8]) -> Tensor:
         """Means of the trunk's features at all scales: (F,) float32."""
-        return torch.cat([f.mean((2, 3))[0] for f in self._net.trunk(_network_input(image))])
+        return torch.cat([f.mean((2, 3))[0] for f in self.net.trunk(_network_input(image))])
 
     def realism(self, image: NDArray[np.uint8]) -> float:
         """How much the picture is like the photos of the training, higher is more; they have about -1.
@@ -117,7 +117,7 @@ class Segmenter:
 
     def _scores(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, K, h, w) at a quarter of the size it is read at."""
-        return self._net(_network_input(image)).index_fill_(1, self._absent, -torch.inf)
+        return self.net(_network_input(image)).index_fill_(1, self.absent, -torch.inf)
 
 
 def segmenter_file(name_or_path: str | os.PathLike[str]) -> Path:

@@ -1,8 +1,9 @@
 """Moods with names: the lights that seeds have for a sketch, told apart by measuring what they paint."""
 
+import math
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,55 +64,87 @@ class Look:
         )
 
 
+Bounds = Mapping[str, tuple[float, float]]
+"""Of measures of a look: more than the first number, and less than the second."""
+
+
 @dataclass(frozen=True)
 class Mood:
-    """A name, and which look bears it.
+    """A name, and which look bears it. Data, so that a page without a server finds the same.
 
-    `fits` takes the difference from the middle of all looks, and the look itself; of those that fit, the one
-    whose difference has the largest `best`.
+    `apart` bounds the difference from the middle of all looks, `itself` the look. Of those that fit, the one
+    is taken that has the most of `wanted`, a weight for measures of the difference, after what `near` takes
+    off: a weight for how far a measure of the difference lies from a number.
     """
 
     name: str
-    fits: Callable[[Look, Look], bool]
-    best: Callable[[Look], float]
+    apart: Bounds = field(default_factory=dict)
+    itself: Bounds = field(default_factory=dict)
+    wanted: Mapping[str, float] = field(default_factory=dict)
+    near: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def fits(self, difference: Look, look: Look) -> bool:
+        """Whether a look may bear the name."""
+        return _within(difference, self.apart) and _within(look, self.itself)
+
+    def best(self, difference: Look) -> float:
+        """How well; of those that fit the largest is taken."""
+        gained = sum(weight * getattr(difference, name) for name, weight in self.wanted.items())
+        lost = (weight * abs(getattr(difference, name) - to) for name, (to, weight) in self.near.items())
+        return gained - sum(lost)
+
+
+def _within(look: Look, bounds: Bounds) -> bool:
+    return all(low < getattr(look, name) < high for name, (low, high) in bounds.items())
+
+
+def _above(low: float) -> tuple[float, float]:
+    return low, math.inf
+
+
+def _below(high: float) -> tuple[float, float]:
+    return -math.inf, high
 
 
 MOODS = (
-    Mood("night", lambda d, look: d.light < -25 and look.light < 75, lambda d: -d.light),
+    Mood("night", {"light": _below(-25)}, {"light": _below(75)}, {"light": -1}),
     Mood(
-        "sunset",
-        lambda d, look: d.warmth > 20 and look.warmth > 5,
-        lambda d: d.warmth - abs(d.light + 15) / 3,
+        "sunset", {"warmth": _above(20)}, {"warmth": _above(5)}, {"warmth": 1}, near={"light": (-15, 1 / 3)}
     ),
     Mood(
         "golden hour",
-        lambda d, look: d.warmth > 8 and look.warmth > 0 and d.light > -15 and look.light > DAY,
-        lambda d: d.warmth + d.light / 2,
+        {"warmth": _above(8), "light": _above(-15)},
+        {"warmth": _above(0), "light": _above(DAY)},
+        {"warmth": 1, "light": 1 / 2},
     ),
     Mood(
         "snow light",
-        lambda d, look: d.light > 12 and look.light > 110 and d.color < 15,
-        lambda d: d.light - d.color / 2,
+        {"light": _above(12), "color": _below(15)},
+        {"light": _above(110)},
+        {"light": 1, "color": -1 / 2},
     ),
     Mood(
         "clear noon",
-        lambda d, look: d.light > -5 and d.color > 0,
-        lambda d: d.color + d.light / 2 - d.warmth / 2,
+        {"light": _above(-5), "color": _above(0)},
+        wanted={"color": 1, "light": 1 / 2, "warmth": -1 / 2},
     ),
     Mood(
         "mist",
-        lambda d, look: d.contrast < -2 and d.light > -20,
-        lambda d: -d.contrast - d.color / 4 - abs(d.light) / 8,
+        {"contrast": _below(-2), "light": _above(-20)},
+        wanted={"contrast": -1, "color": -1 / 4},
+        near={"light": (0, 1 / 8)},
     ),
     Mood(
         "storm",
-        lambda d, look: d.light < -15 and d.color < 0 and look.warmth < 15,
-        lambda d: -d.color - abs(d.light + 20) / 2,
+        {"light": _below(-15), "color": _below(0)},
+        {"warmth": _below(15)},
+        {"color": -1},
+        {"light": (-20, 1 / 2)},
     ),
     Mood(
         "soft day",
-        lambda d, look: look.light > DAY,
-        lambda d: -abs(d.light) - abs(d.warmth) - abs(d.contrast),
+        itself={"light": _above(DAY)},
+        near={"light": (0, 1), "warmth": (0, 1), "contrast": (0, 1)},
     ),
 )
 """The rarest first, which choose first."""

@@ -78,9 +78,14 @@ def _fetched() -> bytes:
                 f"npm cannot fetch {PACKAGE} {VERSION} ({reason})", "look at the network and try again"
             )
         data = packed[0].read_bytes()
-    if base64.b64encode(hashlib.sha512(data).digest()).decode() != INTEGRITY:
+    if integrity(data) != INTEGRITY:
         raise Fault(f"{PACKAGE} {VERSION} is not what npm published", "do not use this network's registry")
     return data
+
+
+def integrity(data: bytes) -> str:
+    """A package's checksum, as npm writes it."""
+    return base64.b64encode(hashlib.sha512(data).digest()).decode()
 
 
 def _unpacked(data: bytes) -> dict[str, bytes]:

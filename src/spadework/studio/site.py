@@ -4,26 +4,28 @@ import gzip
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from spadework.engine import Engine
-from spadework.executor import NOISE_SEED
-from spadework.files import Fault, atomic_write
+from spadework.enlarger.enlarger import Enlarger
+from spadework.files import Fault, atomic_write, remedy_for
 from spadework.model import Checkpoint
-from spadework.nn.prior import StylePrior
-from spadework.onnx.contexts import context_files, steps
+from spadework.onnx.contexts import context_files
 from spadework.onnx.encoder import encoder_bytes
+from spadework.onnx.enlarger import enlarger_bytes
+from spadework.onnx.segmenter import segmenter_bytes
 from spadework.project import packed
-from spadework.service.schemas import ModelInfo, SeedQuery
+from spadework.segmenter.segmenter import Segmenter
+from spadework.service.schemas import SeedQuery
 from spadework.sketch.examples import SKETCHES
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
-from spadework.studio import PAGE, example, scenes
+from spadework.studio import PAGE, scenes
 from spadework.studio.composing import PALETTE
+from spadework.studio.facts import facts
 from spadework.studio.runtime import PLAIN, WEBGPU, Runtime
 
 SITE = Path(__file__).parent / "site"
@@ -39,6 +41,10 @@ MARK = ".spadework-site"
 """A file by which a folder is known to be a site of ours, which may be written anew."""
 
 
+Parts = dict[str, dict[str, Any]]
+"""Name -> how many bytes a large file has, and the names of its parts."""
+
+
 @dataclass(frozen=True)
 class Site:
     """A folder of files. `first`: bytes that a first visit transfers, without WebGPU; `psnr` in dB."""
@@ -49,49 +55,66 @@ class Site:
     psnr: float
 
 
-class Parts:
-    """Large files, packed and cut; a part's name is its content's."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.files: dict[str, dict[str, Any]] = {}
-
-    def add(self, name: str, data: bytes) -> None:
-        """Writes the parts of a file."""
-        parts = []
-        for start in range(0, len(data), PART):
-            part = gzip.compress(data[start : start + PART], 6, mtime=0)
-            parts.append(f"{hashlib.sha256(part).hexdigest()[:16]}.part")
-            atomic_write(self._folder / parts[-1], part)
-        self.files[name] = {"bytes": len(data), "parts": parts}
-
-
-def write_site(checkpoint: Checkpoint, folder: Path, runtime: Runtime, docs: str | None = None) -> Site:
+def write_site(
+    checkpoint: Checkpoint,
+    folder: Path,
+    runtime: Runtime,
+    segmenter: Segmenter | None = None,
+    enlarger: Enlarger | None = None,
+    docs: str | None = None,
+) -> Site:
     """Write the studio of a model into a folder that is empty, or a site already.
 
-    `docs`: the address to which the first page sends those who want to read more.
-    Raises ValueError for a folder with other things in it, and for models as `context_files` does.
+    `segmenter`, `enlarger`: for the model's classes, if there are any. `docs`: the address to which the first
+    page sends those who want to read more.
+    Raises ValueError for a folder with other things in it or that cannot be written, and for models as
+    `context_files` does.
     """
     _demand_ours(folder)
-    files, engine = context_files(checkpoint), Engine(checkpoint)
+    files, engine = context_files(checkpoint), Engine(checkpoint, enlarger=enlarger)
+    large = {
+        "tables": files.tables,
+        "painter": files.painter,
+        **_style_files(checkpoint),
+        **({"segmenter": segmenter_bytes(segmenter)} if segmenter else {}),
+        **({"enlarger": enlarger_bytes(enlarger)} if enlarger else {}),
+        "starts": json.dumps(_starts(engine)).encode(),
+        "wasm": runtime.files[PLAIN[2]],
+        "webgpu": runtime.files[WEBGPU[2]],
+    }
+    try:
+        parts = _write_large(folder, large, runtime)
+        _write_page(folder)
+        _write_pictures(folder, engine)
+        about = facts(checkpoint, engine, segmenter, parts)
+        atomic_write(folder / "site.json", json.dumps(about).encode())
+        return _finish(folder, parts, files.psnr, docs)
+    except OSError as error:
+        raise Fault(f"cannot write the site to {folder}", remedy_for(error)) from error
+
+
+def _write_large(folder: Path, large: dict[str, bytes], runtime: Runtime) -> Parts:
+    """Into folders that are emptied before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(folder / MARK, b"")
     for name in ("parts", "ort", "js", "sketches", "pictures"):
         shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
-    atomic_write(folder / MARK, b"")
-    parts = Parts(folder / "parts")
-    parts.add("tables", files.tables)
-    parts.add("painter", files.painter)
-    _add_styles(parts, checkpoint)
-    parts.add("starts", json.dumps(_starts(engine)).encode())
-    for build, names in {"wasm": PLAIN, "webgpu": WEBGPU}.items():
-        parts.add(build, runtime.files[names[2]])
-        for name in names[:2]:
-            atomic_write(folder / "ort" / name, runtime.files[name])
+        (folder / name).mkdir()
+    parts = {name: _packed(folder / "parts", data) for name, data in large.items()}
+    for name in (*PLAIN[:2], *WEBGPU[:2]):
+        atomic_write(folder / "ort" / name, runtime.files[name])
     atomic_write(folder / "ort" / "LICENSE.txt", runtime.licence.encode())
-    _write_page(folder)
-    _write_pictures(folder, engine)
-    atomic_write(folder / "site.json", json.dumps(facts(checkpoint, engine, parts.files)).encode())
-    return _finish(folder, parts, files.psnr, docs)
+    return parts
+
+
+def _packed(folder: Path, data: bytes) -> dict[str, Any]:
+    """Writes a large file in parts; a part's name is its content's."""
+    parts = []
+    for start in range(0, len(data), PART):
+        part = gzip.compress(data[start : start + PART], 6, mtime=0)
+        parts.append(f"{hashlib.sha256(part).hexdigest()[:16]}.part")
+        atomic_write(folder / parts[-1], part)
+    return {"bytes": len(data), "parts": parts}
 
 
 def _demand_ours(folder: Path) -> None:
@@ -99,13 +122,13 @@ def _demand_ours(folder: Path) -> None:
         raise Fault(f"{folder} has other files in it", "name an empty folder, or one that is not there yet")
 
 
-def _add_styles(parts: Parts, checkpoint: Checkpoint) -> None:
+def _style_files(checkpoint: Checkpoint) -> dict[str, bytes]:
     """The encoder, and the prior's tables, where the model has them."""
-    if checkpoint.encoder is not None:
-        parts.add("encoder", encoder_bytes(checkpoint.encoder))
-    if checkpoint.prior is not None:
-        for name in ("layouts", "styles"):
-            parts.add(name, getattr(checkpoint.prior, name).numpy().astype("<f4").tobytes())
+    encoder, prior = checkpoint.encoder, checkpoint.prior
+    found = {"encoder": encoder_bytes(encoder)} if encoder else {}
+    for name in ("layouts", "styles") if prior else ():
+        found[name] = getattr(prior, name).numpy().astype("<f4").tobytes()
+    return found
 
 
 def _starts(engine: Engine) -> list[list[dict[str, Any]]]:
@@ -119,37 +142,13 @@ def _starts(engine: Engine) -> list[list[dict[str, Any]]]:
     ]
 
 
-def facts(checkpoint: Checkpoint, engine: Engine, files: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page and its worker must know."""
-    config, semantics, prior = checkpoint.card.generator, checkpoint.card.semantics, checkpoint.prior
-    grids, side = steps(checkpoint.generator), 2**config.num_ups
-    blocks = [side // height for height, _ in config.grids((side, side))]
-    shape = config.model_dump(include={"size", "num_ups", "kernel", "label_padding", "noise"})
-    model = ModelInfo.of(engine, photo_labels=False).model_copy(update={"psd": False})
-    return {
-        "model": model.model_dump(),
-        "facts": {
-            "generator": shape | {"grids": grids, "blocks": blocks},
-            "semantics": semantics.model_dump(include={"label_nc", "unknown", "unknown_id"}),
-            "noise_seed": NOISE_SEED,
-            "files": dict(files),
-            "ort": {"wasm": PLAIN[:2], "webgpu": WEBGPU[:2]},
-        },
-        "z_dim": config.z_dim,
-        "prior": _prior_facts(prior),
-        "photo_side": checkpoint.encoder.config.size if checkpoint.encoder else 0,
-        "examples": [example(file).model_dump() for file in sorted(SKETCHES.glob("*.png"))],
-    }
-
-
-def _prior_facts(prior: StylePrior | None) -> dict[str, int] | None:
-    return prior and prior.config.model_dump(include={"references", "drawn", "grid"})
-
-
 def _write_page(folder: Path) -> None:
     """The page as it is, but started by its own worker; and the site's first page."""
-    shutil.copytree(PAGE / "js", folder / "js", dirs_exist_ok=True)
-    shutil.copytree(SKETCHES, folder / "sketches", dirs_exist_ok=True)
+    (folder / "js" / "here").mkdir()
+    for file in (PAGE / "js").rglob("*.js"):
+        shutil.copyfile(file, folder / file.relative_to(PAGE))
+    for file in SKETCHES.glob("*.png"):
+        shutil.copyfile(file, folder / "sketches" / file.name)
     for name in ("style.css", "icons.svg", "icon.svg"):
         shutil.copyfile(PAGE / name, folder / name)
     for file in sorted(SITE.glob("*")):
@@ -182,9 +181,7 @@ def _shown(engine: Engine) -> LabelMap:
 
 def _finish(folder: Path, parts: Parts, psnr: float, docs: str | None) -> Site:
     """The first page, and the service worker's list of files under a name that changes with any of them."""
-    late = {f"parts/{part}" for part in parts.files["webgpu"]["parts"]} | {
-        f"ort/{name}" for name in WEBGPU[:2]
-    }
+    late = {f"parts/{part}" for part in parts["webgpu"]["parts"]} | {f"ort/{name}" for name in WEBGPU[:2]}
     aside = {"worker.js", MARK, "ort/LICENSE.txt"}
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     names = [name for name in names if name not in aside]

@@ -1,35 +1,19 @@
 // Moods with names: the lights that seeds have for a sketch, told apart by measuring what they paint, as the server does.
 
 /** @typedef {{light: number, warmth: number, contrast: number, color: number}} Look in grey levels */
-/** @typedef {{name: string, fits: (d: Look, look: Look) => boolean, best: (d: Look) => number}} Mood the rarest choose first */
+/** @typedef {Record<string, [number | null, number | null]>} Bounds of measures: above the first, below the second */
+/** @typedef {{name: string, apart: Bounds, itself: Bounds, wanted: Record<string, number>, near: Record<string, [number, number]>}} Mood as the server has it */
+/** @typedef {{tried: number, short: number, near_black: number, brightness: number[], moods: Mood[], shown: string[]}} Rules seeds that are tried, the short side of their pictures, and what names are earned by; the rarest mood chooses first */
 
-export const TRIED = 24;
-export const SHORT = 128;
-const NEAR_BLACK = 45;
-const DAY = 70;
-
-/** @type {Mood[]} */
-const MOODS = [
-  { name: "night", fits: (d, look) => d.light < -25 && look.light < 75, best: (d) => -d.light },
-  { name: "sunset", fits: (d, look) => d.warmth > 20 && look.warmth > 5, best: (d) => d.warmth - Math.abs(d.light + 15) / 3 },
-  { name: "golden hour", fits: (d, look) => d.warmth > 8 && look.warmth > 0 && d.light > -15 && look.light > DAY, best: (d) => d.warmth + d.light / 2 },
-  { name: "snow light", fits: (d, look) => d.light > 12 && look.light > 110 && d.color < 15, best: (d) => d.light - d.color / 2 },
-  { name: "clear noon", fits: (d) => d.light > -5 && d.color > 0, best: (d) => d.color + d.light / 2 - d.warmth / 2 },
-  { name: "mist", fits: (d) => d.contrast < -2 && d.light > -20, best: (d) => -d.contrast - d.color / 4 - Math.abs(d.light) / 8 },
-  { name: "storm", fits: (d, look) => d.light < -15 && d.color < 0 && look.warmth < 15, best: (d) => -d.color - Math.abs(d.light + 20) / 2 },
-  { name: "soft day", fits: (d, look) => look.light > DAY, best: (d) => -Math.abs(d.light) - Math.abs(d.warmth) - Math.abs(d.contrast) },
-];
-
-const SHOWN = ["clear noon", "soft day", "golden hour", "sunset", "snow light", "mist", "storm", "night"];
 const MEASURES = /** @type {const} */ (["light", "warmth", "contrast", "color"]);
 
-/** @param {Uint8Array} pixels RGBA @returns {Look} */
-export function lookOf(pixels) {
+/** @param {Uint8Array} pixels RGBA @param {number[]} brightness of red, green and blue @returns {Look} */
+export function lookOf(pixels, brightness) {
   let [light, squares, warmth, color] = [0, 0, 0, 0];
   const count = pixels.length / 4;
   for (let i = 0; i < pixels.length; i += 4) {
     const [r, g, b] = [pixels[i], pixels[i + 1], pixels[i + 2]];
-    const value = 0.299 * r + 0.587 * g + 0.114 * b;
+    const value = brightness[0] * r + brightness[1] * g + brightness[2] * b;
     light += value;
     squares += value * value;
     warmth += r - b;
@@ -39,29 +23,41 @@ export function lookOf(pixels) {
   return { light: mean, warmth: warmth / count, contrast: Math.sqrt(Math.max(0, squares / count - mean * mean)), color: color / count };
 }
 
-/** Those that there are among some looks, as the day goes. @param {Look[]} looks @returns {[string, number][]} name and index */
-export function named(looks) {
+/** Those that there are among some looks, as the day goes. @param {Look[]} looks @param {Rules} rules @returns {[string, number][]} name and index */
+export function named(looks, { moods, shown }) {
   const middle = middleOf(looks);
   const free = new Map(looks.map((look, n) => [n, difference(look, middle)]));
   /** @type {Map<string, number>} */
   const found = new Map();
-  for (const { name, fits, best } of MOODS) {
-    const fitting = [...free].filter(([n, d]) => fits(d, looks[n]));
+  for (const mood of moods) {
+    const fitting = [...free].filter(([n, d]) => within(d, mood.apart) && within(looks[n], mood.itself));
     if (!fitting.length) continue;
-    const [chosen] = fitting.reduce((a, b) => (best(b[1]) > best(a[1]) ? b : a));
-    found.set(name, chosen);
+    const [chosen] = fitting.reduce((a, b) => (best(mood, b[1]) > best(mood, a[1]) ? b : a));
+    found.set(mood.name, chosen);
     free.delete(chosen);
   }
-  return SHOWN.flatMap((name) => (found.has(name) ? [[name, /** @type {number} */ (found.get(name))]] : []));
+  return shown.flatMap((name) => (found.has(name) ? [[name, /** @type {number} */ (found.get(name))]] : []));
 }
 
-/** The index of the first look, unless it is near black: then of the one nearest to the middle. @param {Look[]} looks */
-export function brightEnough(looks) {
-  if (looks[0].light >= NEAR_BLACK) return 0;
+/** The index of the first look, unless it is near black: then of the one nearest to the middle. @param {Look[]} looks @param {Rules} rules */
+export function brightEnough(looks, { near_black }) {
+  if (looks[0].light >= near_black) return 0;
   const middle = middleOf(looks).light;
   const away = looks.map(({ light }) => Math.abs(light - middle));
   return away.indexOf(Math.min(...away));
 }
+
+/** @param {Look} look @param {Bounds} bounds */
+const within = (look, bounds) => Object.entries(bounds).every(([name, [low, high]]) => measure(look, name) > (low ?? -Infinity) && measure(look, name) < (high ?? Infinity));
+
+/** @param {Mood} mood @param {Look} d the difference from the middle */
+function best({ wanted, near }, d) {
+  const gained = Object.entries(wanted).reduce((sum, [name, weight]) => sum + weight * measure(d, name), 0);
+  return gained - Object.entries(near).reduce((sum, [name, [to, weight]]) => sum + weight * Math.abs(measure(d, name) - to), 0);
+}
+
+/** @param {Look} look @param {string} name */
+const measure = (look, name) => look[/** @type {keyof Look} */ (name)];
 
 /** @param {Look} a @param {Look} b */
 const difference = (a, b) => /** @type {Look} */ (Object.fromEntries(MEASURES.map((name) => [name, a[name] - b[name]])));

@@ -22,8 +22,8 @@ export class Network {
     this.tell = tell;
     /** @type {Promise<Runner> | null} */
     this.painter = null;
-    /** @type {Promise<any> | null} */
-    this.encoder = null;
+    /** @type {Map<string, Promise<any>>} */
+    this.others = new Map();
   }
 
   /** Ready to paint; the first call fetches and measures. @returns {Promise<Runner>} */
@@ -119,12 +119,28 @@ export class Network {
     return feeds;
   }
 
-  /** The style of a photograph (3, side, side) in [-1, 1]. @param {Float32Array} image @param {number} side @returns {Promise<Float32Array>} */
-  async style(image, side) {
+  /**
+   * What another network makes, which is fetched when it is first asked for: the encoder, the segmenter, the enlarger.
+   * @param {string} name @param {Record<string, {data: Float32Array | BigInt64Array | Uint8Array, dims: number[]}>} feeds @returns {Promise<Record<string, Float32Array>>}
+   */
+  async run(name, feeds) {
     const { ort } = await this.ready();
-    this.encoder ??= whole(this.facts.files.encoder).then((model) => ort.InferenceSession.create(model, { executionProviders: ["wasm"] }));
-    const { style } = await (await this.encoder).run({ image: new ort.Tensor("float32", image, [1, 3, side, side]) });
-    return style.data.slice();
+    if (!this.others.has(name)) this.others.set(name, this.#opened(ort, name));
+    const session = await this.others.get(name);
+    const types = { Float32Array: "float32", BigInt64Array: "int64", Uint8Array: "uint8" };
+    const tensors = Object.entries(feeds).map(([key, { data, dims }]) => [key, new ort.Tensor(types[/** @type {keyof types} */ (data.constructor.name)], data, dims)]);
+    const made = await session.run(Object.fromEntries(tensors));
+    return Object.fromEntries(Object.entries(made).map(([key, { data }]) => [key, data]));
+  }
+
+  /** @param {any} ort @param {string} name */
+  async #opened(ort, name) {
+    try {
+      return await ort.InferenceSession.create(await whole(this.facts.files[name]), { executionProviders: ["wasm"], logSeverityLevel: 3 });
+    } catch (error) {
+      this.others.delete(name);  // the next time tries again
+      throw error;
+    }
   }
 }
 
@@ -139,7 +155,7 @@ function noise({ generator, noise_seed }, { width, height }, seed, Tensor) {
 }
 
 /** (3, h, w) in [-1, 1] -> RGBA, cut off as the engine does. @param {Float32Array} picture @param {number} count of pixels */
-function bytes(picture, count) {
+export function bytes(picture, count) {
   const pixels = new Uint8Array(4 * count).fill(255);
   for (let channel = 0; channel < 3; channel++) {
     for (let i = 0; i < count; i++) {

@@ -3,34 +3,19 @@
 import { Problem } from "../api.js";
 
 /** @typedef {import("./styles.js").Sketch} Sketch */
+/** @typedef {import("./resampling.js").Picture} Picture */
 /** @typedef {{id: number, color: string}} Colored */
 
 const PREFIX = "spadework:";
-const MOST = 2048 * 2048;
 const STARTS = 12;  // bytes of a chunk beside its data
 const HEAD = 33;  // bytes of a PNG before what follows IHDR
 
-/** @param {Uint8Array} pixels RGBA @param {number} width @param {number} height */
-export function drawn(pixels, width, height) {
+/** @param {Picture} picture */
+export function drawn({ pixels, width, height }) {
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(pixels), width, height), 0, 0);
   return canvas;
 }
-
-/** In another size, smoothly. @param {CanvasImageSource & {width: number, height: number}} image @param {number} width @param {number} height */
-export function fitted(image, width, height) {
-  if (image instanceof OffscreenCanvas && image.width === width && image.height === height) return image;
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  if (context) {
-    context.imageSmoothingQuality = "high";
-    context.drawImage(image, 0, 0, width, height);
-  }
-  return canvas;
-}
-
-/** @param {OffscreenCanvas} canvas */
-export const pixelsOf = (canvas) => new Uint8Array(/** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, canvas.width, canvas.height).data.buffer);
 
 /** @param {OffscreenCanvas} canvas @param {string} form @param {Record<string, unknown>} told what a PNG knows */
 export async function file(canvas, form, told) {
@@ -83,7 +68,7 @@ export function colored({ ids, width, height }, classes) {
   const colors = new Map(classes.map(({ id, color }) => [id, rgb(color)]));
   const pixels = new Uint8Array(4 * ids.length).fill(255);
   ids.forEach((id, i) => pixels.set(colors.get(id) ?? [0, 0, 0], 4 * i));
-  return drawn(pixels, width, height);
+  return drawn({ pixels, width, height });
 }
 
 /** @param {string} color "#rrggbb" */
@@ -92,15 +77,30 @@ const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 1
 /** A picture file, decoded without any colour management. @param {Blob} blob */
 export async function decoded(blob) {
   const image = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" }).catch(() => null);
-  if (!image) throw new Problem("The browser cannot read this file", "Open a PNG, a photograph, or a project of the studio", 422);
+  if (!image) throw new Problem("The file is not a picture that this browser reads", "Open a PNG, a photograph, or a project of the studio.", 422);
   return image;
 }
 
-/** A picture as a label map, and the share of its pixels that had no class's colour. @param {ImageBitmap} image @param {Colored[]} classes @returns {{sketch: Sketch, foreign: number}} */
-export function readLabels(image, classes) {
+/** A photograph, upright and in sRGB. @param {Blob} blob @param {number} most pixels */
+export async function photograph(blob, most) {
+  const image = await createImageBitmap(blob).catch(() => null);
+  if (!image) throw new Problem("The browser cannot read this photograph", "Save it as PNG or JPEG.", 422);
+  demandSmall(image, most);
+  return image;
+}
+
+/** @param {{width: number, height: number}} size @param {number} most pixels */
+function demandSmall({ width, height }, most) {
+  if (width * height > most) throw new Problem(`A picture of ${width}x${height} pixels is too large for the studio`, `Use at most ${most.toLocaleString("en")} pixels.`, 413);
+}
+
+/** A picture as a label map, and the share of its pixels that had no class's colour. @param {ImageBitmap} image @param {Colored[]} classes @param {number} most pixels @returns {{sketch: Sketch, foreign: number}} */
+export function readLabels(image, classes, most) {
   const { width, height } = image;
-  if (width * height > MOST) throw new Problem(`A sketch of ${width}x${height} pixels is too large`, `Use at most ${MOST} pixels`, 413);
-  const pixels = new Uint32Array(pixelsOf(fitted(image, width, height)).buffer);
+  demandSmall(image, most);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(width, height).getContext("2d"));
+  context.drawImage(image, 0, 0);
+  const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
   const table = classes.map(({ id, color }) => ({ id, color: rgb(color) }));
   /** @type {Map<number, {id: number, exact: boolean}>} */
   const known = new Map();

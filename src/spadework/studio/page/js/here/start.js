@@ -7,18 +7,18 @@ import { alone } from "./offline.js";
 
 /** @typedef {import("./desk.js").Told} Told */
 
-const HIDDEN = ["save-layers", "save-psd", "save-film", "slot-c"];  // what only a server makes
+const HIDDEN = ["save-layers", "save-psd", "save-film"];  // what only a server makes
 
 /** @param {Desk} desk */
 function show(desk) {
-  const line = make("p", { id: "fetching", role: "status" });
+  const line = make("p", { id: "fetching" });
   $("photo-pane").append(line);
   desk.addEventListener("told", (event) => {
     const { stage, share, provider, ms } = /** @type {CustomEvent<Told>} */ (event).detail;
     document.body.dataset.network = stage;
-    line.hidden = stage === "ready";
     line.textContent = stage === "fetching" ? `Fetching the painter: ${Math.floor(100 * (share ?? 0))} %` : "Preparing the painter…";
     if (stage !== "ready") return;
+    line.remove();
     navigator.serviceWorker?.controller?.postMessage("rest");  // what is not needed yet, for visits with the network off
     document.body.dataset.provider = provider;
     $("provider").textContent = `Painted in your browser by ${provider}: a picture of 128 pixels took ${Math.round(ms ?? 0)} ms. Nothing leaves this page.`;

@@ -8,7 +8,6 @@ import { Twister } from "./random.js";
 /** @typedef {{references: number, drawn: number, grid: number, layouts: Float32Array, styles: Float32Array}} Prior of real photos: layouts (references, channels * grid * grid), styles (references, Z) */
 /** @typedef {import("./contexts.js").Semantics} Semantics */
 
-const TRIED = 6;  // seeds for every style that is to be unlike the others
 const SEEDS = 2 ** 32;
 
 export class Styles {
@@ -82,11 +81,11 @@ export class Styles {
     return { z, origin: `${(1 - blend).toFixed(2)} ${first.origin} + ${blend.toFixed(2)} ${second.origin}` };
   }
 
-  /** Seeds whose styles lie far from each other. @param {Sketch} sketch @param {number} first @param {number} count @returns {[number, Style][]} */
-  varied(sketch, first, count) {
+  /** Seeds whose styles lie far from each other. @param {Sketch} sketch @param {number} first @param {number} count @param {number} tried for each @returns {[number, Style][]} */
+  varied(sketch, first, count, tried) {
     /** @type {Map<number, Style>} */
     const rest = new Map();
-    for (let n = 0; n < TRIED * count; n++) rest.set((first + n) % SEEDS, this.ofSeed((first + n) % SEEDS, sketch));
+    for (let n = 0; n < tried * count; n++) rest.set((first + n) % SEEDS, this.ofSeed((first + n) % SEEDS, sketch));
     /** @type {[number, Style][]} */
     const chosen = [[first, /** @type {Style} */ (rest.get(first))]];
     rest.delete(first);

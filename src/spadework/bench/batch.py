@@ -128,7 +128,7 @@ def _sketches(scenario: Scenario) -> Iterator[np.ndarray]:
 
 
 def _timed(words: Sequence[object], out: Path) -> tuple[float, float]:
-    """Seconds of a command that paints into a folder, and pictures a second when its first groups are done."""
+    """Seconds of a command that paints into a folder, and pictures a second behind its first groups."""
     began = time.perf_counter()
     done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True)
     spent = time.perf_counter() - began

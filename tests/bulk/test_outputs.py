@@ -105,6 +105,19 @@ def test_a_kill_before_rows_are_told_repeats_and_loses_nothing(out: str, told: i
     assert found(path) == EXPECTED
 
 
+@pytest.mark.parametrize(("before", "after"), [(4, 100), (100, 4)])
+@pytest.mark.parametrize("out", ["shards/%05d.tar", "out.parquet"])
+def test_a_kill_and_then_another_size_of_shards(out: str, before: int, after: int, tmp_path: Path) -> None:
+    """What was put down and not told lies in a tar that is not written to again."""
+    needs(out)
+    output, manifest = opened(tmp_path / out, before)
+    with manifest:
+        manifest.add(output.put(list(map(painting, TASKS[:4]))))
+        output.put(list(map(painting, TASKS[4:8])))
+    go_on(tmp_path / out, after)
+    assert found(tmp_path / out) == EXPECTED
+
+
 def rows_told(output: Output) -> list[Row]:
     whole = [line for line in output.manifest.read_text().splitlines()[1:] if line.endswith("}")]
     return [Row.model_validate_json(line) for line in whole]

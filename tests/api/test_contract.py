@@ -67,7 +67,7 @@ def hold(document: Document, method: str, path: str, cases: int) -> None:
         )
         @given(document[path][method].as_strategy(generation_mode=mode))
         def holds(case: Case) -> None:
-            case.call_and_validate(checks=CHECKS, headers=HERE)
+            case.call_and_validate(checks=CHECKS, headers=HERE, timeout=120)
 
         holds()
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tiny_model import write
 
-from spadework.bulk import cluster, processes
+from spadework.bulk import beginning, cluster, processes
 from spadework.bulk.outputs import MANIFEST
 from spadework.bulk.painting import Painter, Setup, groups_of
 from spadework.bulk.tasks import Painting
@@ -30,6 +30,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from map(painter.paint, groups_of(tasks))
 
     monkeypatch.setattr(processes, "paint_all", paint_all)
+    monkeypatch.setattr(beginning, "begun", lambda: None)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """A batch on the cores of this machine."""
 
-import multiprocessing
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
+from spadework.bulk.beginning import begun
 from spadework.bulk.painting import Painter, Setup, groups_of
 from spadework.bulk.tasks import Painting, Task
 from spadework.files import Fault
@@ -15,8 +15,7 @@ def paint_all(setup: Setup, tasks: Sequence[Task], processes: int) -> Generator[
 
     Raises ValueError if a process dies.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (setup,)) as pool:
+    with ProcessPoolExecutor(processes, begun(), _begin, (setup,)) as pool:
         running: set[Future[list[Painting]]] = set()
         try:
             for group in groups_of(tasks):

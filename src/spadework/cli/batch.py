@@ -72,6 +72,7 @@ def batch(
     stops nobody else's picture, and is tried again the next time. At the end the manifest is also written as
     Parquet, if pyarrow is there.
     """
+    from spadework.bulk.beginning import begun
     from spadework.bulk.outputs import output_of
     from spadework.bulk.sources import items_in
     from spadework.bulk.tasks import tasks_of
@@ -79,6 +80,8 @@ def batch(
     grid, count = size_of(size), processes or os.cpu_count() or 1
     if min(seeds, count, shard) < 1:
         raise Fault(f"--seeds {seeds}, --processes {count}, --shard {shard}", "give 1 or more")
+    if not ray and address is None:
+        begun()
     output, items = output_of(out, shard), items_in(maps, field)
     _demand_apart(maps, items, output)
     tasks = tasks_of(items, range(seed, seed + seeds), output.dots)

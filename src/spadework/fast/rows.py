@@ -35,6 +35,9 @@ COLUMNS = 128
 KEY_BYTES = 200
 """What Python takes to know where the row of a context is, about."""
 
+NEVER = np.iinfo(np.int64).max
+"""The last call that needed a free row: it comes behind all others."""
+
 
 class FoldedSPADE:
     """One SPADE with its batch norm folded in, as sums of rows of small tables."""
@@ -217,7 +220,8 @@ class RowStore:
         """Empties the tables."""
         self.tables = [self.groups[0][0].bias.new_empty(0, width) for width in self.widths]
         self._slots: dict[bytes, int] = {}
-        self._used = np.zeros(0, np.int64)  # by slot: the last call that needed it
+        self._keys: list[bytes] = []  # by slot
+        self._used = np.zeros(0, np.int64)  # by slot: the last call that needed it, or NEVER
         self._free: list[int] = []
         self._calls = 0
         self.left = 0  # rows that had to leave: what a slot holds may have changed since
@@ -235,7 +239,8 @@ class RowStore:
         if fresh:
             self._make_room(len(fresh))
             for i in fresh:
-                slots[i] = self._slots[keys[i]] = self._free.pop()
+                slots[i] = slot = self._slots[keys[i]] = self._free.pop()
+                self._keys[slot] = keys[i]
             places = torch.tensor([slots[i] for i in fresh])
             self._used[places] = self._calls
             windows, taps = level.windows, level.taps
@@ -249,12 +254,13 @@ class RowStore:
         """Frees rows that this call does not need as far as the limit asks, then grows by what is missing."""
         excess = min(len(self) + wanted - self.most, len(self))
         if excess > 0:
-            old = sorted((self._used[slot], slot, key) for key, slot in self._slots.items())
-            for used, slot, key in old[:excess]:
-                if used < self._calls:
-                    del self._slots[key]
-                    self._free.append(slot)
-                    self.left += 1
+            oldest = np.argsort(self._used, kind="stable")[:excess]
+            oldest = oldest[self._used[oldest] < self._calls]
+            self._used[oldest] = NEVER
+            for slot in oldest.tolist():
+                del self._slots[self._keys[slot]]
+                self._free.append(slot)
+            self.left += len(oldest)
         if len(self._free) < wanted:
             self._grow(len(self) + wanted)
 
@@ -264,7 +270,8 @@ class RowStore:
         for i, table in enumerate(self.tables):
             self.tables[i] = table.new_empty(grown, table.shape[1])
             self.tables[i][:size] = table
-        self._used = np.concatenate([self._used, np.zeros(grown - size, np.int64)])
+        self._used = np.concatenate([self._used, np.full(grown - size, NEVER)])
+        self._keys += [b""] * (grown - size)
         self._free += range(grown - 1, size - 1, -1)
 
     def _fill(self, places: Tensor, windows: Tensor, taps: Tensor, few: bool) -> None:

@@ -15,16 +15,18 @@ MODEL := src/spadework/models/landscape.safetensors
 quietly = $(1) >>$(LOG) 2>&1 || { tail -n 30 $(LOG); echo "setting up failed, all of its output is in $(LOG)"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help paint studio site test types soak docs clean
+.PHONY: help paint studio site book figures test types soak docs clean
 
 help:
-	@echo "make paint   photographs of the example sketches, in out/"
-	@echo "make studio  paint in the browser"
-	@echo "make site    the studio for any static host, in site/"
-	@echo "make test    lint, types and tests"
-	@echo "make soak    the long tests"
-	@echo "make docs    write docs/cli.md and docs/training.md anew"
-	@echo "make clean   remove .venv, out/ and caches"
+	@echo "make paint    photographs of the example sketches, in out/"
+	@echo "make studio   paint in the browser"
+	@echo "make site     the studio for any static host, in site/"
+	@echo "make test     lint, types and tests"
+	@echo "make soak     the long tests"
+	@echo "make docs     write what in docs/ is made from the code anew"
+	@echo "make figures draw docs/figures anew"
+	@echo "make book     the pages of docs/ as a website to read, in book/"
+	@echo "make clean    remove .venv, out/, what was built and caches"
 
 paint: $(VENV)/.installed
 	@test -f $(MODEL) || { echo "$(MODEL) is missing: get the whole repository"; exit 1; }
@@ -65,8 +67,15 @@ docs: $(VENV)/.installed-dev
 	@$(BIN)/python tests/test_docs.py
 	@$(BIN)/python tests/licences.py
 
+figures: $(VENV)/.installed-dev
+	@$(BIN)/python docs/figures/figures.py
+
+book: $(VENV)/.installed-dev
+	@$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs book
+	@echo "the book: book/index.html"
+
 clean:
-	rm -rf $(VENV) out site build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) out site book build dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path "./.git/*" -prune -exec rm -rf {} +
 
 $(VENV)/.python:

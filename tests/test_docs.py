@@ -1,13 +1,15 @@
-"""Pages that are made from the code: cli.md, spoiled.md, tables of training, segmenter and evaluation.
+"""Pages that are made from the code: cli.md, http.md, spoiled.md, and tables of others.
 
 Write them anew with `make docs`, or `python tests/test_docs.py`.
 """
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import http_page
 import pytest
 import spoiled
 from misread import SPOILT
@@ -15,9 +17,12 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from spadework.cli import app
+from spadework.engine import MODELS
 from spadework.evaluation.measures import MEASURES
 from spadework.evaluation.protocols import PROTOCOLS
 from spadework.evaluation.report import Terms
+from spadework.model import ModelCard
+from spadework.modelfile import read_model
 from spadework.training.enlarger_recipe import EnlargerRecipe
 from spadework.training.painter_recipe import Recipe
 from spadework.training.recipes import ENLARGERS, RECIPES, SEGMENTERS
@@ -89,6 +94,41 @@ def protocols_table() -> str:
     return table(titles, rows)
 
 
+def card_table() -> str:
+    """What the shipped model says of itself, and how it was measured."""
+    card, _ = read_model(MODELS["landscape"], ModelCard)
+    record, config = card.training, card.generator
+    facts = {
+        "name, spadework": f"{card.name}, {card.spadework}",
+        "classes": ", ".join(one.name for one in card.palette.classes),
+        "trained at": f"{config.size[0]}x{config.size[1]} pixels, by recipe `{record.recipe}`",
+        "numbers of a style": str(config.z_dim),
+        "photographs": record.data,
+        "images seen": f"{record.images_seen:,}",
+        "on": f"{record.machine} ({record.seconds:,.0f} s in all)",
+        "terms of the weights": card.licence_weights,
+        "terms of the code": card.licence_code,
+        "measured on": f"{card.metrics['images']:.0f} held-out pairs, seed {card.metrics['seed']:.0f}, "
+        f"protocol `{card.metrics['protocol']}`",
+    }
+    figures = [
+        [f"`{m.name}`", m.means, f"{card.metrics[m.name]}", f"{card.metrics.get(f'{m.name}_real', '')}"]
+        for m in MEASURES
+        if m.name in card.metrics
+    ]
+    measured = table(["figure", "what it is", "paintings", "photos"], figures)
+    says = table(["", "the card says"], [[f"**{what}**", told] for what, told in facts.items()])
+    return f"{says}\n\n{measured}"
+
+
+def contexts_table() -> str:
+    """Label contexts of the example sketches."""
+    from contexts import SIDES, counts
+
+    titles = ["sketch", *(f"{side}x{side}: of {side * side:,}" for side in SIDES)]
+    return table(titles, [[name, *(f"{n:,}" for n in found)] for name, found in counts().items()])
+
+
 def remade(page: str, tables: dict[str, str]) -> str:
     """The page with its generated parts made anew; `tables`: by what they are made from."""
     for source, text in tables.items():
@@ -98,6 +138,9 @@ def remade(page: str, tables: dict[str, str]) -> str:
         assert count == 1, f"no place for the {source}"
     return page
 
+
+TABLES = [("model-card.md", "card", card_table), ("concepts/contexts.md", "sketches", contexts_table)]
+"""Page, what its one table is made from, and how."""
 
 RECIPE_PAGES = {"training.md": RECIPES, "segmenter.md": SEGMENTERS, "enlarger.md": ENLARGERS}
 
@@ -110,15 +153,28 @@ def pages() -> Iterator[tuple[Path, str]]:
     tables = {"measures": measures_table(), "terms": terms_table(), "protocols": protocols_table()}
     yield DOCS / "evaluation.md", remade((DOCS / "evaluation.md").read_text(), tables)
     yield DOCS / "spoiled.md", spoiled.page(AGAIN)
+    yield DOCS / "http.md", http_page.page(AGAIN)
+    for name, source, make in TABLES:
+        yield DOCS / name, remade((DOCS / name).read_text(), {source: make()})
 
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
     """Every generated page by its name, made once."""
-    return {path.name: text for path, text in pages()}
+    return {str(path.relative_to(DOCS)): text for path, text in pages()}
 
 
-@pytest.mark.parametrize("name", ["cli.md", *RECIPE_PAGES, "evaluation.md", "spoiled.md"])
+GENERATED = [
+    "cli.md",
+    "http.md",
+    "evaluation.md",
+    "spoiled.md",
+    *RECIPE_PAGES,
+    *(name for name, *_ in TABLES),
+]
+
+
+@pytest.mark.parametrize("name", GENERATED)
 def test_pages_are_up_to_date(name: str, made: dict[str, str]) -> None:
     assert (DOCS / name).read_text() == made[name], f"docs/{name} is behind the code; {AGAIN}"
 
@@ -154,5 +210,6 @@ def test_the_contribution_guide_names_things_that_exist() -> None:
 
 if __name__ == "__main__":
     os.environ["NO_COLOR"] = "1"
+    sys.path.append(str(DOCS / "figures"))
     for path, text in pages():
         path.write_text(text)

@@ -12,6 +12,7 @@ import pytest
 from tiny_model import card, networks, write
 
 from spadework.engine import TOGETHER, Engine
+from spadework.lights import Lights, Style
 from spadework.model import Checkpoint, save_checkpoint
 from spadework.nn.generator import GeneratorConfig
 from spadework.nn.spectral import fold_spectral_norm
@@ -52,6 +53,24 @@ def test_many_are_what_each_is_alone(engine: Engine) -> None:
     assert engine.paint_many([], []) == []
 
 
+def test_many_in_their_lights_are_what_each_is_alone(engine: Engine) -> None:
+    numbers = np.zeros((40, 56), np.uint8)
+    numbers[:, 28:] = 1
+    lights = [
+        None,
+        Lights(numbers, (engine.sample_style(8),)),
+        Lights(numbers * 0, (engine.sample_style(9),)),
+    ]
+    many = engine.paint_many([sketch(0)] * 3, [1, 1, 1], lights=lights)
+    alone = [engine.paint(sketch(0), 1, lights=each) for each in lights]
+    assert many == alone
+    assert np.array_equal(many[0].pixels, many[2].pixels)
+    assert (many[0].pixels != many[1].pixels).any()
+    foreign = Lights(numbers, (Style(np.zeros(3, np.float32), "another model's"),))
+    with pytest.raises(ValueError, match="another model's has 3 values, model tiny takes styles of 8 values"):
+        engine.paint_many([sketch(0)] * 2, [1, 2], lights=[None, foreign])
+
+
 def test_many_are_enlarged_as_each_is(engine: Engine) -> None:
     many = engine.paint_many([sketch(0), sketch(1)], [5, 6], size=(60, 130))
     assert many == [engine.paint(sketch(n), 5 + n, size=(60, 130)) for n in range(2)]
@@ -81,8 +100,8 @@ def test_many_by_the_plain_networks(file: Path) -> None:
 @pytest.mark.parametrize(
     ("seeds", "styles", "told"),
     [
-        ([1], None, "2 sketches came with 1 seeds and 2 styles: give one each"),
-        ([1, 2], [None], "2 sketches came with 2 seeds and 1 styles"),
+        ([1], None, "2 sketches came with 1 seeds, 2 styles, 2 lights: give one each"),
+        ([1, 2], [None], "2 sketches came with 2 seeds, 1 styles, 2 lights"),
         ([1, -1], None, "seed -1 is outside"),
     ],
 )

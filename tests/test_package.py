@@ -72,32 +72,37 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy / built.stdout.split()[-1]
 
 
-@pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the shipped model is not in this checkout")
-def test_the_wheel_paints_without_a_network_and_without_extras(wheel: Path, tmp_path: Path) -> None:
-    """Its dependencies are lent by this environment, since PyTorch takes minutes to install."""
-    assert wheel.stat().st_size <= MOST
-    venv.create(tmp_path / "env", with_pip=False)
-    python = tmp_path / "env" / "bin" / "python"
-    home = next((tmp_path / "env").rglob("site-packages"))
+def environment(folder: Path, wheel: Path) -> Path:
+    """A new environment with the wheel in it, and where that lies; its dependencies are lent by this one."""
+    venv.create(folder, with_pip=False)
+    home = next(folder.rglob("site-packages"))
     install = [sys.executable, "-m", "pip", "-q", "install", "--no-deps", "--no-index", "--target"]
     subprocess.run([*install, str(home), str(wheel)], check=True)
     (home / "lent.pth").write_text(sysconfig.get_paths()["purelib"])
+    return home
+
+
+@pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the shipped model is not in this checkout")
+def test_the_wheel_paints_without_a_network_and_without_extras(wheel: Path, tmp_path: Path) -> None:
+    """PyTorch takes minutes to install, so that dependencies are lent."""
+    assert wheel.stat().st_size <= MOST
+    home, python = environment(tmp_path / "env", wheel), tmp_path / "env" / "bin" / "python"
     assert (home / "spadework" / "py.typed").is_file()
     subprocess.run([python, "-I", "-W", "error", "-c", PAINTING], cwd=tmp_path, check=True)
     assert (tmp_path / "sky.png").stat().st_size > 1000
 
 
 @pytest.mark.soak
-def test_types_hold_in_a_strict_users_script(tmp_path: Path) -> None:
-    """And the checker looks: it sees the one fault, a picture where a style is."""
+def test_types_hold_in_a_strict_users_script(wheel: Path, tmp_path: Path) -> None:
+    """Of the installed wheel, by its py.typed. And the checker looks: it sees a picture where a style is."""
+    home = environment(tmp_path / "env", wheel)
     script = f"{USER}\nwrong: Style = engine.paint(ids)\n"
     (tmp_path / "user.py").write_text(script)
     settings = {
         "include": ["user.py"],
         "typeCheckingMode": "strict",
-        "extraPaths": [str(ROOT / "src")],
-        "venvPath": str(Path(sys.prefix).parent),
-        "venv": Path(sys.prefix).name,
+        "venvPath": str(tmp_path),
+        "venv": "env",
         "pythonVersion": "3.11",
     }
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
@@ -105,6 +110,9 @@ def test_types_hold_in_a_strict_users_script(tmp_path: Path) -> None:
     told = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=tmp_path).stdout)
     found = [one for one in told["generalDiagnostics"] if one["severity"] == "error"]
     assert [one["range"]["start"]["line"] for one in found] == [script.count("\n") - 1], told
+    (home / "spadework" / "py.typed").unlink()
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=tmp_path).stdout)
+    assert "reportMissingTypeStubs" in {one.get("rule") for one in told["generalDiagnostics"]}
 
 
 def test_the_base_install_has_no_copyleft_and_all_is_told() -> None:

@@ -15,7 +15,11 @@ from spadework.picture import Picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = [line.split("#")[0] for line in README.splitlines() if line.startswith(".venv/bin/spadework ")]
+COMMANDS = [
+    line.split("#")[0]
+    for line in README.splitlines()
+    if re.match(r"\.venv/bin/spadework |(uvx|pipx run) .*--\w+ \. spadework ", line)
+]
 
 
 def blocks(language: str) -> list[str]:
@@ -24,12 +28,13 @@ def blocks(language: str) -> list[str]:
 
 def test_there_is_something_to_test() -> None:
     assert len(COMMANDS) > 5
+    assert {"uvx", "pipx"} < {line.split()[0] for line in COMMANDS}
     assert len(blocks("python")) == 1
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_parse(line: str) -> None:
-    name, *words = shlex.split(line)[1:]
+    name, *words = shlex.split(line.partition("spadework ")[2])
     command = get_command(app).commands[name]  # type: ignore[attr-defined]
     with command.make_context(name, list(words)) as context:
         assert context.params

@@ -67,7 +67,7 @@ def ordered(sketch: LabelMap, pictures: dict[int, Picture], segmenter: Segmenter
     Raises ValueError where the segmenter knows other classes than the sketch has.
     """
     demand_classes(segmenter, sketch.palette)
-    scores = {seed: _scores(sketch, picture, segmenter) for seed, picture in pictures.items()}
+    scores = {seed: scores_of(sketch, picture, segmenter) for seed, picture in pictures.items()}
     obeyed, likeness = (_ranks({seed: score[at] for seed, score in scores.items()}) for at in (0, 1))
     order = sorted(scores, key=lambda seed: (obeyed[seed] + likeness[seed], -scores[seed][0], seed))
     rivals = [Candidate(seed, rank, *scores[seed], pictures[seed]) for rank, seed in enumerate(order, 1)]
@@ -84,7 +84,8 @@ def demand_classes(segmenter: Segmenter, palette: Palette) -> None:
         )
 
 
-def _scores(sketch: LabelMap, picture: Picture, segmenter: Segmenter) -> tuple[float, float]:
+def scores_of(sketch: LabelMap, picture: Picture, segmenter: Segmenter) -> tuple[float, float]:
+    """Obedience and realism of a picture, which may be larger than its sketch."""
     read = segmenter.label(picture.pixels)
     return obedience(sketch.resize(read.size), read), segmenter.realism(picture.pixels)
 

@@ -46,6 +46,7 @@ class Order:
     final: tuple[int, int]
     painted: tuple[int, int]
     doublings: int
+    lights: Lights | None = None
 
 
 class Engine:
@@ -191,11 +192,8 @@ class Engine:
 
         Raises ValueError for ids that the palette lacks and for impossible sizes, seeds and styles.
         """
-        order = self._order(ids, seed, style, size, upscale)
-        pixels = self._run([order])[0]
-        if lights is not None:
-            pixels = self._lit(order, pixels, lights)
-        return self._finished(order, pixels, lights)
+        order = self._order(ids, seed, style, size, upscale, lights)
+        return self._finished(order, self._lit(order, self._run([order])[0]))
 
     def paint_many(
         self,
@@ -204,8 +202,9 @@ class Engine:
         styles: Sequence[Style | None] | None = None,
         size: tuple[int, int] | None = None,
         upscale: int = 1,
+        lights: Sequence[Lights | None] | None = None,
     ) -> list[Picture]:
-        """What `paint` makes of every sketch with its seed, and its style if `styles` are given.
+        """What `paint` makes of every sketch with its seed, its style and its lights, if these are given.
 
         Sketches that are painted in one size go through the network together, TOGETHER at a time: what label
         contexts they share is computed once. On a CPU the pictures are the very same; where batches are
@@ -213,14 +212,16 @@ class Engine:
 
         Raises ValueError as `paint` does, before anything is painted, and for lists of other lengths.
         """
-        styles = [None] * len(sketches) if styles is None else styles
-        if not len(sketches) == len(seeds) == len(styles):
+        none = [None] * len(sketches)
+        styles, lights = none if styles is None else styles, none if lights is None else lights
+        if not len(sketches) == len(seeds) == len(styles) == len(lights):
             raise Fault(
-                f"{len(sketches)} sketches came with {len(seeds)} seeds and {len(styles)} styles",
+                f"{len(sketches)} sketches came with {len(seeds)} seeds, {len(styles)} styles, "
+                f"{len(lights)} lights",
                 "give one each for every sketch",
             )
-        each = zip(sketches, seeds, styles, strict=True)
-        orders = [self._order(ids, seed, style, size, upscale) for ids, seed, style in each]
+        each = zip(sketches, seeds, styles, lights, strict=True)
+        orders = [self._order(ids, seed, style, size, upscale, lit) for ids, seed, style, lit in each]
         alike: dict[tuple[object, ...], list[int]] = {}
         for place, order in enumerate(orders):
             alike.setdefault((order.painted, order.sketch.instances is None), []).append(place)
@@ -231,7 +232,7 @@ class Engine:
         for places in parts:
             painted = self._run([orders[place] for place in places])
             for place, pixels in zip(places, painted, strict=True):
-                pictures[place] = self._finished(orders[place], pixels)
+                pictures[place] = self._finished(orders[place], self._lit(orders[place], pixels))
         return [pictures[place] for place in range(len(orders))]
 
     def _order(
@@ -241,6 +242,7 @@ class Engine:
         style: Style | None,
         size: tuple[int, int] | None,
         upscale: int,
+        lights: Lights | None,
     ) -> "Order":
         """What is to be painted, if that can be painted."""
         sketch = self._label_map(ids)
@@ -251,24 +253,27 @@ class Engine:
             self._demand_style(style)
         elif self.card.generator.z_dim:
             style = self.sample_style(seed, sketch)
-        return Order(sketch, seed, style, final, painted, doublings)
+        used = lights.used() if lights else None
+        for light in used.styles if used else ():
+            self._demand_style(light)
+        return Order(sketch, seed, style, final, painted, doublings, lights)
 
-    def _lit(self, order: "Order", pixels: NDArray[np.uint8], lights: Lights) -> NDArray[np.uint8]:
+    def _lit(self, order: "Order", pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """What the network painted, and over it, where other lights are, what it paints in those."""
-        used = lights.resize(order.painted).used()
+        used = order.lights.resize(order.painted).used() if order.lights else None
         if used is None:
             return pixels
-        others = self._run([replace(order, style=self._demand_style(style)) for style in used.styles])
+        others = self._run([replace(order, style=style) for style in used.styles])
         return used.laid(pixels, list(others), order.sketch.resize(order.painted).ids)
 
-    def _finished(self, order: "Order", pixels: NDArray[np.uint8], lights: Lights | None = None) -> Picture:
+    def _finished(self, order: "Order", pixels: NDArray[np.uint8]) -> Picture:
         """The picture of what the network painted, (H, W, 3)."""
         for k in range(order.doublings):
             assert self.enlarger is not None
             large = order.sketch.resize((2 * pixels.shape[0], 2 * pixels.shape[1]))
             pixels = self.enlarger.enlarge(pixels, large.ids, place_of(order.seed, k))
         told = self._provenance(order.seed, order.style, order.painted, order.doublings)
-        told |= {"lights": [light.origin for light in lights.styles]} if lights else {}
+        told |= {"lights": [light.origin for light in order.lights.styles]} if order.lights else {}
         picture = Picture(pixels, told)
         return picture if picture.size == order.final else picture.resize(order.final)
 

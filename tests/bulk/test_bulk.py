@@ -15,13 +15,11 @@ import pytest
 from PIL import Image
 from tiny_model import write
 
-from spadework.bulk.items import items_in
-from spadework.bulk.manifest import NAME, Manifest, Row, Settings
+from spadework.bulk.outputs import MANIFEST
+from spadework.bulk.sources import items_in
 from spadework.cli import app
 from spadework.engine import Engine
 from spadework.picture import Picture
-
-SETTINGS = Settings(model="abc", enlarger=None, precision="float32", seed=0, seeds=1, size=None)
 
 
 def png(seed: int) -> bytes:
@@ -47,7 +45,7 @@ def run(*words: object) -> int:
 
 
 def rows(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / NAME).read_text().splitlines()[1:]]
+    return [json.loads(line) for line in (out / MANIFEST).read_text().splitlines()[1:]]
 
 
 def pictures(out: Path) -> set[str]:
@@ -55,22 +53,26 @@ def pictures(out: Path) -> set[str]:
 
 
 def test_folders_files_and_tars_give_their_maps_by_name(folder: Path, tmp_path: Path) -> None:
-    tar = tmp_path / "some.tar"
+    tar = tmp_path / "shards" / "some.tar"
+    tar.parent.mkdir()
     with tarfile.open(tar, "w") as file:
-        for n in (20, 21):
+        for name, n in (("20.png", 20), ("21.png", 21), ("21.seg.png", 22)):
             data = png(n)
-            entry = tarfile.TarInfo(f"shard/{n}.png")
+            entry = tarfile.TarInfo(f"shard/{name}")
             entry.size = len(data)
             file.addfile(entry, io.BytesIO(data))
         file.addfile(tarfile.TarInfo("shard/20.json"))
+    (only,) = items_in([tar.parent], field="seg.png")
+    assert (only.name, only.read()) == ("shard/21", png(22))
     items = items_in([folder, tar])
     assert [item.name for item in items] == [
         *(f"far/map-{n}" for n in (1, 3, 5, 7, 9)),
         *(f"map-{n}" for n in (0, 2, 4, 6, 8)),
         "shard/20",
         "shard/21",
+        "shard/21.seg",
     ]
-    assert items[-1].read() == png(21)
+    assert items[-2].read() == png(21)
     assert items[0].read() == png(1)
     with pytest.raises(ValueError, match=r"two maps are called map-0"):
         items_in([folder, folder / "map-0.png"])
@@ -87,25 +89,6 @@ def test_members_that_lead_outside(name: str, tmp_path: Path) -> None:
     (tmp_path / "zipped.tar").write_bytes(b"\x1f\x8b" * 600)
     with pytest.raises(ValueError, match="no uncompressed tar"):
         items_in([tmp_path / "zipped.tar"])
-
-
-def test_a_manifest_keeps_what_is_done_and_drops_what_is_half_written(tmp_path: Path) -> None:
-    done = Row(item="a", seed=0, picture="a.png", style="seed 0", ms=1.0)
-    with Manifest(tmp_path, SETTINGS) as manifest:
-        assert manifest.done == set()
-        manifest.add([done, done.model_copy(update={"item": "gone", "picture": "gone.png"})])
-        manifest.add([Row(item="b", seed=0, error="unreadable")])
-    (tmp_path / "a.png").touch()
-    with (tmp_path / NAME).open("a") as file:
-        file.write('{"item":"c","se')
-    with Manifest(tmp_path, SETTINGS) as manifest:
-        assert manifest.done == {("a", 0)}
-    assert [row["item"] for row in rows(tmp_path)] == ["a"]
-    with pytest.raises(ValueError, match=r"other settings \(seed was 0\): choose another -o"):
-        Manifest(tmp_path, SETTINGS.model_copy(update={"seed": 1}))
-    (tmp_path / NAME).write_text("hello\n")
-    with pytest.raises(ValueError, match="is no manifest of a batch"):
-        Manifest(tmp_path, SETTINGS)
 
 
 @pytest.mark.soak

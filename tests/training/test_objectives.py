@@ -10,6 +10,7 @@ from spadework.training import losses, steps
 from spadework.training.inputs import Inputs, Seen
 from spadework.training.objectives import Painting, local_means, painting_losses, quiet
 from spadework.training.painter_recipe import Recipe
+from spadework.training.recipes import named
 from spadework.training.state import new_state
 from spadework.training.views import WHOLE
 
@@ -181,3 +182,21 @@ def test_the_unet_judge_holds_pixels_to_their_class_and_collages_to_their_parts(
     expected = torch.nn.functional.cross_entropy(painted, fakes)
     assert float(of_judge["d_pixel_fake"]) == pytest.approx(float(expected), rel=1e-6)
     assert not painting.image.requires_grad
+
+
+def test_oasis_learns_four_pictures_by_heart() -> None:
+    """Weights that begin 50 times smaller end in one gradient of 10^4, and Adam stands still after it."""
+    recipe = named("oasis_256", ["size=64", "ngf=4", "hidden=4", "z_dim=8", "ndf=4"])
+    state = new_state(recipe)
+    network = state.objective.discriminator
+    batch = collate(list(ToyLandscapes(4, (64, 64), seed=5)))
+    labels = torch.where(batch.labels == 255, recipe.label_nc, batch.labels).long()
+    weights, seen = losses.class_weights(labels, recipe.label_nc), []
+    for _ in range(40):
+        loss = losses.pixel_labels(network(batch.image.float()), labels, weights)
+        state.optimizer_d.zero_grad()
+        loss.backward()
+        state.optimizer_d.step()
+        seen.append(loss.item())
+    assert max(seen) < 1.2 * seen[0]
+    assert seen[-1] < 0.7 * seen[0]

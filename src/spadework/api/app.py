@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -34,7 +35,7 @@ from spadework.api.wire import (
 )
 from spadework.engine import Engine
 from spadework.picture import Picture
-from spadework.service.faults import told_fault
+from spadework.service.faults import told_fault, told_refusal
 from spadework.service.limits import Refusal
 from spadework.service.opening import MOST_OF_A_PHOTO, Opened, Segmenter, demand_pixels, open_map, open_photo
 from spadework.service.schemas import told
@@ -46,9 +47,11 @@ PATIENCE = 60.0
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refused, "description": what}
     for status, what in {
+        400: "no JSON in UTF-8, or no length of a body",
         401: "no valid key",
         403: "from elsewhere",
         404: "not here",
+        405: "not so; Allow says how",
         408: "too slow",
         413: "too large",
         422: "not understood",
@@ -200,7 +203,7 @@ def _offer_state(app: FastAPI, api: Api) -> None:
             raise Closed
         return {"ready": True}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Counters, as Prometheus reads them."""
         return Response(api.counts.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -321,9 +324,10 @@ def _explain(app: FastAPI) -> None:
     explain(BodyRefused, lambda error: error.refusal)
     explain(ValueError, lambda error: Refusal(422, *told(error)))
     explain(RequestValidationError, _fault)
-    explain(
-        HTTPException, lambda error: Refusal(error.status_code, f"{error.detail}", "Read /v1/openapi.json.")
-    )
+
+    @app.exception_handler(HTTPException)
+    async def no_such(request: Request, error: HTTPException) -> Response:
+        return told_refusal(request, error).response(error.headers)
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:

@@ -108,9 +108,9 @@ class PaintRequest(OfModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"runs": {"width": 64, "height": 64, "runs": [[0, 2048], [10, 2048]]}, "seed": 7},
+                {"runs": {"width": 64, "height": 64, "runs": [[0, 2048], [11, 2048]]}, "seed": 7},
                 {
-                    "runs": {"width": 64, "height": 64, "runs": [[0, 2048], [10, 2048]]},
+                    "runs": {"width": 64, "height": 64, "runs": [[0, 2048], [11, 2048]]},
                     "mood": "sunset",
                     "width": 512,
                     "height": 512,

@@ -1,8 +1,7 @@
-"""Label maps in folders and tars, each with a name that its pictures get."""
+"""Label maps, each with a name that its pictures get."""
 
-import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,61 +12,48 @@ ENDING = ".png"
 
 @dataclass(frozen=True)
 class Item:
-    """A map: `name` without ending, with / between folders; its file, or `offset` and `size` in a tar."""
+    """A map: `name` without ending, with / between folders, and the file that it is, or is in."""
 
     name: str
     file: str
-    offset: int | None = None
-    size: int = 0
 
     def read(self) -> bytes:
-        """Its bytes. Raises ValueError if they cannot be read."""
-        if self.offset is None:
-            return read_bytes(self.file)
+        """The map as a PNG. Raises ValueError or OSError if it cannot be read."""
+        return read_bytes(self.file)
+
+
+@dataclass(frozen=True)
+class TarItem(Item):
+    """A map of `size` bytes at `offset` of a tar."""
+
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
         with open(self.file, "rb") as tar:
             tar.seek(self.offset)
             return tar.read(self.size)
 
 
-def items_in(sources: Sequence[str | os.PathLike[str]]) -> list[Item]:
-    """Every PNG in folders, with those below them, in uncompressed tars (as of WebDataset), or alone.
+def safe_name(name: str, source: Path) -> str:
+    """A name that stays below the folder in which its picture will lie. Raises ValueError for others."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise Fault(f"{source} has a map {name} that would be painted outside the folder", "rename it")
+    return path.as_posix()
 
-    By name. Raises ValueError for a source without any, and where two would have one name.
+
+def tar_items(source: Path, ending: str) -> Iterator[Item]:
+    """The maps of an uncompressed tar: its members with an ending, which begins with a dot.
+
+    Raises ValueError for another file, and for names that lead outside.
     """
-    items: dict[str, Item] = {}
-    for source in map(Path, sources):
-        found = _of(source)
-        if not found:
-            raise Fault(f"{source} has no PNG", "give label maps, folders or tars of them")
-        for item in found:
-            if item.name in items:
-                both = f"{items[item.name].file} and {item.file}"
-                raise Fault(f"two maps are called {item.name} ({both})", "rename one, or paint them apart")
-            items[item.name] = item
-    return [items[name] for name in sorted(items)]
-
-
-def _of(source: Path) -> list[Item]:
-    if source.is_dir():
-        files = [file for file in source.rglob("*") if file.suffix.lower() == ENDING and file.is_file()]
-        return [Item(file.relative_to(source).with_suffix("").as_posix(), str(file)) for file in files]
-    if source.suffix.lower() == ".tar":
-        return _in_tar(source)
-    return [Item(source.stem, str(source))] if source.suffix.lower() == ENDING else []
-
-
-def _in_tar(source: Path) -> list[Item]:
     try:
         with tarfile.open(source, "r:") as tar:
             members = [member for member in tar if member.isfile()]
     except (OSError, tarfile.TarError) as error:
         raise Fault(f"{source} is no uncompressed tar ({error})", "write it without compression") from error
-    pngs = [member for member in members if member.name.lower().endswith(ENDING)]
-    return [Item(_safe(member.name, source), str(source), member.offset_data, member.size) for member in pngs]
-
-
-def _safe(name: str, source: Path) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise Fault(f"{source} has a member {name} that would be painted outside the folder", "rename it")
-    return path.with_suffix("").as_posix()
+    for member in members:
+        if member.name.lower().endswith(ending):
+            name = safe_name(member.name[: -len(ending)], source)
+            yield TarItem(name, str(source), member.offset_data, member.size)

@@ -1,48 +1,37 @@
-"""Processes with an engine each, which paint maps in groups; a row of the manifest for every picture."""
+"""An engine that paints tasks in groups: what runs in every process of a batch, wherever that is."""
 
 import hashlib
-import multiprocessing
-import os
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from spadework.bulk.items import Item
 from spadework.bulk.manifest import Row
+from spadework.bulk.tasks import Painting, Task
+from spadework.candidates import demand_classes, scores_of
 from spadework.engine import TOGETHER, Engine
-from spadework.files import Fault, atomic_write, read_bytes
+from spadework.files import read_bytes
+from spadework.picture import Picture
+from spadework.segmenter.segmenter import Segmenter
 from spadework.sketch.opening import Opened, Policy, open_map
+
+EFFORT = 1
+"""Of zlib: a third of the time of its usual 6, for files a twelfth larger."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """How a process paints, and where its pictures go. `size`: (H, W)."""
+    """How a process paints. `size`: (H, W). `scores`: the segmenter that reads every picture, if one does."""
 
     model: str
     device: str
     precision: str
     enlarger: str | None
     size: tuple[int, int] | None
-    threads: int
-    out: Path
-
-    def picture(self, item: Item, seed: int, alone: bool) -> str:
-        """Where a picture goes below `out`; `alone`: its map has no other."""
-        return f"{item.name}.png" if alone else f"{item.name}-{seed}.png"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A picture that is wanted."""
-
-    item: Item
-    seed: int
-    picture: str
+    threads: int = 1
+    scores: str | None = None
 
 
 def digest(path: Path) -> str:
@@ -50,73 +39,65 @@ def digest(path: Path) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
-def paint_all(setup: Setup, tasks: Sequence[Task], processes: int) -> Iterator[list[Row]]:
-    """Paints all tasks on some processes; yields the rows of a group when its pictures are on the disk.
+def groups_of(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:
+    """The tasks that go through the network together."""
+    return (tasks[k : k + TOGETHER] for k in range(0, len(tasks), TOGETHER))
 
-    Raises ValueError if a process dies; what has been yielded then is done.
-    """
-    groups = iter([list(tasks[k : k + TOGETHER]) for k in range(0, len(tasks), TOGETHER)])
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, _begin, (setup,)) as pool:
-        running: set[Future[list[Row]]] = set()
+
+class Painter:
+    """The one engine of a process, and the segmenter of `scores`."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Raises ValueError for models that cannot be opened or do not fit together."""
+        torch.set_num_threads(setup.threads)
+        self._setup = setup
+        self._engine = Engine.load(setup.model, setup.device, setup.precision, setup.enlarger)
+        self._segmenter = Segmenter.load(setup.scores) if setup.scores else None
+        if self._segmenter:
+            demand_classes(self._segmenter, self._engine.palette)
+
+    def paint(self, tasks: Sequence[Task]) -> list[Painting]:
+        """Paints tasks together; a map that cannot be read costs nobody else's picture."""
+        paintings, readable = [], []
+        for task in tasks:
+            try:
+                data = task.item.read()
+                opened = open_map(data, self._engine.palette, Policy.EDGES, name=task.item.name)
+                readable.append((task, data, opened))
+            except (ValueError, OSError) as error:
+                paintings.append(_failed(task, error))
+        return paintings + self._painted(readable)
+
+    def _painted(self, readable: Sequence[tuple[Task, bytes, Opened]]) -> list[Painting]:
+        """All together, or if that cannot be each alone."""
+        began = time.perf_counter()
+        sketches, seeds = [opened.sketch for *_, opened in readable], [task.seed for task, *_ in readable]
         try:
-            for group in groups:
-                running.add(pool.submit(_paint_group, group))
-                if len(running) < 2 * processes:
-                    continue
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        except BrokenProcessPool as error:
-            raise Fault("a painting process was killed", "type the same command again, it goes on") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+            pictures = self._engine.paint_many(sketches, seeds, size=self._setup.size)
+        except ValueError as error:
+            if len(readable) > 1:
+                return [painting for one in readable for painting in self._painted([one])]
+            return [_failed(task, error) for task, *_ in readable]
+        ms = round(1000 * (time.perf_counter() - began) / max(1, len(pictures)), 1)
+        return [
+            Painting(self._row(task, opened, picture, ms), picture.to_bytes(EFFORT), data)
+            for (task, data, opened), picture in zip(readable, pictures, strict=True)
+        ]
 
-
-_painter: tuple[Engine, Setup] | None = None
-
-
-def _begin(setup: Setup) -> None:
-    """In a new process."""
-    global _painter
-    torch.set_num_threads(setup.threads)
-    _painter = Engine.load(setup.model, setup.device, setup.precision, setup.enlarger), setup
-
-
-def _paint_group(tasks: Sequence[Task]) -> list[Row]:
-    """Paints tasks together; a map that cannot be read costs nobody else's picture."""
-    assert _painter is not None
-    engine, setup = _painter
-    rows, readable = [], []
-    for task in tasks:
-        try:
-            opened = open_map(task.item.read(), engine.palette, Policy.EDGES, name=task.item.name)
-            readable.append((task, opened))
-        except (ValueError, OSError) as error:
-            rows.append(Row(item=task.item.name, seed=task.seed, error=str(error)))
-    return [*rows, *_painted(engine, setup, readable)]
-
-
-def _painted(engine: Engine, setup: Setup, readable: Sequence[tuple[Task, Opened]]) -> list[Row]:
-    began = time.perf_counter()
-    pictures = engine.paint_many(
-        [opened.sketch for _, opened in readable], [task.seed for task, _ in readable], size=setup.size
-    )
-    spent, rows = (time.perf_counter() - began) / max(1, len(pictures)), []
-    for (task, opened), picture in zip(readable, pictures, strict=True):
-        target = setup.out / task.picture
-        os.makedirs(target.parent, exist_ok=True)
-        atomic_write(target, picture.to_bytes())
-        rows.append(
-            Row(
-                item=task.item.name,
-                seed=task.seed,
-                picture=task.picture,
-                style=str(picture.provenance["style"]),
-                ms=round(1000 * spent, 1),
-                report=opened.report,
-            )
+    def _row(self, task: Task, opened: Opened, picture: Picture, ms: float) -> Row:
+        row = Row(
+            item=task.item.name,
+            seed=task.seed,
+            picture=task.picture,
+            style=str(picture.provenance["style"]),
+            ms=ms,
+            report=opened.report,
         )
-    return rows
+        if self._segmenter is None:
+            return row
+        obedience, realism = scores_of(opened.sketch, picture, self._segmenter)
+        return row.model_copy(update={"obedience": round(obedience, 4), "realism": round(realism, 4)})
+
+
+def _failed(task: Task, error: Exception) -> Painting:
+    return Painting(Row(item=task.item.name, seed=task.seed, error=str(error)))

@@ -67,8 +67,7 @@ class Segmenter:
 
         Raises ValueError, one line with the remedy, for an unknown name and a file that is no segmenter.
         """
-        path = shipped_file(name_or_path, SEGMENTERS, "segmenter")
-        card, networks = read_networks(path, SegmenterCard, _networks)
+        card, networks = read_networks(segmenter_file(name_or_path), SegmenterCard, _networks)
         return cls(card, **networks)  # type: ignore[arg-type]
 
     def with_metrics(self, metrics: dict[str, float | str]) -> Self:
@@ -119,6 +118,11 @@ class Segmenter:
     def _scores(self, image: NDArray[np.uint8]) -> Tensor:
         """(1, K, h, w) at a quarter of the size it is read at."""
         return self.net(_network_input(image)).index_fill_(1, self.absent, -torch.inf)
+
+
+def segmenter_file(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of a shipped segmenter, or the path itself. Raises ValueError for an unknown name."""
+    return shipped_file(name_or_path, SEGMENTERS, "segmenter")
 
 
 def _networks(card: SegmenterCard) -> dict[str, nn.Module]:

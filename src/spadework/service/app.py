@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from spadework.engine import Engine
 from spadework.picture import Picture
-from spadework.service.faults import told_fault
+from spadework.service.faults import told_fault, told_refusal
 from spadework.service.limits import Guard, Limits, Refusal
 from spadework.service.moods import Search
 from spadework.service.opening import MOST_OF_A_PHOTO, Opened, Segmenter, demand_pixels, open_map, open_photo
@@ -210,9 +210,7 @@ def _explain_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:
-        return Refusal(
-            error.status_code, f"{request.url.path}: {error.detail}", "Check the address."
-        ).response()
+        return told_refusal(request, error).response(error.headers)
 
     @app.exception_handler(Exception)
     async def ours(request: Request, error: Exception) -> Response:

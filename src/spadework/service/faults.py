@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from spadework.service.limits import Refusal
+
 EXPECTED = {
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",
@@ -48,3 +53,16 @@ def told_fault(fault: Any) -> tuple[str, str]:
     came = fault.get("input")
     told = f" {came}"[: LONGEST + 1] if isinstance(came, str | int | float) and kind != "json_invalid" else ""
     return f"{where}{told} is not what it can be", f"Give {expected}."
+
+
+def told_refusal(request: Request, error: HTTPException) -> Refusal:
+    """What the framework refuses by itself: no such address, another method, a body that is no JSON."""
+    path, status = request.url.path, error.status_code
+    if status == 404:
+        return Refusal(status, f"There is nothing at {path}", "Check the address.")
+    if status == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return Refusal(status, f"{path} does not take {request.method}", f"Use {allowed}.")
+    if status == 400:
+        return Refusal(status, "The body is no JSON in UTF-8", "Send a JSON object.")
+    return Refusal(status, f"{path}: {error.detail}", "Send it in another way.")

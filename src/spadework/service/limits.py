@@ -1,7 +1,7 @@
 """Who may ask, and for how much."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
@@ -44,9 +44,9 @@ class Refusal(Exception):
         self.status = status
         self.problem = Problem(sentence=sentence, remedy=remedy)
 
-    def response(self) -> JSONResponse:
+    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
         """The refusal as JSON."""
-        return JSONResponse(self.problem.model_dump(), self.status)
+        return JSONResponse(self.problem.model_dump(), self.status, headers)
 
 
 class Guard:

@@ -45,7 +45,9 @@ def oasis_256() -> Recipe:
     noise of 64 channels beside the map instead of the VAE, no feature matching and no perceptual loss, and
     the rates. What departs: the generator is `spade_256`'s to a channel (OASIS doubles once more and
     halves its widths); unknown pixels are a channel of the map; one noise vector a picture, also where it is
-    painted, where OASIS may draw another for every region.
+    painted, where OASIS may draw another for every region; and weights begin as PyTorch has them. Those of
+    Xavier times 0.02 are so small that a first step of Adam turns them round: the spectral norms are then of
+    other weights, twelve layers multiply that, and one gradient of 10^7 stops Adam for thousands of steps.
     """
     return Recipe(  # type: ignore[call-arg]
         name="oasis_256",
@@ -66,6 +68,7 @@ def oasis_256() -> Recipe:
         lambda_pixel=1.0,
         lambda_mix=10.0,
         ema=0.9999,
+        init_gain=None,
     )
 
 

@@ -1,0 +1,84 @@
+"""On Ray: an actor that is killed in the middle costs no picture, and none comes twice."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_model import write
+
+from spadework.bulk.manifest import Row
+from spadework.bulk.outputs import MANIFEST
+from spadework.bulk.sources import items_in
+from spadework.engine import Engine
+from spadework.picture import Picture
+
+MAPS = 2000
+
+pytestmark = [
+    pytest.mark.soak,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds actors in /proc"),
+]
+
+
+def actors(session: int) -> list[int]:
+    """The processes of a session that paint, or wait for maps."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            title, own = (folder / "cmdline").read_bytes(), os.getsid(int(folder.name))
+        except (OSError, ProcessLookupError):
+            continue
+        if own == session and re.match(rb"ray::MapWorker\(.*RayPainter", title):
+            found.append(int(folder.name))
+    return found
+
+
+def ids(n: int) -> np.ndarray:
+    blocks = np.random.default_rng(n).integers(0, 15, (4, 4), np.uint8)
+    return np.kron(blocks, np.ones((10, 14), np.uint8))
+
+
+def rows(out: Path) -> list[Row]:
+    if not (out / MANIFEST).exists():
+        return []
+    lines = (out / MANIFEST).read_text().splitlines()[1:]
+    return [Row.model_validate_json(line) for line in lines if line.endswith("}")]
+
+
+def test_a_killed_actor_costs_no_picture(tmp_path: Path) -> None:
+    """2,000 maps; one of two actors gets kill -9 after the first pictures, and another a little later."""
+    pytest.importorskip("ray.data", reason="Ray Data is not installed: pip install 'spadework[ray]'")
+    model, maps, out = write(tmp_path / "tiny.safetensors"), tmp_path / "maps", tmp_path / "out"
+    maps.mkdir()
+    for n in range(MAPS):
+        Image.fromarray(ids(n)).save(maps / f"{n:04d}.png")
+    words = ["batch", maps, "-o", out, "--model", model, "--ray", "--processes", 2]
+    command = [sys.executable, "-m", "spadework", *map(str, words)]
+    started = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    killed = []
+    try:
+        for after in (1, MAPS // 2):
+            while started.poll() is None and len(rows(out)) < after:
+                time.sleep(0.05)
+            killed.append(actors(started.pid)[0])
+            os.kill(killed[-1], signal.SIGKILL)
+        _, told = started.communicate(timeout=3000)
+    finally:
+        started.kill()
+    assert started.returncode == 0, told
+    assert len(set(killed)) == 2
+    done = Counter(row.picture for row in rows(out))
+    assert done == Counter(f"{item.name}.png" for item in items_in([maps]))
+    assert {file.name for file in out.glob("*.png")} == set(done)
+    engine = Engine.load(model, "cpu")
+    for n in range(MAPS):
+        picture, alone = Picture.read(out / f"{n:04d}.png"), engine.paint(ids(n), 0)
+        assert np.abs(picture.pixels.astype(int) - alone.pixels).max() <= 1, n

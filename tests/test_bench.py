@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_model import write
 from typer.testing import CliRunner
 
-from spadework.bench import alone, baseline, engine, peak, shapes, subject, train
+from spadework.bench import alone, baseline, batch, engine, peak, shapes, subject, train
 from spadework.cli import app
 
 KEYS = {
@@ -107,7 +108,21 @@ def test_every_network_is_compiled_however_many_there_were(monkeypatch: pytest.M
             graphs.clear()
 
 
-@pytest.mark.parametrize("module", [engine, train])
+@pytest.mark.soak
+def test_batch_beside_a_loop(tmp_path: Path) -> None:
+    (case,) = batch.run(batch.SMOKE, 1, str(write(tmp_path / "tiny.safetensors")))
+    assert (case.maps, case.differing) == (9, 0)
+    assert case.ratio == pytest.approx(case.loop_s / case.batch_s)
+    assert case.ratio_running > 0
+    assert f"{case.ratio:.2f} times as fast" in case.lines()[1]
+
+
+def test_no_map_of_the_bench_of_batches_comes_twice() -> None:
+    maps = [ids.tobytes() for ids in batch._sketches(batch.Scenario("", 60, (64, 64)))]
+    assert len(set(maps)) == 60
+
+
+@pytest.mark.parametrize("module", [engine, train, batch])
 def test_quick_names_cases(module: object) -> None:
     assert set(module.QUICK) <= {scenario.name for scenario in module.SCENARIOS}  # type: ignore[attr-defined]
 

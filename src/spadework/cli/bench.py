@@ -11,6 +11,7 @@ from spadework.cli.telling import complain, tell
 from spadework.files import atomic_write
 
 if TYPE_CHECKING:
+    from spadework.bench.batch import BatchCase
     from spadework.bench.engine import EngineCase, Options
     from spadework.bench.frames import FirstCase, FramesCase
     from spadework.bench.studio import StudioCase
@@ -22,8 +23,8 @@ HONEST = 0.65
 
 def bench(
     what: Annotated[
-        Literal["engine", "train", "studio"],
-        typer.Argument(help="Painting, training steps, or strokes in a browser."),
+        Literal["engine", "train", "studio", "batch"],
+        typer.Argument(help="Painting, training steps, strokes in a browser, or bulk painting."),
     ],
     cases: Annotated[
         list[str] | None, typer.Option("--case", metavar="NAME", help="Only cases whose names begin so.")
@@ -48,9 +49,10 @@ def bench(
 ) -> None:
     """Measure our speed beside a plain dense network of the same weights.
 
-    All versions run in turns in one process; studio needs chromium and playwright, and measures from a stroke
-    to its picture, how soon a fresh server shows one, and how evenly a large sheet moves. The maps are those
-    of the folder that SPADEWORK_DATA names, and the example sketches; cases without their maps are left out.
+    All versions run in turns, in one process; batch measures that command beside a plain loop of `paint`;
+    studio needs chromium and playwright, and measures from a stroke to its picture, how soon a fresh server
+    shows one, and how evenly a large sheet moves. The maps are those of the folder that SPADEWORK_DATA names,
+    and the example sketches; cases without their maps are left out.
     """
     if repeats < 1:
         raise ValueError(f"--repeats {repeats}: give 1 or more")
@@ -60,8 +62,8 @@ def bench(
 
     thorough = Options(repeats, published, compile, memory)
     options = Options(1, published=False, compile=False, memory=False, most=3) if quick else thorough
-    kinds = {"engine": _engine, "train": _train, "studio": _studio}
-    rows: list[EngineCase | TrainCase | StudioCase | FirstCase | FramesCase] = []
+    kinds = {"engine": _engine, "train": _train, "studio": _studio, "batch": _batch}
+    rows: list[EngineCase | TrainCase | StudioCase | FirstCase | FramesCase | BatchCase] = []
     for row in kinds[what](cases, quick, options):
         rows.append(row)
         if json != "-":
@@ -106,6 +108,12 @@ def _train(cases: list[str] | None, quick: bool, options: "Options") -> "Iterato
     from spadework.bench import train
 
     return train.run(_chosen(train, cases, quick), options.repeats, options.memory)
+
+
+def _batch(cases: list[str] | None, quick: bool, options: "Options") -> "Iterator[BatchCase]":
+    from spadework.bench import batch
+
+    return batch.run(_chosen(batch, cases, quick), options.repeats)
 
 
 def _studio(

@@ -204,6 +204,7 @@ def test_projects_keep_layers_and_others_read_them(open_studio: OpenStudio, tmp_
 
 
 @pytest.mark.parametrize("fault", ["nothing", "stack", "op"])
+@pytest.mark.soak_without_server
 def test_a_damaged_layer_is_a_sentence(studio: Studio, tmp_path: Path, fault: str) -> None:
     middle(studio)
     data = json.loads(studio.saved("save-project"))

@@ -294,6 +294,7 @@ def test_a_new_sheet_and_an_example(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("content", [b'{"format": "other"}', b'{"format', b'{"format":"spadework-project"}'])
+@pytest.mark.soak_without_server
 def test_a_bad_project_is_a_sentence(studio: Studio, tmp_path: Path, content: bytes) -> None:
     ids = studio.ids
     file = tmp_path / "bad.json"

@@ -5,7 +5,26 @@ import pytest
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
 from driving import Studio
 
-WIDTHS = (320, 390, 480, 760, 761, 900, 1024, 1130, 1131, 1250, 1251, 1280, 1365, 1366, 1600, 1920)
+WIDTHS = (
+    320,
+    390,
+    480,
+    760,
+    761,
+    900,
+    1024,
+    1070,
+    1071,
+    1130,
+    1131,
+    1250,
+    1251,
+    1280,
+    1365,
+    1366,
+    1600,
+    1920,
+)
 """On both sides of every step of the page's style."""
 
 PHONE, BAR = 760, 900

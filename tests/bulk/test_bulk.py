@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 from tiny_model import write
 
+from spadework.bulk.cluster import demand_answer
 from spadework.bulk.outputs import MANIFEST
 from spadework.bulk.sources import items_in
 from spadework.cli import app
@@ -143,3 +145,17 @@ def test_a_painting_process_that_is_killed_is_told(folder: Path, tmp_path: Path)
     _, told = started.communicate(timeout=60)
     assert started.returncode == 2
     assert "a painting process was killed: type the same command again, it goes on" in told
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once() -> None:
+    for address in ("hello", ":6379", "127.0.0.1:port"):
+        with pytest.raises(
+            ValueError, match=f"{address} is no address of a Ray cluster: give --address HOST:PORT"
+        ):
+            demand_answer(address)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = "127.0.0.1:{1}".format(*listener.getsockname())
+        demand_answer(address)
+    with pytest.raises(ValueError, match=f"no Ray cluster is at {address} "):
+        demand_answer(address)
+    demand_answer("auto")

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from spadework.files import Fault
 
 BLOCKS = 2000
 """Groups of tasks travel in so many blocks at most."""
+
+CONNECT_SECONDS = 10.0
 
 STORE = 200 * 2**20
 """Bytes of the memory that processes of this machine share."""
@@ -56,6 +59,21 @@ def paint_all(
         ray.shutdown()
 
 
+def demand_answer(address: str) -> None:
+    """Raises ValueError where nobody listens; Ray itself would try for minutes."""
+    if address == "auto" or "://" in address:
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise Fault(f"{address} is no address of a Ray cluster", "give --address HOST:PORT, or auto")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise Fault(
+            f"no Ray cluster is at {address} ({error})", "give --address HOST:PORT, or auto"
+        ) from error
+
+
 def _started(address: str | None, actors: int) -> Any:
     """Ray, connected."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what runs here tells nobody
@@ -67,6 +85,8 @@ def _started(address: str | None, actors: int) -> Any:
         raise Fault(f"Ray Data is not installed ({error})", "pip install 'spadework[ray]'") from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address is not None:
+        demand_answer(address)
     try:
         if address is None:
             ray.init("local", num_cpus=actors, object_store_memory=STORE, include_dashboard=False, **quiet)

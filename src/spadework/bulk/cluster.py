@@ -79,8 +79,8 @@ def _started(address: str | None, actors: int) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # what runs here tells nobody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
-        import ray
-        import ray.data
+        import ray  # pyright: ignore[reportMissingImports] - an extra that no check installs
+        import ray.data  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise Fault(f"Ray Data is not installed ({error})", "pip install 'spadework[ray]'") from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)

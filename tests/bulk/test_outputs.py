@@ -174,6 +174,12 @@ def test_files_of_others_are_left_alone(out: str, tmp_path: Path) -> None:
     assert theirs.read_bytes() == b"theirs"
 
 
+@pytest.mark.parametrize("name", ["picture.png", "all.zip", "all.tar.gz"])
+def test_files_of_other_kinds_are_no_outputs(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"names a \.\w+ file: give a folder, NAME\.tar, "):
+        output_of(tmp_path / name, 3)
+
+
 @pytest.mark.parametrize("name", ["%s.tar", "%d-%d.tar"])
 def test_patterns_that_name_no_tars(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"names no tars: give .*%05d\.tar"):

@@ -25,6 +25,9 @@ MANIFEST = "manifest.jsonl"
 LABELS = ".labels.png"
 """The ending of a map beside its picture in a tar."""
 
+FILES = (".png", ".jpg", ".jpeg", ".webp", ".zip", ".tgz", ".gz", ".zst")
+"""Endings that nobody gives to a folder."""
+
 MOST_BYTES = 64 * 2**20
 """Pictures wait in memory for a part of Parquet until they have so many."""
 
@@ -242,6 +245,8 @@ class ParquetOutput(ShardedOutput):
 def output_of(path: Path, most: int) -> Output:
     """By the ending of a path: .tar, .parquet, or a folder. `most`: pictures in a tar or part."""
     kind = path.suffix.lower()
+    if kind in FILES:
+        raise Fault(f"-o {path} names a {kind} file", "give a folder, NAME.tar, DIR/%05d.tar or NAME.parquet")
     if kind == ".tar":
         return TarOutput(path, most)
     return ParquetOutput(path, most) if kind == ".parquet" else FolderOutput(path)

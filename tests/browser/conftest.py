@@ -39,12 +39,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Both painters. What is marked so, and all with the shipped model, meets the second in `make soak`."""
+    """Both painters. `make test` has the second for what is marked so, `make soak` for all that it can do."""
     if "painter" not in metafunc.fixturenames:
         return
     marked = metafunc.definition.get_closest_marker
-    long = marked("photographs") or marked("soak_without_server")
-    site = pytest.param("site", marks=[pytest.mark.soak] if long else [])
+    site = pytest.param("site", marks=[] if marked("both_painters") else [pytest.mark.soak])
     metafunc.parametrize("painter", ["server"] if marked("needs_server") else ["server", site])
 
 

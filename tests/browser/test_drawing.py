@@ -9,6 +9,7 @@ pytest.importorskip("playwright", reason="browser tests: playwright is not insta
 from driving import Studio
 
 
+@pytest.mark.both_painters
 def test_a_stroke_becomes_ids_a_request_and_a_new_picture(studio: Studio) -> None:
     before, ids = studio.photo, studio.ids
     studio.slide("size", 40)
@@ -62,6 +63,7 @@ def test_fill_reaches_into_sharp_corners(studio: Studio) -> None:
     assert (studio.ids[wedge == 0] == studio.id_of("sand")).all()
 
 
+@pytest.mark.both_painters
 def test_undo_and_redo_have_no_end(studio: Studio) -> None:
     studio.blank()
     studio.slide("size", 4)

@@ -14,7 +14,6 @@ from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
 NewContext = Callable[..., BrowserContext]
-pytestmark = pytest.mark.soak_without_server
 TITLES = "[...document.querySelectorAll('#drawing-list input')].map((field) => field.value)"
 
 

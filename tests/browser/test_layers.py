@@ -40,6 +40,7 @@ def middle(studio: Studio) -> tuple[np.ndarray, np.ndarray]:
     return before, studio.ids
 
 
+@pytest.mark.both_painters
 def test_layers_lie_over_each_other(studio: Studio) -> None:
     page = studio.page
     before, both = middle(studio)
@@ -204,7 +205,6 @@ def test_projects_keep_layers_and_others_read_them(open_studio: OpenStudio, tmp_
 
 
 @pytest.mark.parametrize("fault", ["nothing", "stack", "op"])
-@pytest.mark.soak_without_server
 def test_a_damaged_layer_is_a_sentence(studio: Studio, tmp_path: Path, fault: str) -> None:
     middle(studio)
     data = json.loads(studio.saved("save-project"))
@@ -275,7 +275,6 @@ def test_layers_go_to_other_programs_as_groups(open_studio: OpenStudio, tmp_path
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (844, 390), (390, 844)])
-@pytest.mark.soak_without_server
 def test_the_panel_is_in_reach(open_studio: OpenStudio, size: tuple[int, int]) -> None:
     studio = open_studio(viewport={"width": size[0], "height": size[1]})
     for _ in range(3):

@@ -75,7 +75,6 @@ def test_the_dice_of_a_lock_sends_another_seed_and_keeps_the_style(studio: Studi
     assert studio.js("studio.style.mood.z") == z
 
 
-@pytest.mark.soak_without_server
 def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     asked = studio.hear("-moods-4")
     assert studio.page.locator("#variations").get_attribute("title").endswith("each in a light of its own")
@@ -130,6 +129,7 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     assert studio.js("studio.style.seed === studio.style.mood.seed && !studio.style.mood.name")
 
 
+@pytest.mark.both_painters
 def test_a_photos_light_stays_where_it_is(studio: Studio, tmp_path: Path) -> None:
     studio.seed(5)
     Image.new("RGB", (60, 40), (250, 120, 40)).save(tmp_path / "dusk.png")
@@ -234,6 +234,7 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     assert studio.js("studio.style.seed") == 3
 
 
+@pytest.mark.both_painters
 def test_a_layer_has_a_light_of_its_own(studio: Studio) -> None:
     """The rest of the picture stays to the byte; it can be undone, is kept, and is saved."""
     studio.moods()

@@ -16,7 +16,6 @@ from spadework.picture import Picture
     ("width", "height", "words"),
     [(768, 512, "doubled"), pytest.param(1536, 1024, "doubled twice", marks=pytest.mark.soak)],
 )
-@pytest.mark.soak_without_server
 def test_strokes_on_a_large_sheet_are_answered_at_once(
     studio: Studio, width: int, height: int, words: str
 ) -> None:
@@ -60,6 +59,7 @@ def test_a_photograph_is_saved_as_one_likes(studio: Studio) -> None:
     assert abs(small - studio.photo).mean() < 4  # the picture on the page, finer
 
 
+@pytest.mark.both_painters
 def test_twice_the_size_has_a_limit(studio: Studio) -> None:
     studio.js(
         "studio.sheet.replace({ids: new Uint8Array(1100 * 64), width: 1100, height: 64, background: 0})"

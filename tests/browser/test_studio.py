@@ -38,6 +38,7 @@ def photo_file(path: Path) -> Path:
     return path
 
 
+@pytest.mark.both_painters
 def test_the_first_minute(studio: Studio) -> None:
     hint = studio.page.locator("#hint")
     expect(hint).to_be_visible()
@@ -61,6 +62,7 @@ def test_a_slow_painter_sends_a_preview_first(studio: Studio) -> None:
     assert studio.js("document.getElementById('photo').dataset.preview") == "false"
 
 
+@pytest.mark.both_painters
 def test_a_seed_is_a_picture(studio: Studio) -> None:
     first = studio.photo
     studio.page.fill("#seed", "7")
@@ -147,6 +149,7 @@ def test_a_photo_dropped_on_the_page_is_a_style(studio: Studio, tmp_path: Path) 
     assert (studio.ids == ids).all()
 
 
+@pytest.mark.both_painters
 def test_a_photo_dropped_on_the_page_is_a_sketch(studio: Studio, painter: str, tmp_path: Path) -> None:
     photo = photo_file(tmp_path / "dusk.png")
     drop(studio, photo)
@@ -177,6 +180,7 @@ def test_four_variations_at_once(studio: Studio) -> None:
     studio.settle()
 
 
+@pytest.mark.both_painters
 def test_a_project_reopens_byte_for_byte(open_studio: OpenStudio, tmp_path: Path) -> None:
     first = open_studio()
     first.page.set_input_files("#photo-file", photo_file(tmp_path / "dusk.png"))
@@ -200,6 +204,7 @@ def test_a_project_reopens_byte_for_byte(open_studio: OpenStudio, tmp_path: Path
     assert second.js("studio.sheet.strokes.length") == 3
 
 
+@pytest.mark.both_painters
 def test_label_maps_and_photographs_go_in_and_out(studio: Studio, tmp_path: Path) -> None:
     studio.drag((60, 60), (120, 90))
     studio.settle()
@@ -294,7 +299,6 @@ def test_a_new_sheet_and_an_example(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("content", [b'{"format": "other"}', b'{"format', b'{"format":"spadework-project"}'])
-@pytest.mark.soak_without_server
 def test_a_bad_project_is_a_sentence(studio: Studio, tmp_path: Path, content: bytes) -> None:
     ids = studio.ids
     file = tmp_path / "bad.json"
@@ -315,6 +319,7 @@ def test_a_bad_file_is_a_sentence(studio: Studio, tmp_path: Path) -> None:
     assert "not a picture" in toast.inner_text()
 
 
+@pytest.mark.both_painters
 def test_a_reload_restores_everything(studio: Studio) -> None:
     studio.choose("brush", "road")
     studio.drag((60, 60), (120, 90))
@@ -386,7 +391,6 @@ SIDEWAYS = """[...document.querySelectorAll("*")].filter(
 
 
 @pytest.mark.parametrize("size", SCREENS)
-@pytest.mark.soak_without_server
 def test_screens(open_studio: OpenStudio, size: tuple[int, int]) -> None:
     studio = open_studio(viewport={"width": size[0], "height": size[1]})
     assert studio.js(
@@ -418,7 +422,6 @@ def test_screens(open_studio: OpenStudio, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.soak_without_server
 def test_access_for_everybody(open_studio: OpenStudio, scheme: str) -> None:
     studio = open_studio(color_scheme=scheme)
     assert studio.js("document.documentElement.dataset.theme") == scheme

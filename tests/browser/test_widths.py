@@ -54,7 +54,6 @@ CUT = """[...document.querySelectorAll("header *, aside *, #shelf *, #tabs *")].
 """Controls that are not whole, inside of the window and of what is around them; `a` scrolls up and down."""
 
 
-@pytest.mark.soak_without_server
 def test_no_control_is_cut_off(studio: Studio) -> None:
     studio.moods()
     studio.settle()

@@ -25,7 +25,6 @@ OpenStudio = Callable[..., Studio]
         ((192, 128), "192 x 128: painted 384 x 256, made smaller"),
     ],
 )
-@pytest.mark.soak_without_server
 def test_it_is_said_what_is_painted_and_what_is_enlarged(
     studio: Studio, size: tuple[int, int], words: str
 ) -> None:
@@ -55,7 +54,6 @@ WORDS = {
 }
 
 
-@pytest.mark.soak_without_server
 def test_classes_are_found_by_other_words(studio: Studio) -> None:
     for name, words in WORDS.items():
         for word in words:
@@ -65,7 +63,6 @@ def test_classes_are_found_by_other_words(studio: Studio) -> None:
             assert studio.js("studio.palette.nameOf(studio.palette.chosen)") == name, word
 
 
-@pytest.mark.soak_without_server
 def test_a_word_that_no_class_has_is_told(studio: Studio) -> None:
     chosen = studio.js("studio.palette.chosen")
     studio.page.keyboard.press("/")
@@ -115,6 +112,7 @@ def test_a_dark_photo_is_taken_for_a_photo(studio: Studio, tmp_path: Path, noise
     expect(studio.page.locator("#map-dialog")).to_be_hidden()
 
 
+@pytest.mark.both_painters
 def test_light_is_borrowed_without_a_question(studio: Studio, tmp_path: Path) -> None:
     studio.js(
         """((data) => {

@@ -63,7 +63,6 @@ def test_fill_reaches_into_sharp_corners(studio: Studio) -> None:
     assert (studio.ids[wedge == 0] == studio.id_of("sand")).all()
 
 
-@pytest.mark.both_painters
 def test_undo_and_redo_have_no_end(studio: Studio) -> None:
     studio.blank()
     studio.slide("size", 4)

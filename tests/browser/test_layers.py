@@ -40,7 +40,6 @@ def middle(studio: Studio) -> tuple[np.ndarray, np.ndarray]:
     return before, studio.ids
 
 
-@pytest.mark.both_painters
 def test_layers_lie_over_each_other(studio: Studio) -> None:
     page = studio.page
     before, both = middle(studio)

@@ -29,7 +29,6 @@ def test_a_stroke_from_outside_reaches_in(studio: Studio, start: tuple[float, fl
     assert (studio.ids[32, edge] == studio.id_of("rock")).all()
 
 
-@pytest.mark.both_painters
 def test_a_stroke_on_the_photograph_goes_on(studio: Studio) -> None:
     studio.blank()
     studio.slide("size", 6)

@@ -59,7 +59,6 @@ def test_a_photograph_is_saved_as_one_likes(studio: Studio) -> None:
     assert abs(small - studio.photo).mean() < 4  # the picture on the page, finer
 
 
-@pytest.mark.both_painters
 def test_twice_the_size_has_a_limit(studio: Studio) -> None:
     studio.js(
         "studio.sheet.replace({ids: new Uint8Array(1100 * 64), width: 1100, height: 64, background: 0})"

@@ -180,7 +180,6 @@ def test_four_variations_at_once(studio: Studio) -> None:
     studio.settle()
 
 
-@pytest.mark.both_painters
 def test_a_project_reopens_byte_for_byte(open_studio: OpenStudio, tmp_path: Path) -> None:
     first = open_studio()
     first.page.set_input_files("#photo-file", photo_file(tmp_path / "dusk.png"))
@@ -204,7 +203,6 @@ def test_a_project_reopens_byte_for_byte(open_studio: OpenStudio, tmp_path: Path
     assert second.js("studio.sheet.strokes.length") == 3
 
 
-@pytest.mark.both_painters
 def test_label_maps_and_photographs_go_in_and_out(studio: Studio, tmp_path: Path) -> None:
     studio.drag((60, 60), (120, 90))
     studio.settle()

@@ -19,7 +19,7 @@ OpenStudio = Callable[..., Studio]
     ("size", "words"),
     [
         ((384, 256), "384 x 256: every pixel is painted"),
-        ((1536, 1024), "1536 x 1024: painted 384 x 256, doubled twice"),
+        pytest.param((1536, 1024), "1536 x 1024: painted 384 x 256, doubled twice", marks=pytest.mark.soak),
         ((768, 512), "768 x 512: painted 384 x 256, doubled"),
         ((512, 512), "512 x 512: painted 256 x 256, doubled"),
         ((192, 128), "192 x 128: painted 384 x 256, made smaller"),
@@ -112,7 +112,6 @@ def test_a_dark_photo_is_taken_for_a_photo(studio: Studio, tmp_path: Path, noise
     expect(studio.page.locator("#map-dialog")).to_be_hidden()
 
 
-@pytest.mark.both_painters
 def test_light_is_borrowed_without_a_question(studio: Studio, tmp_path: Path) -> None:
     studio.js(
         """((data) => {

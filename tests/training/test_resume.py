@@ -19,9 +19,9 @@ from spadework.training.painter_recipe import Recipe
 from spadework.training.rundir import RunDir
 
 CASES = [
-    pytest.param(small(f"precision={precision}", *judge), id=f"{name}-{precision}", marks=marks)
-    for precision in ("float32", "bfloat16")
-    for name, judge, marks in (("patch", [], ()), ("backbone", BACKBONE, needs_backbone))
+    pytest.param(small(f"precision={precision}", *judge), id=f"{name}-{precision}", marks=[*marks, *long])
+    for precision, long in (("float32", []), ("bfloat16", [pytest.mark.soak]))
+    for name, judge, marks in (("patch", [], []), ("backbone", BACKBONE, [needs_backbone]))
 ]
 CASES += [pytest.param(small(*changes), id=name) for name, changes in (("oasis", OASIS), ("plain", PLAIN))]
 

@@ -45,7 +45,7 @@ def build(args: dict[str, str]) -> serve.Application:
 
 
 def main() -> None:
-    """Serves on this machine until Ctrl-C."""
+    """Serves on this machine until Ctrl-C or SIGTERM."""
     import ray
 
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -57,6 +57,8 @@ def main() -> None:
     ray.init("local", object_store_memory=200 * 2**20, include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": given.port})
     model = os.path.abspath(given.model) if os.path.exists(given.model) else given.model
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell in the background ignores the first
+        signal.signal(number, signal.default_int_handler)
     try:
         serve.run(build({"model": model, "replicas": given.replicas}), name="spadework", route_prefix="/")
         print(f"the API is at http://127.0.0.1:{given.port}/v1", flush=True)  # noqa: T201

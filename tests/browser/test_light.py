@@ -129,7 +129,6 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     assert studio.js("studio.style.seed === studio.style.mood.seed && !studio.style.mood.name")
 
 
-@pytest.mark.both_painters
 def test_a_photos_light_stays_where_it_is(studio: Studio, tmp_path: Path) -> None:
     studio.seed(5)
     Image.new("RGB", (60, 40), (250, 120, 40)).save(tmp_path / "dusk.png")
@@ -234,7 +233,6 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     assert studio.js("studio.style.seed") == 3
 
 
-@pytest.mark.both_painters
 def test_a_layer_has_a_light_of_its_own(studio: Studio) -> None:
     """The rest of the picture stays to the byte; it can be undone, is kept, and is saved."""
     studio.moods()

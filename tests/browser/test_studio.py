@@ -317,7 +317,6 @@ def test_a_bad_file_is_a_sentence(studio: Studio, tmp_path: Path) -> None:
     assert "not a picture" in toast.inner_text()
 
 
-@pytest.mark.both_painters
 def test_a_reload_restores_everything(studio: Studio) -> None:
     studio.choose("brush", "road")
     studio.drag((60, 60), (120, 90))

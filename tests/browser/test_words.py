@@ -21,7 +21,7 @@ OpenStudio = Callable[..., Studio]
         ((384, 256), "384 x 256: every pixel is painted"),
         pytest.param((1536, 1024), "1536 x 1024: painted 384 x 256, doubled twice", marks=pytest.mark.soak),
         ((768, 512), "768 x 512: painted 384 x 256, doubled"),
-        ((512, 512), "512 x 512: painted 256 x 256, doubled"),
+        pytest.param((512, 512), "512 x 512: painted 256 x 256, doubled", marks=pytest.mark.soak),
         ((192, 128), "192 x 128: painted 384 x 256, made smaller"),
     ],
 )

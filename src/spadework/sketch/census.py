@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spadework.files import read_bytes
+from spadework.files import read_bytes, some
 from spadework.sketch.exact import as_bytes, pack
 from spadework.sketch.naming import VOID, Named, names_beside
 from spadework.sketch.palette import Category, Palette
@@ -20,6 +20,9 @@ LOOKED_AT = 300
 
 RARE = 2e-4
 """Colours without a name that take a smaller share of the pixels are blends of edges."""
+
+SHOWN = 10
+"""Classes without a name that are listed."""
 
 MOST = 255
 UNKNOWN = 255
@@ -110,8 +113,8 @@ def _of_ids(
     unknown = _unknown_id(names, census, told)
     ids = sorted((set(names) | set(census.ids)) - {unknown, UNKNOWN})
     if nameless := [id for id in ids if id not in names] if names else []:
-        called = ", ".join(f"class {id}" for id in nameless)
-        told.append(f"{len(nameless)} ids have no name there: {called}")
+        called = [f"class {id}" for id in nameless]
+        told.append(f"{len(nameless)} ids have no name there: {some(called, SHOWN)}")
     classes = [
         Category(id=id, name=names.get(id, f"class {id}"), color=census.table.get(id) or colors.get(id))
         for id in ids

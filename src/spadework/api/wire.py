@@ -1,15 +1,15 @@
-"""What travels to and from /v1, for the service and for its client: no torch here.
+"""What both directions of /v1 share, for the service and for its client: no torch here.
 
 ids are (H, W) uint8 class ids of a model's palette, rows from the top.
 """
 
 from base64 import b64decode
 from binascii import Error as NotBase64
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from spadework.files import Fault
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
@@ -18,6 +18,7 @@ MAX_SEED = 2**32 - 1
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 File = Annotated[str, Field(min_length=1, description="The bytes of a file, in base64.")]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Form = Literal["png", "webp", "jpeg"]
 Moods = Literal["clear noon", "soft day", "golden hour", "sunset", "snow light", "mist", "storm", "night"]
 
@@ -75,115 +76,21 @@ class StyleNumbers(Wire):
     z: tuple[float, ...] = Field(min_length=1, max_length=4096)
 
 
-class OfModel(Wire):
-    """Which model; without a name the first one."""
+class SeedLight(Wire):
+    """The style that a seed has for the sketch."""
 
-    model: Name | None = None
-
-
-class PaintRequest(OfModel):
-    """A sketch in one of three ways, and how to paint it.
-
-    `ids_png`: a PNG of class ids, or in the palette's own colors, to the pixel. `runs`: ids as run lengths.
-    `color_map`: a picture of a label map of any shipped `palette` (by default the one that fits best), smooth
-    edges and JPEG noise included, which is repaired. The same request gives the same picture. `style` takes
-    the place of the seed's own light; `mood` is found for this sketch. `width` and `height` are those of the
-    picture; by default the sketch's. `deadline`: after so many seconds nobody waits any more.
-    """
-
-    ids_png: File | None = None
-    runs: Runs | None = None
-    color_map: File | None = None
-    palette: Name | None = None
-    seed: int = Field(default=0, ge=0, le=MAX_SEED)
-    style: StyleNumbers | None = None
-    mood: Moods | None = None
-    width: Side | None = None
-    height: Side | None = None
-    form: Form = "png"
-    deadline: float = Field(default=60.0, gt=0, le=600)
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"runs": {"width": 64, "height": 64, "runs": [[0, 2048], [11, 2048]]}, "seed": 7},
-                {
-                    "runs": {"width": 64, "height": 64, "runs": [[0, 2048], [11, 2048]]},
-                    "mood": "sunset",
-                    "width": 512,
-                    "height": 512,
-                    "form": "jpeg",
-                },
-            ]
-        },
-    )
-
-    @model_validator(mode="after")
-    def _clear(self) -> Self:
-        given = [name for name in ("ids_png", "runs", "color_map") if getattr(self, name) is not None]
-        if len(given) != 1:
-            came = " and ".join(given) or "no sketch"
-            raise Fault(f"{came} came", "give one of ids_png, runs, color_map")
-        if self.palette is not None and self.color_map is None:
-            raise Fault("a palette came without a color_map", "leave it out")
-        if self.style is not None and self.mood is not None:
-            raise Fault("style and mood each say what the light is", "give one")
-        if (self.width is None) != (self.height is None):
-            raise Fault("one of width and height came", "give both, or none")
-        return self
+    seed: Seed
 
 
-class PhotoRequest(OfModel):
-    """A photo of any usual format."""
-
-    photo: File
-    name: str = Field(default="photo", min_length=1, max_length=120)
+def _kind_of_light(value: Any) -> str:
+    seeded = isinstance(value, SeedLight) or (isinstance(value, dict) and "seed" in value)
+    return "Seed" if seeded else "Numbers"
 
 
-class ImportRequest(OfModel):
-    """A label map of any shipped palette; by default of the one that fits best."""
-
-    file: File
-    palette: Name | None = None
-
-
-class ReadMap(Wire):
-    """A label map in the classes of a model. `report`: sentences for a person to check."""
-
-    palette: str
-    runs: Runs
-    report: tuple[str, ...]
-
-
-class PaletteClass(Wire):
-    """A class: its id in a map, its name and its color, #rrggbb."""
-
-    id: int
-    name: str
-    color: str
-
-
-class PaletteInfo(Wire):
-    """A palette and its classes."""
-
-    name: str
-    classes: tuple[PaletteClass, ...]
-
-
-class ServedModel(Wire):
-    """A model that can be named in requests. `size`: (H, W) that it was trained for."""
-
-    name: str
-    model: str
-    images_seen: int
-    licence_weights: str
-    size: tuple[int, int]
-    styles: bool
-    photo_styles: bool
-    loaded: bool
-    palette: PaletteInfo
+Light = Annotated[
+    Annotated[StyleNumbers, Tag("Numbers")] | Annotated[SeedLight, Tag("Seed")], Discriminator(_kind_of_light)
+]
+"""A style in a request: its numbers, or a seed."""
 
 
 def bytes_of(text: str, name: str) -> bytes:

@@ -8,7 +8,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.12-slim-bookworm
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu \
-    && pip install --no-cache-dir "$(ls /wheels/*.whl)[serve]" \
+    && pip install --no-cache-dir "$(ls /wheels/*.whl)" \
     && useradd --create-home --uid 1000 painter
 USER 1000
 EXPOSE 7430

@@ -1,6 +1,6 @@
 """The HTTP API of `spadework serve` on Ray Serve: many replicas at one address, on one machine or many.
 
-    pip install 'spadework[serve,ray]'
+    pip install 'spadework[ray]'
     python examples/ray_serve.py --replicas 2                      # here, until Ctrl-C
     serve run --app-dir examples ray_serve:build replicas=8        # on the cluster that Ray is connected to
 

@@ -24,7 +24,7 @@ JOURNEYS = [
     *("data", "training", "sizes", "executor", "engine", "project", "candidates", "bulk"),
     *("evaluation", "nvlabs", "onnx", "bench"),
 ]
-DOORS = ["service", "studio", "api", "client", "cli", "__main__"]
+DOORS = ["service", "api", "client", "studio", "cli", "__main__"]
 ROOMS = [*THINGS, *NETWORKS, *JOURNEYS, *DOORS]
 """From the ground floor up; the package itself (its version) lies below all of them."""
 

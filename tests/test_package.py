@@ -18,7 +18,7 @@ from spadework.engine import MODELS
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 MOST = 45 * 10**6
-EXTRAS = ("httpx2", "prometheus_client", "tensorboard", "onnx", "scipy", "pytest", "psd_tools", "ray")
+EXTRAS = ("httpx2", "tensorboard", "onnx", "scipy", "pytest", "psd_tools", "ray")
 
 PAINTING = f"""
 import socket, sys

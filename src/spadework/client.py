@@ -17,19 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from spadework.api.wire import (
-    Form,
-    ImportRequest,
-    Moods,
-    PaintRequest,
-    PaletteInfo,
-    PhotoRequest,
-    ReadMap,
-    Runs,
-    ServedModel,
-    StyleNumbers,
-    Wire,
-)
+from spadework.api.answers import PaletteInfo, ReadMap, ReadStyle, ServedModel
+from spadework.api.requests import ImportRequest, PaintRequest, PhotoRequest
+from spadework.api.wire import Form, Moods, Runs, StyleNumbers, Wire
 from spadework.files import read_bytes
 from spadework.picture import Picture
 
@@ -104,9 +94,9 @@ def _painting(
     return Call("POST", "/v1/paint", request, bytes)
 
 
-def _style(photo: str | os.PathLike[str], model: str | None) -> Call[StyleNumbers]:
+def _style(photo: str | os.PathLike[str], model: str | None) -> Call[ReadStyle]:
     asked = PhotoRequest(photo=_file(photo), name=os.path.basename(photo)[:120], model=model)
-    return Call("POST", "/v1/style", asked, _json(StyleNumbers))
+    return Call("POST", "/v1/style", asked, _json(ReadStyle))
 
 
 def _import(file: str | os.PathLike[str], palette: str | None, model: str | None) -> Call[ReadMap]:
@@ -210,7 +200,7 @@ class Client:
         """The same as a file."""
         return self._send(_painting(ids, seed, style, mood, size, model, deadline, form))
 
-    def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> StyleNumbers:
+    def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadStyle:
         """The style of a photo's file, for `paint`."""
         return self._send(_style(photo, model))
 
@@ -301,7 +291,7 @@ class AsyncClient:
         """As `Client.paint_file`."""
         return await self._send(_painting(ids, seed, style, mood, size, model, deadline, form))
 
-    async def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> StyleNumbers:
+    async def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadStyle:
         """As `Client.style_of`."""
         return await self._send(_style(photo, model))
 

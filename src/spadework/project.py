@@ -106,6 +106,11 @@ class Project:
             data = json.loads(text)
         except ValueError as error:
             raise Fault(f"{name} is damaged (it is no JSON)", "open another copy of it") from error
+        return cls.from_data(data, name)
+
+    @classmethod
+    def from_data(cls, data: Any, name: str = "the project") -> Self:
+        """A project from what its JSON says. Raises ValueError as `from_text` does."""
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise Fault(f"{name} is no studio project", "give a file that the studio saved")
         try:
@@ -127,6 +132,11 @@ class Project:
         about = {"format": FORMAT, "version": 1, "palette": sketch.palette.name}
         data = {**about, "base": base, "strokes": [], "style": look}
         return cls(data, _Parts.model_validate(data))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the sheet."""
+        return self.parts.base.height, self.parts.base.width
 
     @property
     def seed(self) -> int:
@@ -152,7 +162,7 @@ class Project:
                 "open it in the studio and save it again",
             )
         runs = parts.base.ids if parts.ids is None else parts.ids
-        return LabelMap(_unpacked(runs, (parts.base.height, parts.base.width)), palette)
+        return LabelMap(_unpacked(runs, self.size), palette)
 
     def style(self, engine: "Engine", sketch: LabelMap) -> "Style | None":
         """How the picture looks; None if the model has no styles. Raises ValueError for another model's."""
@@ -201,10 +211,9 @@ class Project:
         layers = self.parts.layers
         if layers is None:
             return []
-        size = self.parts.base.height, self.parts.base.width
         drawn = []
         for layer in layers.stack:
-            ids = _unpacked(layer.ids, size)
+            ids = _unpacked(layer.ids, self.size)
             there = ids != layers.nothing
             LabelMap(np.where(there, ids, palette.ids()[0]), palette)  # raises for ids of no class
             drawn.append(openraster.Drawn(layer.name, ids, there, layer.hidden, layer.locked))

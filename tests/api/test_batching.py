@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 
 import pytest
-
 from spadework.api.batching import Batcher, Closed, Full, Late
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from serving import Gated, sketch
+from spadework.service.limits import Refusal
 from tiny_model import card, networks
 
 from spadework.api.running import demand_keys
@@ -26,7 +27,6 @@ from spadework.api.wire import Runs
 from spadework.client import ApiError, AsyncClient, Client
 from spadework.engine import Engine
 from spadework.model import save_checkpoint
-from spadework.service.limits import Refusal
 
 
 @pytest.fixture(scope="module")

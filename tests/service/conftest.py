@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from fake_engine import FakeEngine
 from fastapi.testclient import TestClient
-
 from spadework.service.app import create_app
 from spadework.service.limits import Limits
 

@@ -14,13 +14,13 @@ from fake_engine import FakeEngine
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from PIL import Image
+from spadework.service.app import create_app
+from spadework.service.limits import Limits
 from tiny_model import write
 
 from spadework.engine import MODELS, Engine
 from spadework.picture import Picture
 from spadework.project import Project
-from spadework.service.app import create_app
-from spadework.service.limits import Limits
 from spadework.service.moods import TRIED
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette

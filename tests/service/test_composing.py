@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-
 from spadework.service.schemas import SeedQuery
+from spadework.studio.composing import SCENES, compose
+
 from spadework.sketch.palette import Palette
 from spadework.studio import composed
-from spadework.studio.composing import SCENES, compose
 
 NAMED = {"Mountain lake": "water", "Coast": "sea", "Desert": "sand", "Forest road": "road", "Winter": "snow"}
 

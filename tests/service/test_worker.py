@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from spadework.service.worker import Busy, Stale, Worker, apart
 
 from spadework.enlarger.enlarger import TILE, Enlarger
-from spadework.service.worker import Busy, Stale, Worker, apart
 
 
 @pytest.fixture

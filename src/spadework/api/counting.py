@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 
-try:
-    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-except ImportError as missing:  # pragma: no cover - the tests have it
-    raise ImportError("the API needs prometheus-client: pip install 'spadework[serve]'") from missing
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64)
 

@@ -2,34 +2,99 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from spadework.api.wire import Form, PaintRequest, StyleNumbers, bytes_of
+from spadework.api.requests import PaintRequest, PartLights, SketchRequest
+from spadework.api.wire import Form, Light, Runs, SeedLight, StyleNumbers, bytes_of
 from spadework.engine import Engine
 from spadework.files import Fault
-from spadework.lights import Style
+from spadework.lights import Lights, Style
 from spadework.model import ModelCard
 from spadework.picture import Picture
-from spadework.service.limits import Refusal
-from spadework.service.moods import Search
+from spadework.service.faults import Refusal
+from spadework.service.moods import small_size
 from spadework.service.opening import demand_pixels, open_map
-from spadework.service.painting import QUALITY
-from spadework.service.styles import Styles
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
+
+QUALITY = 92
+"""Of JPEG and WebP, of 100."""
+
+FAST = 1
+"""The zlib level of pictures on their way: a few per cent larger, several times faster."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A style, blended with another by the share `blend`; None: the one that the seed has for the sketch."""
+
+    style: Light | None = None
+    other: Light | None = None
+    blend: float = 0.0
+
+    def style_for(self, engine: Engine, sketch: LabelMap, seed: int) -> Style | None:
+        """What it comes to; None if the model has no styles."""
+        if engine.card.generator.z_dim is None:
+            return None
+        style = _style(self.style or SeedLight(seed=seed), engine, sketch)
+        if self.other is None or self.blend == 0:
+            return style
+        return style.blend(_style(self.other, engine, sketch), self.blend)
 
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """A picture that is wanted of a model: `size` (H, W), or None for the sketch's."""
+    """A picture that is wanted of a model.
+
+    `numbers` (H, W): where `lights` are, from 1 on. `size` (H, W), or None for the sketch's. `short`: of a
+    preview instead.
+    """
+
+    sketch: LabelMap
+    seed: int
+    look: Look
+    numbers: NDArray[np.uint8] | None = None
+    lights: tuple[Light, ...] = ()
+    size: tuple[int, int] | None = None
+    short: int | None = None
+    judged: bool = False
+
+    def lit(self, style: StyleNumbers) -> "Wanted":
+        """The same in a style."""
+        return replace(self, look=Look(style))
+
+    @property
+    def alike(self) -> tuple[Any, ...]:
+        """Pictures for which this is the same are painted together."""
+        return self.size, self.size or self.sketch.size, self.short, self.sketch.instances is None
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """The same in an engine's words."""
 
     sketch: LabelMap
     seed: int
     style: Style | None
     size: tuple[int, int] | None
+    lights: Lights | None
+
+    @classmethod
+    def of(cls, wanted: Wanted, engine: Engine) -> "Order":
+        """Finds the styles of seeds, which are those for the whole sketch in a preview of it too."""
+        sketch, size, lights = wanted.sketch, wanted.size, None
+        style = wanted.look.style_for(engine, sketch, wanted.seed)
+        if wanted.numbers is not None:
+            lights = Lights(wanted.numbers, tuple(_style(light, engine, sketch) for light in wanted.lights))
+        if wanted.short is not None:
+            size = small_size(engine, sketch, wanted.short)
+            sketch, lights = sketch.resize(size), lights and lights.resize(size)
+        return cls(sketch, wanted.seed, style, size, lights)
 
 
 def shipped_palette(name: str | None) -> Palette | None:
@@ -43,64 +108,107 @@ def wanted(request: PaintRequest, card: ModelCard, most: int) -> Wanted:
     """What a request wants of the model with that card; pictures and sketches have `most` pixels at most."""
     size = None if request.height is None or request.width is None else (request.height, request.width)
     if size is not None:
-        _demand_few(size, most)
-    sketch = _sketch(request, card.palette, most)
-    _demand_few(sketch.size, most)
-    style = None if request.style is None else _style(request.style, card)
-    return Wanted(sketch, request.seed, style, size)
+        demand_few(size, most)
+    sketch = sketch_of(request, card.palette, most)
+    look = look_of(request.style, request.other, request.blend, card)
+    numbers, lights = _parts(request.lights, sketch, card)
+    return Wanted(sketch, request.seed, look, numbers, lights, size, request.short, request.judged)
 
 
-def paint_many(engine: Engine, items: Sequence[Wanted]) -> list[Picture]:
-    """The pictures, of one size."""
-    if len(items) == 1:
-        item = items[0]
-        return [engine.paint(item.sketch, item.seed, item.style, item.size)]
-    sketches, seeds = [item.sketch for item in items], [item.seed for item in items]
-    return engine.paint_many(sketches, seeds, [item.style for item in items], items[0].size)
+def look_of(style: Light | None, other: Light | None, blend: float, card: ModelCard) -> Look:
+    """Of a request. Raises ValueError for styles that the model cannot have."""
+    for light in (style, other):
+        if light is not None:
+            _demand_fits(light, card)
+    return Look(style, other, blend)
 
 
-def in_mood(engine: Engine, item: Wanted, mood: str) -> Wanted:
-    """The same in a mood that the model has for this sketch. Raises Refusal 422 if it has no such."""
-    search = Search(engine, item.sketch, item.seed)
-    while not search.done:
-        search.step()
-    found = {held.name: held for held in search.found(Styles()).moods}
-    if mood not in found:
-        raise Refusal(422, f"This sketch has no mood {mood}", f"Choose of {', '.join(found)}.")
-    style = Style(np.array(found[mood].z, np.float32), mood)
-    return Wanted(item.sketch, item.seed, style, item.size)
-
-
-def packed(picture: Picture, form: Form) -> bytes:
-    """A file: a PNG with all that the picture knows, or a smaller one, which knows nothing."""
-    if form == "png":
-        return picture.to_bytes(1)
-    out = io.BytesIO()
-    Image.fromarray(picture.pixels).save(out, format=form, quality=QUALITY)
-    return out.getvalue()
-
-
-def _sketch(request: PaintRequest, palette: Palette, most: int) -> LabelMap:
+def sketch_of(request: SketchRequest, palette: Palette, most: int) -> LabelMap:
+    """The sketch in a request, in the classes of the palette."""
     if request.runs is not None:
-        _demand_few((request.runs.height, request.runs.width), most)
-        return LabelMap(request.runs.ids(), palette)
+        return unpacked(request.runs, palette, most)
     name = "ids_png" if request.color_map is None else "color_map"
     data = bytes_of(request.ids_png or request.color_map or "", name)
     demand_pixels(data, most)
     if request.color_map is None:
-        return LabelMap.from_bytes(data, palette, name)
-    return open_map(data, palette, shipped_palette(request.palette)).sketch
+        sketch = LabelMap.from_bytes(data, palette, name)
+    else:
+        sketch = open_map(data, palette, shipped_palette(request.palette)).sketch
+    demand_few(sketch.size, most)
+    return sketch
 
 
-def _style(numbers: StyleNumbers, card: ModelCard) -> Style:
-    if len(numbers.z) != card.generator.z_dim:
-        wanted = f"{card.generator.z_dim} values" if card.generator.z_dim else "none"
-        raise Fault(
-            f"the style has {len(numbers.z)} values, model {card.name} takes {wanted}", "read it again"
-        )
-    return Style(np.array(numbers.z, np.float32), numbers.origin)
+def unpacked(runs: Runs, palette: Palette, most: int) -> LabelMap:
+    """The sketch in runs."""
+    demand_few((runs.height, runs.width), most)
+    return LabelMap(runs.ids(), palette)
 
 
-def _demand_few(size: tuple[int, int], most: int) -> None:
+def demand_few(size: tuple[int, int], most: int) -> None:
+    """Raises Refusal for (H, W) of too many pixels."""
     if size[0] * size[1] > most:
         raise Refusal(413, f"{size[1]}x{size[0]} pixels are too many", f"Use at most {most:,} pixels.")
+
+
+def paint_many(engine: Engine, items: Sequence[Wanted]) -> list[Picture]:
+    """The pictures, which are alike."""
+    orders = [Order.of(item, engine) for item in items]
+    if len(orders) == 1:
+        [one] = orders
+        return [engine.paint(one.sketch, one.seed, one.style, one.size, lights=one.lights)]
+    return engine.paint_many(
+        [order.sketch for order in orders],
+        [order.seed for order in orders],
+        [order.style for order in orders],
+        orders[0].size,
+        lights=[order.lights for order in orders],
+    )
+
+
+def packed(picture: Picture, form: Form | Literal["raw"], level: int = FAST) -> tuple[bytes, str]:
+    """A file and its media type: a PNG with all that the picture knows, or a smaller one, without that.
+
+    raw is RGBA.
+    """
+    if form == "png":
+        return picture.to_bytes(level), "image/png"
+    if form == "raw":
+        opaque = np.full((*picture.size, 1), 255, np.uint8)
+        return np.concatenate([picture.pixels, opaque], 2).tobytes(), "application/octet-stream"
+    out = io.BytesIO()
+    Image.fromarray(picture.pixels).save(out, format=form, quality=QUALITY)
+    return out.getvalue(), f"image/{form}"
+
+
+def _parts(
+    lights: PartLights | None, sketch: LabelMap, card: ModelCard
+) -> tuple[NDArray[np.uint8] | None, tuple[Light, ...]]:
+    """Where the lights of parts are, and which. Raises ValueError for another size, or another model's."""
+    if lights is None:
+        return None, ()
+    for light in lights.styles:
+        _demand_fits(light, card)
+    height, width = sketch.size
+    if (lights.parts.height, lights.parts.width) != (height, width):
+        came = f"{lights.parts.width}x{lights.parts.height}"
+        raise Fault(f"parts of {came} pixels came for a sketch of {width}x{height}", "make both agree")
+    numbers = lights.parts.ids()
+    if numbers.max() > len(lights.styles):
+        raise Fault(f"there is part {numbers.max()} of {len(lights.styles)} styles", "give a style for it")
+    return numbers, lights.styles
+
+
+def _demand_fits(light: Light, card: ModelCard) -> None:
+    z_dim = card.generator.z_dim
+    if isinstance(light, SeedLight):
+        if z_dim is None:
+            raise Fault(f"model {card.name} was trained without styles", "paint without one")
+    elif len(light.z) != z_dim:
+        takes = f"{z_dim} values" if z_dim else "none"
+        raise Fault(f"the style has {len(light.z)} values, model {card.name} takes {takes}", "read it again")
+
+
+def _style(light: Light, engine: Engine, sketch: LabelMap) -> Style:
+    if isinstance(light, SeedLight):
+        return engine.sample_style(light.seed, sketch)
+    return Style(np.array(light.z, np.float32), light.origin)

@@ -81,9 +81,9 @@ class PaintRequest(SeedRequest):
     `style` takes the place of the seed's own light, and is blended with `other`, of which there is `blend`;
     `mood` is found for this sketch; `lights` are those of its parts. `width` and `height` are those of the
     picture; by default the sketch's. `short` makes a quick preview instead: its short side, in pixels.
-    `form`: raw is RGBA, larger than PNG, but there is nothing to pack or unpack. `judged`: whether to tell how
-    much of the picture looks like the sketch, where a segmenter is that sees it. A `live` request takes the
-    place of an earlier one of its `client` that still waits, which is answered 204.
+    `form`: raw is RGBA, larger than PNG, but there is nothing to pack or unpack. `judged`: whether to tell
+    how much of the picture looks like the sketch, where a segmenter is that sees it. A `live` request takes
+    the place of an earlier one of its `client` that still waits, which is answered 204.
     """
 
     style: Light | None = None

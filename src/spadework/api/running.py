@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from spadework.files import Fault
-from spadework.service.limits import LOOPBACK
+from spadework.service.faults import LOOPBACK
 
 CONNECTIONS = 1024
 """More at a time are told 503, so that slow ones cannot take all of the process' files."""

@@ -10,7 +10,7 @@ from spadework.fast.cpu import CACHE_BYTES
 from spadework.files import Fault
 from spadework.model import ModelCard
 from spadework.modelfile import read_model
-from spadework.service.limits import Refusal
+from spadework.service.faults import Refusal
 
 COPIES = 8
 """Bytes that a weight takes: float32, once as it was and once as the processor wants it."""
@@ -31,10 +31,10 @@ class Shelf:
     def __init__(
         self,
         models: Mapping[str, str | os.PathLike[str]],
-        memory: int = 4 * 2**30,
+        memory: int | None = None,
         load: Callable[[str | os.PathLike[str]], Engine] = Engine.load,
     ) -> None:
-        """`memory`: bytes for all engines. Raises ValueError if a model is none, or takes more than that."""
+        """`memory`: bytes for all engines; None: no limit. Raises ValueError for no models, and larger ones."""
         if not models:
             raise Fault("no model came", "name one with --model")
         self._paths, self._memory, self._load = dict(models), memory, load
@@ -42,7 +42,7 @@ class Shelf:
         self.cards = {name: card for name, (card, _) in read.items()}
         self._needs = {name: needed for name, (_, needed) in read.items()}
         for name, needed in self._needs.items():
-            if needed > memory:
+            if memory is not None and needed > memory:
                 raise Fault(
                     f"model {name} takes {needed / 2**30:.1f} GiB, for all there are {memory / 2**30:.1f}",
                     "give a larger --memory",
@@ -50,6 +50,13 @@ class Shelf:
         self.first = next(iter(models))
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._lock = threading.Lock()
+        self._check: Callable[[], None] | None = None
+
+    def watch(self, check: Callable[[], None]) -> None:
+        """Engines ask this between the steps of long work; what it raises ends it."""
+        self._check = check
+        for engine in self._engines.values():
+            self._watched(engine)
 
     @property
     def loaded(self) -> list[str]:
@@ -68,11 +75,17 @@ class Shelf:
         """The engine of a model, loaded if need be; others leave until it fits."""
         with self._lock:
             if name not in self._engines:
-                while self._engines and self._taken() + self._needs[name] > self._memory:
+                while self._engines and not self._fits(name):
                     self._engines.popitem(last=False)
-                self._engines[name] = self._load(self._paths[name])
+                self._engines[name] = self._watched(self._load(self._paths[name]))
             self._engines.move_to_end(name)
             return self._engines[name]
 
-    def _taken(self) -> int:
-        return sum(self._needs[name] for name in self._engines)
+    def _fits(self, name: str) -> bool:
+        needed = sum(self._needs[loaded] for loaded in self._engines) + self._needs[name]
+        return self._memory is None or needed <= self._memory
+
+    def _watched(self, engine: Engine) -> Engine:
+        if engine.enlarger is not None and self._check is not None:
+            engine.enlarger.check = self._check
+        return engine

@@ -45,22 +45,19 @@ def serve(
     """
     use_threads(threads)
     given = _keys(keys)
-    try:
-        from spadework.api.app import create_api
-    except ImportError as error:
-        raise ValueError(str(error)) from error
+    from spadework.api.app import create_api
     from spadework.api.gate import Limits
     from spadework.api.running import demand_keys, run
+    from spadework.api.scheduling import apart
     from spadework.api.shelf import Shelf
     from spadework.engine import Engine
-    from spadework.service.worker import apart
     from spadework.studio.running import place
 
     demand_keys(host, given)
     shelf = Shelf(_models(model), int(memory * 2**30), lambda path: Engine.load(path, device, precision))
     apart(lambda: shelf.engine(shelf.first))
     limits = Limits(together=together, waiting=waiting)
-    app = create_api(shelf, limits, given, origin, shipped_segmenter)
+    app = apart(lambda: create_api(shelf, limits, given, origin, shipped_segmenter))
     at = place(host, port)
     host_, port_ = at.listener.getsockname()[:2]
     tell(f"the API is at http://{host_}:{port_}/v1 (Ctrl-C ends it)")

@@ -41,14 +41,15 @@ def studio(
         raise Fault("--docs names what a site links to, and no site is to be written", "add --export DIR")
     if export is not None:
         return _export(model, export, docs)
-    from spadework.service.worker import apart
+    from spadework.api.scheduling import apart
+    from spadework.api.shelf import Shelf
     from spadework.studio import create_studio
     from spadework.studio.running import place, run
 
-    engine = apart(lambda: load(model, device, precision, threads))
-    segmenter = apart(lambda: shipped_segmenter(engine.palette))
+    shelf = Shelf({"studio": model}, load=lambda path: load(str(path), device, precision, threads))
+    apart(lambda: shelf.engine(shelf.first))
     at = place(host, port)
-    app = create_studio(engine, token=at.token, segmenter=segmenter)
+    app = apart(lambda: create_studio(shelf, at.token, shipped_segmenter))
     tell(f"the studio is at {at.url} (Ctrl-C ends it)")
     if browser:
         import webbrowser

@@ -1,1 +1,1 @@
-"""The engine behind HTTP: sketches in, photographs out, one picture at a time."""
+"""What a service does besides painting, without HTTP: files that people bring, moods, films, faults."""

@@ -1,11 +1,13 @@
 """What is wrong with a request, in words."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
-from spadework.service.limits import Refusal
+from spadework.files import Fault
 
 EXPECTED = {
     "greater_than_equal": "at least {ge}",
@@ -25,24 +27,50 @@ EXPECTED = {
     "json_invalid": "JSON",
     "string_type": "text",
     "tuple_type": "a list",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "dict_type": "an object",
 }
 """By the kind of fault, what was expected instead."""
 
 NAMES = {
-    "style": "seed:7, or the id of a style",
-    "other": "seed:7, or the id of a style",
     "palette": "the name of a shipped palette",
     "client": "up to 64 letters, digits, - and _",
 }
 """What a text of a certain form is, by where it stands."""
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""The names by which a machine calls itself."""
+
 LONGEST = 40
 """More characters of what came are not repeated."""
 
 
+class Refusal(Exception):
+    """A request that is not served: HTTP status, sentence and remedy."""
+
+    def __init__(self, status: int, sentence: str, remedy: str) -> None:
+        super().__init__(f"{sentence}: {remedy}")
+        self.status, self.sentence, self.remedy = status, sentence, remedy
+
+    def response(self, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        """The refusal as JSON."""
+        return JSONResponse({"sentence": self.sentence, "remedy": self.remedy}, self.status, headers)
+
+
+def told(error: ValueError) -> tuple[str, str]:
+    """Sentence and remedy of an error for people."""
+    if isinstance(error, Fault):
+        return error.sentence, error.remedy
+    return str(error), "Try another one."
+
+
 def told_fault(fault: Any) -> tuple[str, str]:
     """Sentence and remedy for the first fault that pydantic found in a request."""
-    where = ".".join(str(part) for part in fault["loc"][1:]) or "the body"
+    if fault["type"] == "value_error":  # a validator's own
+        return told(fault["ctx"]["error"])
+    parts = [str(part) for part in fault["loc"][1:]]
+    where = ".".join(part for part in parts if not part[:1].isupper()) or "the body"  # no union's member
     kind = fault["type"]
     if kind == "missing":
         return f"{where} is missing", f"Send {where} too."
@@ -51,8 +79,10 @@ def told_fault(fault: Any) -> tuple[str, str]:
     expected = NAMES.get(where) if kind == "string_pattern_mismatch" else EXPECTED.get(kind)
     expected = (expected or "another value").format(**fault.get("ctx", {}))
     came = fault.get("input")
-    told = f" {came}"[: LONGEST + 1] if isinstance(came, str | int | float) and kind != "json_invalid" else ""
-    return f"{where}{told} is not what it can be", f"Give {expected}."
+    shown = (
+        f" {came}"[: LONGEST + 1] if isinstance(came, str | int | float) and kind != "json_invalid" else ""
+    )
+    return f"{where}{shown} is not what it can be", f"Give {expected}."
 
 
 def told_refusal(request: Request, error: HTTPException) -> Refusal:

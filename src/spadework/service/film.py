@@ -1,19 +1,15 @@
 """Time-lapse: how a drawing came about, sketch and photograph beside each other, as an animated GIF."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.engine import Engine
 from spadework.lights import Style
-from spadework.service.limits import Refusal
 from spadework.service.moods import small_picture
 from spadework.sketch.labelmap import LabelMap
-
-MOST = 100
-"""A film has at most so many pictures."""
 
 SHORT = 192
 """The short side of a picture, in pixels."""
@@ -26,10 +22,10 @@ LENGTH, LAST = 8000, 2500
 
 
 class Film:
-    """Paints the sketches of a film, one a step, all in one place and one light."""
+    """Paints the sketches of a film, one a step, all in one place and in the light of one style."""
 
-    def __init__(self, engine: Engine, sketches: list[LabelMap], seed: int) -> None:
-        self._engine, self._waiting, self._seed = engine, list(sketches), seed
+    def __init__(self, engine: Engine, sketches: Sequence[LabelMap], seed: int, style: Style | None) -> None:
+        self._engine, self._waiting, self._seed, self._style = engine, list(sketches), seed, style
         self._shown: list[Image.Image] = []
 
     @property
@@ -37,10 +33,10 @@ class Film:
         """Whether every sketch has been painted."""
         return not self._waiting
 
-    def step(self, style: Style | None) -> None:
+    def step(self) -> None:
         """Paint the next sketch."""
         sketch = self._waiting.pop(0)
-        photo = small_picture(self._engine, sketch, self._seed, style, SHORT)
+        photo = small_picture(self._engine, sketch, self._seed, self._style, SHORT)
         height, width = photo.size
         labels = sketch.resize((height, width)).ids
         gap = np.full((height, GAP, 3), 255, np.uint8)
@@ -55,13 +51,3 @@ class Film:
         times = [each] * len(rest) + [LAST]
         first.save(out, "GIF", save_all=True, append_images=rest, duration=times, loop=0)
         return out.getvalue()
-
-
-def sketches_of(data: bytes, size: tuple[int, int], engine: Engine) -> list[LabelMap]:
-    """Raw ids of sketches (H, W), one after the other. Raises ValueError or Refusal."""
-    count, rest = divmod(len(data), size[0] * size[1])
-    if rest or not 0 < count <= MOST:
-        sentence = f"{len(data):,} ids came for sketches of {size[1]}x{size[0]} pixels"
-        raise Refusal(422, sentence, f"Send 1 to {MOST} sketches, one byte per pixel.")
-    frames: NDArray[np.uint8] = np.frombuffer(data, np.uint8).reshape(count, *size)
-    return [LabelMap(ids.copy(), engine.palette) for ids in frames]

@@ -1,7 +1,6 @@
 """Moods with names: the lights that seeds have for a sketch, told apart by measuring what they paint."""
 
 import math
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.engine import Engine
-from spadework.lights import Lights, Style
+from spadework.lights import Style
 from spadework.picture import Picture
-from spadework.service.schemas import FoundMoods, NamedMood
-from spadework.service.styles import Styles
 from spadework.sizes import painting_size
-from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.labelmap import MIN_SIDE, LabelMap
 
 TRIED = 24
 """So many seeds are painted, small, to find the moods among them."""
@@ -153,18 +150,18 @@ SHOWN = ("clear noon", "soft day", "golden hour", "sunset", "snow light", "mist"
 """As the day goes."""
 
 
+def small_size(engine: Engine, sketch: LabelMap, short: int) -> tuple[int, int]:
+    """(H, W) that the network paints of a sketch for a preview of about `short` pixels on its short side."""
+    height, width = (max(MIN_SIDE, round(side * short / min(sketch.size))) for side in sketch.size)
+    return painting_size(sketch.size, engine.card.generator, (height, width))
+
+
 def small_picture(
-    engine: Engine,
-    sketch: LabelMap,
-    seed: int,
-    style: Style | None,
-    short: int = SHORT,
-    lights: Lights | None = None,
+    engine: Engine, sketch: LabelMap, seed: int, style: Style | None, short: int = SHORT
 ) -> Picture:
     """The sketch in a seed's place and a style, about `short` pixels on its short side."""
-    height, width = (max(4, round(side * short / min(sketch.size))) for side in sketch.size)
-    size = painting_size(sketch.size, engine.card.generator, (height, width))
-    return engine.paint(sketch.resize(size), seed, style, size, lights=lights and lights.resize(size))
+    size = small_size(engine, sketch, short)
+    return engine.paint(sketch.resize(size), seed, style, size)
 
 
 def named(looks: Sequence[Look]) -> dict[str, int]:
@@ -194,6 +191,24 @@ def bright_enough(looks: Sequence[Look]) -> int:
     return min(range(len(looks)), key=lambda index: abs(looks[index].light - middle))
 
 
+@dataclass(frozen=True, eq=False)
+class FoundMood:
+    """A mood that a sketch has: the style of `seed` for it, and the sketch in it, small."""
+
+    name: str
+    seed: int
+    style: Style
+    picture: Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The moods of a sketch, as the day goes. `light`: a seed to begin with, which is not near black."""
+
+    moods: tuple[FoundMood, ...]
+    light: int
+
+
 class Search:
     """Looks for the moods of a sketch, a light a step, all in one place.
 
@@ -220,13 +235,9 @@ class Search:
             picture = small_picture(self._engine, self._sketch, self._place, style)
             self._tried[style.z.tobytes()] = seed, style, picture
 
-    def found(self, styles: Styles) -> FoundMoods:
-        """The moods among what was tried; their styles are held."""
+    def found(self) -> Found:
+        """The moods among what was tried."""
         tried = list(self._tried.values())
         looks = [Look.of(picture.pixels) for _, _, picture in tried]
-        moods = []
-        for name, index in named(looks).items():
-            seed, style, picture = tried[index]
-            face = b64encode(picture.to_bytes(1)).decode()
-            moods.append(NamedMood(name=name, face=face, seed=seed, **styles.hold(style).model_dump()))
-        return FoundMoods(moods=tuple(moods), light=tried[bright_enough(looks)][0])
+        moods = tuple(FoundMood(name, *tried[index]) for name, index in named(looks).items())
+        return Found(moods, tried[bright_enough(looks)][0])

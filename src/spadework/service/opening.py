@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from spadework.decoding import size_of
 from spadework.engine import Engine
 from spadework.picture import Picture
-from spadework.service.limits import Refusal
+from spadework.service.faults import Refusal
 from spadework.sizes import LONGEST
 from spadework.sketch import opening
 from spadework.sketch.labelmap import MIN_SIDE, LabelMap
@@ -55,6 +55,6 @@ def demand_pixels(data: bytes, most: int) -> None:
     if width * height > most:
         raise Refusal(
             413,
-            f"A picture of {width}x{height} pixels is too large for the studio",
+            f"A picture of {width}x{height} pixels is too large",
             f"Use at most {most:,} pixels.",
         )

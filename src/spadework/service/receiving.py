@@ -1,18 +1,18 @@
 """Any file that people bring: what it is, before anything is done with it."""
 
 import io
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.decoding import UNREADABLE
-from spadework.project import project_in
-from spadework.service.limits import Refusal
+from spadework.project import Project, project_in
+from spadework.service.faults import Refusal, told
 from spadework.service.opening import demand_pixels, open_map
-from spadework.service.schemas import OpenedFile, OpenedMap, Problem, told
 from spadework.sketch.exact import PHOTO_COLORS
 from spadework.sketch.layered import flattened, groups_of
 from spadework.sketch.opening import Opened
@@ -32,7 +32,21 @@ FAR = 8.0
 """A colour further than this from every class, in RGB steps, is not one that JPEG has spoilt."""
 
 
-def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
+@dataclass(frozen=True)
+class Received:
+    """What a file is. A photograph may come with the map that it could be, or with why it is none.
+
+    `layers`: what the map is made of, the lowest first, if that is told. `problem`: sentence and remedy.
+    """
+
+    kind: Literal["drawing", "labels", "photo", "nothing"]
+    project: Project | None = None
+    opened: Opened | None = None
+    layers: tuple[Drawn, ...] = ()
+    problem: tuple[str, str] | None = None
+
+
+def receive(data: bytes, target: Palette, most: int) -> Received:
     """A drawing, a label map in the classes of `target`, a photograph, or nothing that the studio knows.
 
     A picture of more than `most` pixels is a photograph. One that is like a photograph is told to be one even
@@ -42,19 +56,18 @@ def receive(data: bytes, target: Palette, most: int) -> OpenedFile:
     try:
         project = project_in(data, "The drawing")
         if project is not None:
-            return OpenedFile(kind="drawing", drawing=json.dumps(project.data))
+            return Received("drawing", project)
         groups, data = groups_of(data), flattened(data)
         pixels = _pixels(data)
         demand_pixels(data, most)
         opened = open_map(data, target)
         layers = _drawn(groups, opened, target)
     except Refusal as refusal:
-        return OpenedFile(kind="photo", problem=refusal.problem)
+        return Received("photo", problem=(refusal.sentence, refusal.remedy))
     except ValueError as error:
-        problem = Problem(**dict(zip(("sentence", "remedy"), told(error), strict=True)))
-        return OpenedFile(kind="nothing" if pixels is None else "photo", problem=problem)
+        return Received("nothing" if pixels is None else "photo", problem=told(error))
     seems = pixels is not None and bool(opened.report) and like_photo(pixels, Palette.load(opened.palette))
-    return OpenedFile(kind="photo" if seems else "labels", labels=OpenedMap.of(opened, layers))
+    return Received("photo" if seems else "labels", opened=opened, layers=tuple(layers))
 
 
 def _drawn(groups: Sequence[tuple[Group, Rgba]], opened: Opened, target: Palette) -> list[Drawn]:

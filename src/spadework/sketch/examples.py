@@ -11,6 +11,11 @@ from spadework.sketch.palette import Palette
 SKETCHES = Path(__file__).parent / "sketches"
 
 
+def title_of(name: str) -> str:
+    """What an example sketch is called, by the name of its file."""
+    return name.replace("-", " ").capitalize()
+
+
 def sketches(size: tuple[int, int], palette: Palette | None = None) -> dict[str, NDArray[np.uint8]]:
     """Name -> ids (H, W) of every example sketch, in the classes of palette landscape.
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from spadework.api.facts import examples, served
+from spadework.api.gate import Limits
 from spadework.engine import Engine
 from spadework.enlarger.enlarger import CELL
 from spadework.enlarger.network import REACH
@@ -14,14 +16,10 @@ from spadework.nn.prior import StylePrior
 from spadework.onnx.contexts import steps
 from spadework.segmenter.segmenter import LEAST, LONG, SHORT, Segmenter
 from spadework.service import moods
-from spadework.service.limits import Limits
 from spadework.service.opening import MOST_OF_A_PHOTO
-from spadework.service.schemas import ModelInfo
 from spadework.service.styles import TRIED
 from spadework.sizes import DOUBLINGS, LONGEST
-from spadework.sketch.examples import SKETCHES
 from spadework.sketch.labelmap import MIN_SIDE
-from spadework.studio import example
 from spadework.studio.runtime import PLAIN, WEBGPU
 
 
@@ -30,15 +28,16 @@ def facts(
 ) -> dict[str, Any]:
     """For `site.json`. `files`: name -> the parts of a file."""
     config = checkpoint.card.generator
-    model = ModelInfo.of(engine, photo_labels=segmenter is not None).model_copy(update={"psd": False})
+    card = checkpoint.card
+    model = served(card.name, card, loaded=True, photo_labels=segmenter is not None)
     enlarger = engine.enlarger
     return {
-        "model": model.model_dump(),
+        "models": [model.model_copy(update={"psd": False}).model_dump()],
         "facts": _painter_facts(checkpoint, files),
         "z_dim": config.z_dim,
         "prior": _prior_facts(checkpoint.prior),
         "photo_side": checkpoint.encoder.config.size if checkpoint.encoder else 0,
-        "examples": [example(file).model_dump() for file in sorted(SKETCHES.glob("*.png"))],
+        "examples": [example.model_dump() for example in examples("sketches/{name}.png")],
         "moods": mood_rules(),
         "unlike": TRIED,
         "light_width": WIDE,

@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from spadework.files import Fault
-from spadework.service.limits import LOOPBACK
+from spadework.service.faults import LOOPBACK
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from spadework.api.facts import starts
 from spadework.engine import Engine
 from spadework.enlarger.enlarger import Enlarger
 from spadework.files import Fault, atomic_write, remedy_for
@@ -17,14 +18,12 @@ from spadework.onnx.contexts import context_files
 from spadework.onnx.encoder import encoder_bytes
 from spadework.onnx.enlarger import enlarger_bytes
 from spadework.onnx.segmenter import segmenter_bytes
-from spadework.project import packed
 from spadework.segmenter.segmenter import Segmenter
-from spadework.service.schemas import SeedQuery
+from spadework.service.composing import PALETTE, scenes
 from spadework.sketch.examples import SKETCHES
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
-from spadework.studio import PAGE, scenes
-from spadework.studio.composing import PALETTE
+from spadework.studio import PAGE
 from spadework.studio.facts import facts
 from spadework.studio.runtime import PLAIN, WEBGPU, Runtime
 
@@ -132,14 +131,8 @@ def _style_files(checkpoint: Checkpoint) -> dict[str, bytes]:
 
 
 def _starts(engine: Engine) -> list[list[dict[str, Any]]]:
-    sets = (scenes(engine.palette, SeedQuery(seed=seed)) for seed in range(STARTS))
-    return [
-        [
-            {"title": title, "width": sketch.size[1], "height": sketch.size[0], "ids": packed(sketch.ids)}
-            for title, sketch in found
-        ]
-        for found in sets
-    ]
+    sets = (starts(engine.palette, seed) for seed in range(STARTS))
+    return [[start.model_dump(mode="json") for start in found] for found in sets]
 
 
 def _write_page(folder: Path) -> None:
@@ -174,7 +167,7 @@ def _shown(engine: Engine) -> LabelMap:
     """The first example sketch; of palettes that do not know its classes, a scene that they know."""
     if engine.palette.classes == Palette.load(PALETTE).classes:
         return LabelMap.read(min(SKETCHES.glob("*.png")), engine.palette)
-    for _, sketch in scenes(engine.palette, SeedQuery()):
+    for _, sketch in scenes(engine.palette, 0):
         return sketch
     raise Fault(f"palette {engine.palette.name} has the classes of no scene", "publish a landscape model")
 

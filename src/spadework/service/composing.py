@@ -1,12 +1,13 @@
 """Sketches to start from, composed anew for every seed: horizon off the middle, one side the heavier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
+from spadework.sketch.translate import Translation
 
 Ids = NDArray[np.uint8]
 Line = NDArray[np.float64]
@@ -156,3 +157,16 @@ def compose(title: str, seed: int, size: tuple[int, int]) -> LabelMap:
     scene = Scene(size, np.random.default_rng([seed, list(SCENES).index(title)]))
     SCENES[title](scene)
     return LabelMap(scene.ids, scene.palette)
+
+
+def scenes(palette: Palette, seed: int, size: tuple[int, int] = (256, 384)) -> Iterator[tuple[str, LabelMap]]:
+    """Title and sketch (H, W) of every scene that a palette has classes for."""
+    source = Palette.load(PALETTE)
+    for title in SCENES:
+        sketch = compose(title, seed, size)
+        if source.classes != palette.classes:
+            try:
+                sketch = Translation.between(source, palette)(sketch)
+            except ValueError:
+                continue
+        yield title, sketch

@@ -7,20 +7,16 @@ import asyncio
 import os
 import random
 import time
-from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
+from spadework.api import calls
 from spadework.api.answers import PaletteInfo, ReadMap, ReadStyle, ServedModel
-from spadework.api.requests import ImportRequest, PaintRequest, PhotoRequest
-from spadework.api.wire import Form, Moods, Runs, StyleNumbers, Wire
-from spadework.files import read_bytes
+from spadework.api.calls import Answer, Call
+from spadework.api.wire import Form, Moods, StyleNumbers
 from spadework.picture import Picture
 
 try:
@@ -33,8 +29,6 @@ AGAIN = (429, 503)
 
 LONGEST_PAUSE = 30.0
 
-Answer = TypeVar("Answer")
-
 
 class ApiError(ValueError):
     """The API refused. `status` is HTTP's, or 0 if nobody answered; `request_id` names it in the log."""
@@ -42,82 +36,6 @@ class ApiError(ValueError):
     def __init__(self, status: int, sentence: str, remedy: str, request_id: str = "") -> None:
         super().__init__(f"{sentence}: {remedy}")
         self.status, self.sentence, self.remedy, self.request_id = status, sentence, remedy, request_id
-
-
-@dataclass(frozen=True)
-class Call(Generic[Answer]):
-    """A request, and how its answer is read."""
-
-    method: str
-    path: str
-    body: Wire | None
-    read: Callable[[bytes], Answer]
-
-    def parts(self, key: str | None) -> dict[str, Any]:
-        """For httpx."""
-        headers = {"Content-Type": "application/json"} if self.body else {}
-        content = self.body.model_dump_json(exclude_none=True).encode() if self.body else None
-        return {
-            "method": self.method,
-            "url": self.path,
-            "content": content,
-            "headers": headers | ({"Authorization": f"Bearer {key}"} if key else {}),
-        }
-
-
-def _json(kind: Any) -> Callable[[bytes], Any]:
-    return TypeAdapter(kind).validate_json
-
-
-def _painting(
-    ids: NDArray[np.integer],
-    seed: int,
-    style: StyleNumbers | None,
-    mood: Moods | None,
-    size: tuple[int, int] | None,
-    model: str | None,
-    deadline: float,
-    form: Form,
-) -> Call[bytes]:
-    height, width = size or (None, None)
-    request = PaintRequest(
-        runs=Runs.of(ids),
-        seed=seed,
-        style=style,
-        mood=mood,
-        height=height,
-        width=width,
-        model=model,
-        deadline=deadline,
-        form=form,
-    )
-    return Call("POST", "/v1/paint", request, bytes)
-
-
-def _style(photo: str | os.PathLike[str], model: str | None) -> Call[ReadStyle]:
-    asked = PhotoRequest(photo=_file(photo), name=os.path.basename(photo)[:120], model=model)
-    return Call("POST", "/v1/style", asked, _json(ReadStyle))
-
-
-def _import(file: str | os.PathLike[str], palette: str | None, model: str | None) -> Call[ReadMap]:
-    asked = ImportRequest(file=_file(file), palette=palette, model=model)
-    return Call("POST", "/v1/labels/import", asked, _json(ReadMap))
-
-
-def _labels(photo: str | os.PathLike[str], model: str | None) -> Call[ReadMap]:
-    asked = PhotoRequest(photo=_file(photo), name=os.path.basename(photo)[:120], model=model)
-    return Call("POST", "/v1/labels/from-photo", asked, _json(ReadMap))
-
-
-_MODELS = Call("GET", "/v1/models", None, _json(list[ServedModel]))
-
-
-def _palette(name: str) -> Call[PaletteInfo]:
-    return Call("GET", f"/v1/palettes/{name}", None, _json(PaletteInfo))
-
-
-def _file(path: str | os.PathLike[str]) -> str:
-    return b64encode(read_bytes(path)).decode()
 
 
 class _Trying:
@@ -198,29 +116,29 @@ class Client:
         form: Form = "png",
     ) -> bytes:
         """The same as a file."""
-        return self._send(_painting(ids, seed, style, mood, size, model, deadline, form))
+        return self._send(calls.painting(ids, seed, style, mood, size, model, deadline, form))
 
     def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadStyle:
         """The style of a photo's file, for `paint`."""
-        return self._send(_style(photo, model))
+        return self._send(calls.style_of(photo, model))
 
     def read_labels(
         self, file: str | os.PathLike[str], palette: str | None = None, model: str | None = None
     ) -> ReadMap:
         """A label map's file in the classes of the model: `.runs.ids()`, and a report."""
-        return self._send(_import(file, palette, model))
+        return self._send(calls.reading(file, palette, model))
 
     def label_photo(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadMap:
         """The classes in a photo's file."""
-        return self._send(_labels(photo, model))
+        return self._send(calls.labelling(photo, model))
 
     def models(self) -> list[ServedModel]:
         """What is served, with palettes."""
-        return self._send(_MODELS)
+        return self._send(calls.MODELS)
 
     def palette(self, name: str) -> PaletteInfo:
         """A palette that label maps are read with."""
-        return self._send(_palette(name))
+        return self._send(calls.palette(name))
 
     def close(self) -> None:
         """Ends its connections."""
@@ -289,29 +207,29 @@ class AsyncClient:
         form: Form = "png",
     ) -> bytes:
         """As `Client.paint_file`."""
-        return await self._send(_painting(ids, seed, style, mood, size, model, deadline, form))
+        return await self._send(calls.painting(ids, seed, style, mood, size, model, deadline, form))
 
     async def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadStyle:
         """As `Client.style_of`."""
-        return await self._send(_style(photo, model))
+        return await self._send(calls.style_of(photo, model))
 
     async def read_labels(
         self, file: str | os.PathLike[str], palette: str | None = None, model: str | None = None
     ) -> ReadMap:
         """As `Client.read_labels`."""
-        return await self._send(_import(file, palette, model))
+        return await self._send(calls.reading(file, palette, model))
 
     async def label_photo(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadMap:
         """As `Client.label_photo`."""
-        return await self._send(_labels(photo, model))
+        return await self._send(calls.labelling(photo, model))
 
     async def models(self) -> list[ServedModel]:
         """As `Client.models`."""
-        return await self._send(_MODELS)
+        return await self._send(calls.MODELS)
 
     async def palette(self, name: str) -> PaletteInfo:
         """As `Client.palette`."""
-        return await self._send(_palette(name))
+        return await self._send(calls.palette(name))
 
     async def close(self) -> None:
         """Ends its connections."""

@@ -11,8 +11,8 @@ from fastapi import Request
 
 from spadework.api.counting import Counts
 from spadework.api.gate import Limits
-from spadework.api.painting import Wanted, paint_many
-from spadework.api.requests import Asking
+from spadework.api.painting import Wanted, paint_many, sketch_of
+from spadework.api.requests import Asking, SketchRequest
 from spadework.api.scheduling import Job, Late, Many, Scheduler
 from spadework.api.shelf import Shelf
 from spadework.candidates import obedience
@@ -20,6 +20,7 @@ from spadework.engine import Engine
 from spadework.picture import Picture
 from spadework.service.faults import Refusal
 from spadework.service.opening import Segmenter
+from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
 
 
@@ -83,6 +84,10 @@ class Turn:
         self._until = time.monotonic() + asking.deadline
         self.name = api.shelf.named(asking.model)
         self.card = api.shelf.cards[self.name]
+
+    async def sketch(self, asked: SketchRequest) -> LabelMap:
+        """The sketch of a request, read beside the painter."""
+        return await asyncio.to_thread(sketch_of, asked, self.card.palette, self._api.limits.pixels)
 
     @property
     def engine(self) -> Engine:

@@ -69,7 +69,8 @@ def offer_pictures(app: FastAPI, api: Api) -> None:
     @app.post("/v1/projects/picture", response_class=Response, responses=PICTURES)
     async def picture(request: Request, asked: PictureRequest) -> Response:
         """A drawing of the studio -> its picture, as large as its sheet or twice that; a PNG carries it."""
-        turn, project = Turn(api, request, asked), drawing(asked, asked.scale)
+        turn = Turn(api, request, asked)
+        project = await asyncio.to_thread(drawing, asked, asked.scale)
         painted = await turn.alone(lambda: project.paint(turn.engine, asked.scale))
         data, kind = await asyncio.to_thread(packed, painted, asked.form, TIGHT)
         return Response(data, media_type=kind, headers=_making(painted))
@@ -77,7 +78,8 @@ def offer_pictures(app: FastAPI, api: Api) -> None:
     @app.post("/v1/projects/layers", response_class=Response, responses=files(ORA.decode(), psd.MIMETYPE))
     async def layers(request: Request, asked: LayersRequest) -> Response:
         """A drawing -> an OpenRaster or Photoshop file: every class a layer, the photograph on top."""
-        turn, project = Turn(api, request, asked), drawing(asked)
+        turn = Turn(api, request, asked)
+        project = await asyncio.to_thread(drawing, asked)
         write, kind = (project.psd, psd.MIMETYPE) if asked.form == "psd" else (project.layers, ORA.decode())
         return Response(await turn.alone(lambda: write(turn.engine)), media_type=kind)
 
@@ -90,9 +92,9 @@ def offer_pictures(app: FastAPI, api: Api) -> None:
             sentence = f"{count} sketches of {first.width}x{first.height} pixels are too many"
             raise Refusal(413, sentence, f"Use at most {most:,} pixels in all.")
         look = look_of(asked.style, asked.other, asked.blend, turn.card)
-        sketches = [unpacked(runs, turn.card.palette, api.limits.pixels) for runs in asked.sketches]
 
         def begun() -> Film:
+            sketches = [unpacked(runs, turn.card.palette, api.limits.pixels) for runs in asked.sketches]
             style = look.style_for(turn.engine, sketches[-1], asked.seed)
             return Film(turn.engine, sketches, asked.seed, style)
 

@@ -1,5 +1,6 @@
 """What is read: styles of photos and of seeds, moods, label maps, and any file that people bring."""
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from spadework.api.answers import (
     ReadStyle,
     SeedStyle,
 )
-from spadework.api.painting import shipped_palette, sketch_of
+from spadework.api.painting import shipped_palette
 from spadework.api.pictures import files
 from spadework.api.requests import (
     FileRequest,
@@ -59,14 +60,14 @@ def offer_styles(app: FastAPI, api: Api) -> None:
     async def style_of_seed(request: Request, asked: SeedRequest) -> SeedStyle:
         """The style that a seed has for a sketch, so that it can stay while the sketch changes."""
         turn = Turn(api, request, asked)
-        sketch = sketch_of(asked, turn.card.palette, api.limits.pixels)
+        sketch = await turn.sketch(asked)
         return await turn.alone(lambda: _of_seed(asked.seed, turn.engine.sample_style(asked.seed, sketch)))
 
     @app.post("/v1/style/varied")
     async def varied_styles(request: Request, asked: VariedRequest) -> list[SeedStyle]:
         """Styles of seeds for a sketch that lie far from each other."""
         turn = Turn(api, request, asked)
-        sketch = sketch_of(asked, turn.card.palette, api.limits.pixels)
+        sketch = await turn.sketch(asked)
         found = await turn.alone(lambda: varied(turn.engine, sketch, asked.seed, asked.count))
         return [_of_seed(seed, style) for seed, style in found.items()]
 
@@ -74,7 +75,7 @@ def offer_styles(app: FastAPI, api: Api) -> None:
     async def moods(request: Request, asked: MoodsRequest) -> FoundMoods:
         """Moods with names for a sketch, looked for while nobody waits for anything else."""
         turn = Turn(api, request, asked)
-        sketch = sketch_of(asked, turn.card.palette, api.limits.pixels)
+        sketch = await turn.sketch(asked)
         search: Search = await turn.alone(
             lambda: Search(turn.engine, sketch, asked.seed, asked.light), patient=True
         )
@@ -105,8 +106,8 @@ def offer_labels(app: FastAPI, api: Api) -> None:
     async def write_labels(request: Request, asked: SketchRequest) -> Response:
         """A sketch -> a label PNG in the palette's colors."""
         turn = Turn(api, request, asked)
-        sketch = sketch_of(asked, turn.card.palette, api.limits.pixels)
-        return Response(sketch.to_bytes(), media_type="image/png")
+        sketch = await turn.sketch(asked)
+        return Response(await asyncio.to_thread(sketch.to_bytes), media_type="image/png")
 
     @app.post("/v1/open")
     async def open_file(request: Request, asked: FileRequest) -> OpenedFile:

@@ -34,7 +34,7 @@ class Shelf:
         memory: int | None = None,
         load: Callable[[str | os.PathLike[str]], Engine] = Engine.load,
     ) -> None:
-        """`memory`: bytes for all engines, if there is a limit. Raises ValueError for none and larger ones."""
+        """`memory`: bytes for all engines, if limited. Raises ValueError for no models, and larger ones."""
         if not models:
             raise Fault("no model came", "name one with --model")
         self._paths, self._memory, self._load = dict(models), memory, load

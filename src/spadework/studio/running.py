@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
+from spadework.api.running import Timed
 from spadework.files import Fault
 from spadework.service.faults import LOOPBACK
 
@@ -55,5 +56,7 @@ def place(host: str, port: int) -> Place:
 
 def run(app: FastAPI, at: Place) -> None:
     """Serve until Ctrl-C. Pages that are still open do not hold it up."""
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, http=Timed, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+    )
     uvicorn.Server(config).run(sockets=[at.listener])

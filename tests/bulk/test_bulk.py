@@ -17,7 +17,7 @@ from PIL import Image
 from tiny_model import write
 
 from spadework.bulk.cluster import demand_answer
-from spadework.bulk.outputs import MANIFEST
+from spadework.bulk.manifest import LINES
 from spadework.bulk.sources import items_in
 from spadework.cli import app
 from spadework.engine import Engine
@@ -47,7 +47,7 @@ def run(*words: object) -> int:
 
 
 def rows(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / MANIFEST).read_text().splitlines()[1:]]
+    return [json.loads(line) for line in (out / LINES).read_text().splitlines()[1:]]
 
 
 def pictures(out: Path) -> set[str]:

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 from tiny_model import write
 
-from spadework.bulk.manifest import Row
-from spadework.bulk.outputs import MANIFEST
+from spadework.bulk.manifest import LINES, Row
 from spadework.bulk.sources import items_in
 from spadework.engine import Engine
 from spadework.picture import Picture
@@ -47,9 +46,9 @@ def ids(n: int) -> np.ndarray:
 
 
 def rows(out: Path) -> list[Row]:
-    if not (out / MANIFEST).exists():
+    if not (out / LINES).exists():
         return []
-    lines = (out / MANIFEST).read_text().splitlines()[1:]
+    lines = (out / LINES).read_text().splitlines()[1:]
     return [Row.model_validate_json(line) for line in lines if line.endswith("}")]
 
 

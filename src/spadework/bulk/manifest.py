@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from spadework.bulk import parquet
 from spadework.files import Fault, atomic_write, read_bytes
 
+LINES, TABLE = "manifest.jsonl", "manifest.parquet"
+"""What a manifest is called, or ends in, as lines of JSON and as a table."""
+
 
 class Settings(BaseModel):
     """What decides the pictures of a batch. `model`, `scores`: SHA-256 of their files. `size`: (H, W)."""

@@ -16,12 +16,11 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from spadework.bulk.manifest import Row
+from spadework.bulk.manifest import LINES, Row
 from spadework.bulk.parquet import arrow, write_part
 from spadework.bulk.tasks import Painting
 from spadework.files import Fault, atomic_write
 
-MANIFEST = "manifest.jsonl"
 LABELS = ".labels.png"
 """The ending of a map beside its picture in a tar."""
 
@@ -65,7 +64,7 @@ class FolderOutput(Output):
     kind = "folder"
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, folder / MANIFEST)
+        super().__init__(folder, folder / LINES)
 
     def standing(self, rows: Sequence[Row]) -> Sequence[Row]:
         return [row for row in rows if row.picture and (self.place / row.picture).is_file()]
@@ -132,7 +131,7 @@ class TarOutput(ShardedOutput):
         many = "%" in path.name
         if many and not re.fullmatch(r"[^%]*%0?\d*d[^%]*", path.name):
             raise Fault(f"-o {path} names no tars", f"give {path.parent / '%05d.tar'}")
-        beside = path.parent / MANIFEST if many else path.with_suffix(f".{MANIFEST}")
+        beside = path.parent / LINES if many else path.with_suffix(f".{LINES}")
         place = path.parent if many else path
         super().__init__(place, beside, path.parent, path.name, most if many else sys.maxsize)
         self._shard, self._count, self._end = "", most, 0
@@ -206,7 +205,7 @@ class ParquetOutput(ShardedOutput):
         arrow()
         if folder.is_file():
             raise Fault(f"{folder} is a file, and pictures go into a folder of parts", "choose another -o")
-        super().__init__(folder, folder.with_suffix(f".{MANIFEST}"), folder, PART, most)
+        super().__init__(folder, folder.with_suffix(f".{LINES}"), folder, PART, most)
         self._waiting: list[Painting] = []
         self._bytes = 0
 

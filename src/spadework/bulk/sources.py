@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spadework.bulk.items import ENDING, Item, tar_items
+from spadework.bulk.manifest import TABLE
 from spadework.bulk.parquet import parquet_items
 from spadework.files import Fault
 
 SHARDS = (".tar", ".parquet")
 """Files that hold many maps."""
-
-MANIFEST = "manifest.parquet"
-"""How the names of those end that a batch wrote beside its tars."""
 
 
 def items_in(sources: Sequence[str | os.PathLike[str]], field: str | None = None) -> list[Item]:
@@ -46,7 +44,7 @@ def _of(source: Path, field: str | None) -> Iterator[Item]:
         yield from (Item(name, file) for name, file in sorted(named))
         shards = [] if pngs else [file for file in files if file.suffix.lower() in SHARDS]
         for file in shards:
-            yield from _of(file, field) if not file.name.endswith(MANIFEST) else ()
+            yield from _of(file, field) if not file.name.endswith(TABLE) else ()
     elif kind == ".tar":
         yield from tar_items(source, f".{(field or ENDING).lstrip('.')}".lower())
     elif kind == ENDING:

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_model import write
 
 from spadework.bulk import beginning, cluster, processes
-from spadework.bulk.outputs import MANIFEST
+from spadework.bulk.manifest import LINES
 from spadework.bulk.painting import Painter, Setup, groups_of
 from spadework.bulk.tasks import Painting
 from spadework.cli import app
@@ -95,7 +95,7 @@ def test_scores_are_the_segmenters(maps: Path, tmp_path: Path) -> None:
 
     (maps / "none.png").unlink()
     assert run(maps / "map-1.png", "-o", tmp_path / "out", "--size", "64x48", "--scores") == 0
-    row = json.loads((tmp_path / "out" / MANIFEST).read_text().splitlines()[1])
+    row = json.loads((tmp_path / "out" / LINES).read_text().splitlines()[1])
     engine, segmenter = Engine.load("landscape", "cpu"), Segmenter.load()
     sketch = LabelMap(ids(1), engine.palette)
     found = scores_of(sketch, Picture.read(tmp_path / "out" / "map-1.png"), segmenter)

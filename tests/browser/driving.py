@@ -1,6 +1,7 @@
 """A studio in a real browser, driven as a hand would."""
 
 import io
+import json
 import time
 import urllib.request
 from base64 import b64decode
@@ -13,6 +14,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import CDPSession, ConsoleMessage, Error, JSHandle, Locator, Page
 
+from spadework.api.wire import Runs
 from spadework.bench import studio as bench
 
 PATIENCE = 60.0
@@ -26,9 +28,10 @@ LISTEN = """async (part) => {
   const ask = service.ask;
   const heard = { paths: [], bodies: [], open: 0, most: 0 };
   service.ask = async (path, options = {}) => {
-    if (!path.includes(part)) return ask(path, options);
+    const body = options.body ?? "{}";
+    if (!`${path} ${body}`.includes(part)) return ask(path, options);
     heard.paths.push(path);
-    heard.bodies.push(new Response(options.body).arrayBuffer());
+    heard.bodies.push(body);
     heard.most = Math.max(heard.most, (heard.open += 1));
     try {
       return await ask(path, options);
@@ -40,8 +43,8 @@ LISTEN = """async (part) => {
 }"""
 """Hears what the page asks its painter, whoever that is."""
 
-BODIES = """({ bodies }) => Promise.all(bodies.map(async (body) =>
-  Array.from(new Uint8Array(await body), (byte) => String.fromCharCode(byte)).join("")))"""
+LIVE = '"live":true'
+"""Stands in requests for the photograph that follows the brush."""
 
 
 class Server(bench.Server):
@@ -59,10 +62,15 @@ class Server(bench.Server):
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}api/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}health", timeout=5) as answer:
                 return answer.status == 200
         except (URLError, OSError):
             return False
+
+
+def ids_in(runs: dict[str, Any]) -> np.ndarray:
+    """(H, W) uint8 of a sketch as it travels."""
+    return Runs.model_validate(runs).ids()
 
 
 def wait(condition: Callable[[], Any], what: str) -> None:
@@ -196,7 +204,7 @@ class Studio:
         self.settle()
 
     def hear(self, part: str) -> "Heard":
-        """What the page asks its painter from now on, where the path has a part."""
+        """What the page asks its painter from now on, where path or body have a part."""
         return Heard(self.page.evaluate_handle(LISTEN, part))
 
     def moods(self) -> list[str]:
@@ -247,9 +255,9 @@ class Heard:
         return self._heard.evaluate("({ paths }) => paths")
 
     @property
-    def bodies(self) -> list[bytes]:
+    def bodies(self) -> list[dict[str, Any]]:
         """What was sent with them."""
-        return [body.encode("latin1") for body in self._heard.evaluate(BODIES)]
+        return [json.loads(body) for body in self._heard.evaluate("({ bodies }) => bodies")]
 
     @property
     def most(self) -> int:

@@ -1,16 +1,16 @@
 """Light and detail: what follows the sketch, what is chosen, what the dice changes."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import Studio, wait
+from driving import LIVE, Studio, wait
 from playwright.sync_api import expect
 
 from spadework.engine import Engine
@@ -25,7 +25,7 @@ OTHER_LIGHT = """(async () => {
   const ask = service.ask;
   service.ask = async (path, options) => {
     const answer = await ask(path, options);
-    if (!path.startsWith("/api/moods") || answer.status !== 200) return answer;
+    if (!path.startsWith("/v1/moods") || answer.status !== 200) return answer;
     return Response.json({ ...(await answer.json()), light: 17 });
   };
 })()"""
@@ -63,15 +63,15 @@ def has_noise() -> bool:
 def test_the_dice_of_a_lock_sends_another_seed_and_keeps_the_style(studio: Studio) -> None:
     studio.page.click("#lock")
     studio.settle()
-    z, asked = studio.js("studio.style.mood.z"), studio.hear("live=true")
+    z, asked = studio.js("studio.style.mood.z"), studio.hear(LIVE)
     assert z
-    before = studio.js("studio.style.query()")
+    before = studio.js("studio.style.asked()")
     studio.page.click("#dice")
     studio.settle()
-    after = studio.js("studio.style.query()")
+    after = studio.js("studio.style.asked()")
     assert after["style"] == before["style"]
     assert after["seed"] != before["seed"]
-    assert f"seed={after['seed']}&style={before['style']}" in asked.paths[-1]
+    assert (asked.bodies[-1]["seed"], asked.bodies[-1]["style"]) == (after["seed"], before["style"])
     assert studio.js("studio.style.mood.z") == z
 
 
@@ -80,9 +80,9 @@ def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     assert studio.page.locator("#variations").get_attribute("title").endswith("each in a light of its own")
     studio.page.click("#variations")
     studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
-    told = [dict(parse_qsl(urlsplit(path).query)) for path in asked.paths]
+    told = asked.bodies
     assert len({one["seed"] for one in told}) == 4
-    assert len({one["style"] for one in told}) == 4
+    assert len({json.dumps(one["style"]) for one in told}) == 4
     studio.page.keyboard.press("Escape")
     studio.page.click("#lock")
     studio.settle()
@@ -90,9 +90,9 @@ def test_variations_have_seeds_and_styles_of_their_own(studio: Studio) -> None:
     studio.page.click("#variations")
     studio.until("document.querySelectorAll('#variation-list .card.waiting').length === 0")
     studio.page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
-    told = [dict(parse_qsl(urlsplit(path).query)) for path in asked.paths[4:]]
+    told = asked.bodies[4:]
     assert len({one["seed"] for one in told}) == 4
-    assert len({one["style"] for one in told}) == 1
+    assert len({json.dumps(one["style"]) for one in told}) == 1
 
 
 @pytest.mark.photographs
@@ -111,18 +111,18 @@ def test_a_mood_changes_the_light_and_not_the_place(studio: Studio) -> None:
     assert studio.js("studio.style.mood.name") == "night"
     studio.page.locator(".mood", has_text="clear noon").click()
     studio.settle()
-    noon = studio.js("studio.style.query()")
+    noon = studio.js("studio.style.asked()")
     assert noon["seed"] == 5
     studio.page.click("#lock")
     assert dice.get_attribute("title") == "Another place in the same light (D)"
-    faces = studio.hear("/api/moods?")
+    faces = studio.hear("/v1/moods")
     dice.click()
     studio.settle()
     wait(lambda: faces.paths, "faces of the new place are asked for")
-    rolled = studio.js("studio.style.query()")
+    rolled = studio.js("studio.style.asked()")
     assert rolled["seed"] != 5
     assert rolled["style"] == noon["style"]
-    assert f"seed={rolled['seed']}&" in faces.paths[0]
+    assert faces.bodies[0]["seed"] == rolled["seed"]
     studio.page.click("#lock")
     dice.click()
     studio.settle()
@@ -226,7 +226,7 @@ def test_nobody_begins_in_the_dark(studio: Studio) -> None:
     studio.js(OTHER_LIGHT)
     first = studio.photo
     look_again()
-    assert studio.js("studio.style.query()") == {"seed": 0, "style": "seed:17"}
+    assert studio.js("studio.style.asked()") == {"seed": 0, "style": {"seed": 17}}
     assert (studio.photo != first).any()
     studio.seed(3)
     look_again()

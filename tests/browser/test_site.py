@@ -3,17 +3,19 @@
 import io
 import json
 import os
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from driving import Studio, wait
+from driving import Studio, ids_in, wait
 from PIL import Image
 from sites import Host
 
+from spadework.api.wire import Runs
 from spadework.data.folder import PairedFolder
 from spadework.data.geometry import Geometry
 from spadework.engine import Engine
@@ -35,9 +37,8 @@ BUDGET = 45e6
 
 HALF_PSNR = 40.0
 
-ASK = """(async ([path, bytes]) => {
+ASK = """(async ([path, body]) => {
   const { service } = await import(new URL("js/api.js", location.href).href);
-  const body = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0));
   const answer = await service.ask(path, { method: "POST", body });
   if (!answer.ok) throw new Error(await answer.text());
   const data = new Uint8Array(await answer.arrayBuffer());
@@ -50,21 +51,26 @@ def engine() -> Engine:
     return Engine.load("landscape")
 
 
-def asked(studio: Studio, path: str, body: bytes = b"") -> bytes:
+def asked(studio: Studio, path: str, **body: Any) -> bytes:
     """What the page's painter answers."""
-    return studio.js(ASK, [path, b64encode(body).decode()]).encode("latin1")
+    return studio.js(ASK, [path, json.dumps(body)]).encode("latin1")
+
+
+def labelled(studio: Studio, photo: bytes) -> bytes:
+    """What it makes of a photograph."""
+    return asked(studio, "/v1/labels/from-photo", photo=b64encode(photo).decode())
 
 
 def psnr(
     studio: Studio, engine: Engine, sketch: LabelMap, seed: int, numbers: np.ndarray | None = None
 ) -> float:
     """Of the browser's picture to the engine's, in dB. `numbers`: where it is in the light of seed 7."""
-    (height, width), lit = sketch.size, numbers is not None
-    query = f"width={width}&height={height}&seed={seed}&style=seed:{seed // 2}"
-    body = sketch.ids.tobytes() + (numbers.tobytes() if lit else b"")
-    rgba = asked(studio, f"/api/paint?{query}{'&lights=seed:7' * lit}", body)
+    height, width = sketch.size
+    lit = None if numbers is None else {"parts": Runs.of(numbers).model_dump(), "styles": [{"seed": 7}]}
+    runs, style = Runs.of(sketch.ids).model_dump(), {"seed": seed // 2}
+    rgba = asked(studio, "/v1/paint", runs=runs, seed=seed, style=style, lights=lit)
     theirs = np.frombuffer(rgba, np.uint8).reshape(height, width, 4)[..., :3].astype(float)
-    lights = Lights(numbers, (engine.sample_style(7, sketch),)) if lit else None
+    lights = Lights(numbers, (engine.sample_style(7, sketch),)) if numbers is not None else None
     ours = engine.paint(sketch, seed, engine.sample_style(seed // 2, sketch), lights=lights).pixels
     return float(10 * np.log10(255**2 / max(np.square(theirs - ours).mean(), 1e-9)))
 
@@ -86,7 +92,7 @@ def test_a_visitor_paints_as_the_engine_also_with_the_host_away(
     numbers = np.zeros(alpine.size, np.uint8)
     numbers[100:, 150:] = 1
     assert psnr(studio, engine, alpine, 0, numbers) > HALF_PSNR
-    upright = asked(studio, "/api/labels/from-photo", turned_photo())
+    upright = labelled(studio, turned_photo())
     assert same_share(upright, open_photo(turned_photo(), engine, Segmenter.load()).sketch) >= SAME
     count = "caches.open('spadework-parts').then(async (parts) => (await parts.keys()).length)"
     wait(lambda: studio.js(count) == kept_parts(shipped_site), "all that is needed later is kept")
@@ -131,7 +137,7 @@ def test_photos_become_sketches_as_by_the_engine(
     shares = []
     for i in np.linspace(0, len(pairs) - 1, 20).astype(int):
         photo = jpeg(pairs[i].image)
-        read = asked(studio, "/api/labels/from-photo", photo)
+        read = labelled(studio, photo)
         shares.append(same_share(read, open_photo(photo, engine, segmenter).sketch))
     assert min(shares) >= SAME, shares
 
@@ -182,8 +188,7 @@ def turned_photo() -> bytes:
 
 
 def same_share(answer: bytes, sketch: LabelMap) -> float:
-    told = json.loads(answer)
-    ids = np.frombuffer(b64decode(told["ids"]), np.uint8).reshape(told["height"], told["width"])
+    ids = ids_in(json.loads(answer)["runs"])
     assert ids.shape == sketch.size
     return float((ids == sketch.ids).mean())
 

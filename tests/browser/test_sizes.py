@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import Studio
+from driving import LIVE, Studio
 from playwright.sync_api import expect
 
 from spadework.picture import Picture
@@ -24,7 +24,7 @@ def test_strokes_on_a_large_sheet_are_answered_at_once(
     expect(studio.page.locator("#made")).to_contain_text(f"384 \u00d7 256, {words}")
     assert studio.photo.shape == (height, width, 3)
     studio.js("studio.painter.paces = Array(5).fill(1)")
-    asked = studio.hear("live=true")
+    asked = studio.hear(LIVE)
     studio.choose("brush", "tree")
     studio.click(100, 300)
     whole = (
@@ -34,9 +34,9 @@ def test_strokes_on_a_large_sheet_are_answered_at_once(
     studio.page.wait_for_timeout(450)  # the whole is begun
     studio.click(300, 300)
     studio.settle()
-    shorts = [url.partition("short=")[2].partition("&")[0] for url in asked.paths]
-    assert shorts[:2] == ["128", "256"]
-    assert shorts[-3:] == ["128", "256", ""]
+    shorts = [body.get("short") for body in asked.bodies]
+    assert shorts[:2] == [128, 256]
+    assert shorts[-3:] == [128, 256, None]
     assert studio.photo.shape == (height, width, 3)
     assert studio.js("document.getElementById('photo').dataset.preview") == "false"
 

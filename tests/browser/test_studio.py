@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright", reason="browser tests: playwright is not installed")
-from driving import Server, Studio
+from driving import LIVE, Server, Studio
 from playwright.sync_api import BrowserContext, expect
 
 from spadework.engine import Engine
@@ -53,12 +53,12 @@ def test_the_first_minute(studio: Studio) -> None:
 
 
 def test_a_slow_painter_sends_a_preview_first(studio: Studio) -> None:
-    asked = studio.hear("live=true")
+    asked = studio.hear(LIVE)
     studio.js("studio.painter.paces = Array(5).fill(1)")
     studio.click(100, 50)
     studio.settle()
-    assert "short=128" in asked.paths[0]
-    assert "short=" not in asked.paths[-1]
+    assert asked.bodies[0]["short"] == 128
+    assert "short" not in asked.bodies[-1]
     assert studio.js("document.getElementById('photo').dataset.preview") == "false"
 
 
@@ -118,7 +118,7 @@ def test_a_photo_gives_its_style_and_two_blend(studio: Studio, tmp_path: Path) -
     studio.slide("blend", 100)
     studio.settle()
     assert studio.page.locator("#slot-b").inner_text().endswith("clear noon")
-    assert studio.js("studio.style.query().other") == studio.js("studio.style.other.id")
+    assert studio.js("studio.style.asked().other.z") == studio.js("studio.style.other.z")
     assert (studio.photo != dusk).any()
     studio.page.click("#lock")
     studio.page.click("#dice")

@@ -8,6 +8,7 @@ export class Problem extends Error {
     this.sentence = sentence;
     this.remedy = remedy;
     this.status = status;
+    this.after = 0;  // seconds until another try may succeed, if the server says so
   }
 }
 
@@ -17,6 +18,8 @@ export const service = {
   ask: (path, options) => fetch(path, options),
   near: ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname),
 };
+
+const PATIENCE = 600;  // seconds; a large picture takes long on a slow machine
 
 const AWAY = new Problem("The painter does not answer", "Go on drawing; the photograph returns when it is back.", 0);
 
@@ -31,14 +34,26 @@ export async function ask(path, options) {
   if (response.ok) return response;
   const told = await response.json().catch(() => null);
   const sentence = told?.sentence ?? "The painter gave no reason";
-  throw new Problem(sentence, told?.remedy ?? "Try again.", response.status);
+  const problem = new Problem(sentence, told?.remedy ?? "Try again.", response.status);
+  throw Object.assign(problem, { after: Number(response.headers.get("Retry-After")) });
 }
 
-/** @param {string} path @param {BodyInit} body @param {AbortSignal} [signal] */
-export const send = (path, body, signal) => ask(path, { method: "POST", body, signal });
+/** @param {string} path @param {object} asked @param {AbortSignal} [signal] */
+export const send = (path, asked, signal) => ask(path, { method: "POST", body: JSON.stringify({ deadline: PATIENCE, ...asked }), headers: { "Content-Type": "application/json" }, signal });
 
-/** @param {Record<string, string | number | boolean | null | undefined>} values */
-export function query(values) {
-  const given = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
-  return new URLSearchParams(given.map(([key, value]) => [key, String(value)])).toString();
+/** A file as it travels. @param {Blob} file @returns {Promise<string>} */
+export async function base64(file) {
+  if (!file.size) throw new Problem("The file is empty", "Choose another one.");
+  const reader = new FileReader();
+  const read = new Promise((done, failed) => {
+    reader.onload = done;
+    reader.onerror = () => failed(new Problem("The browser cannot read the file", "Choose it again."));
+  });
+  reader.readAsDataURL(file);
+  await read;
+  const url = String(reader.result);
+  return url.slice(url.indexOf(",") + 1);
 }
+
+/** @param {Record<string, number>} values */
+export const query = (values) => new URLSearchParams(Object.entries(values).map(([key, value]) => [key, String(value)])).toString();

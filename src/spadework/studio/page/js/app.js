@@ -14,23 +14,22 @@ import { listenToPointers } from "./pointers.js";
 import { Sheet } from "./sheet.js";
 import { Shelf } from "./shelf.js";
 import { showPainter } from "./status.js";
-import { offerStarts } from "./starting.js";
+import { offerStarts, openFirst } from "./starting.js";
 import { Style, titleOf } from "./style.js";
 import { Tools } from "./tools.js";
 import { View, pixelColors } from "./view.js";
 
 /** @typedef {import("./painter.js").Photograph} Photograph */
 
-const FIRST = { name: "Alpine lake", url: "sketches/alpine-lake.png" };
-
 async function start() {
-  const model = await (await ask("/api/model")).json();
-  const background = model.classes[0].id;
+  const [model] = await (await ask("/v1/models")).json();
+  const { classes } = model.palette;
+  const background = classes[0].id;
   const sheet = new Sheet({ ids: new Uint8Array(384 * 256).fill(background), width: 384, height: 256, background });
   const style = new Style();
   style.able = model.styles;
-  const palette = new Palette(model.classes);
-  const colors = pixelColors(model.classes);
+  const palette = new Palette(classes);
+  const colors = pixelColors(classes);
   const view = new View(sheet, colors);
   const painter = new Painter(() => sheet.raster, style, Math.min(...model.size), () => sheet.lights);
   const shelf = new Shelf(sheet, style, model);
@@ -47,7 +46,7 @@ async function start() {
   listenToTabs();
   offerStarts(files, colors);
   listenToKeys(shortcuts(view, sheet, tools, files), tools);
-  $("about").textContent = `Model ${model.name}, spadework ${model.version}. Weights: ${model.licence_weights}.`;
+  $("about").textContent = `Model ${model.model}, spadework ${model.version}. Weights: ${model.licence_weights}.`;
   new Pictures({
     rest: () => painter.rest(),
     text: () => files.text,
@@ -55,7 +54,7 @@ async function start() {
     open: (text, title) => files.openProject(text, title),
   });
   const drawings = new Drawings(desk(files, sheet, style, tools, palette));
-  if (!(await restored(drawings))) await files.openExample(FIRST.name, FIRST.url).then(() => hint(palette, tools), complain);
+  if (!(await restored(drawings))) await openFirst(files).then(() => hint(palette, tools), complain);
   keep(drawings, files, sheet, style, painter);
   Object.assign(globalThis, { studio: { sheet, style, palette, painter, view, files, tools, drawings } });
   document.body.dataset.ready = "true";

@@ -5,6 +5,7 @@ import { saveFilm } from "./film.js";
 import { $, attempt, dialog, download, input, make, press } from "./page.js";
 import { Opening, readLabels } from "./opening.js";
 import { projectText, readProject } from "./project.js";
+import { runsOf } from "./runs.js";
 import { sizeText } from "./status.js";
 
 /** @typedef {import("./sheet.js").Sheet} Sheet */
@@ -23,9 +24,9 @@ export class Files {
     this.sheet = sheet;
     this.style = style;
     this.shelf = shelf;
-    this.palette = model.palette;
+    this.palette = model.palette.name;
     /** @type {Set<number>} */
-    this.classes = new Set(model.classes.map((/** @type {{id: number}} */ { id }) => id));
+    this.classes = new Set(model.palette.classes.map((/** @type {{id: number}} */ { id }) => id));
     this.name = "Sketch";
     this.opening = new Opening(model, colors, {
       start: (sketch, name) => this.start(sketch, name),
@@ -135,7 +136,7 @@ export class Files {
   /** What will be painted of a sheet, and what enlarged. */
   async #tellSize() {
     const [width, height] = [Number(input("new-width").value), Number(input("new-height").value)];
-    const answer = await ask(`/api/size?${query({ width, height })}`).catch(() => null);
+    const answer = await ask(`/v1/size?${query({ width, height })}`).catch(() => null);
     const size = answer && (await answer.json());
     if (Number(input("new-width").value) !== width || Number(input("new-height").value) !== height) return;  // late
     $("new-made").textContent = size ? sizeText({ width, height }, `${size.width}x${size.height}`, size.doublings) : "";
@@ -157,7 +158,7 @@ export class Files {
   /** The photograph in full size, or twice that, as the server makes it: the text of a PNG says how, and carries the drawing. @param {string} form */
   async #photo(form) {
     const scale = input("twice").checked ? 2 : 1;
-    return (await send(`/api/picture?${query({ form, scale })}`, this.text)).blob();
+    return (await send("/v1/projects/picture", { project: this.project, form, scale })).blob();
   }
 
   /** @param {"png" | "webp" | "jpeg"} form */
@@ -185,17 +186,18 @@ export class Files {
   }
 
   async saveLabels() {
-    const { width, height, ids } = this.sheet.raster;
-    const response = await send(`/api/labels/write?${query({ width, height })}`, ids.slice());
+    const response = await send("/v1/labels/write", { runs: runsOf(this.sheet.raster) });
     download(await response.blob(), `${this.name}.labels.png`);
   }
 
   /** For Krita and GIMP, or for Photoshop. @param {"ora" | "psd"} form */
   async saveLayers(form) {
-    download(await (await send(`/api/layers?${query({ form })}`, this.text)).blob(), `${this.name}.${form}`);
+    download(await (await send("/v1/projects/layers", { project: this.project, form })).blob(), `${this.name}.${form}`);
   }
 
   get text() { return projectText(this.sheet, this.style, this.palette); }
+
+  get project() { return JSON.parse(this.text); }
 
   saveProject() {
     download(new Blob([this.text], { type: "application/json" }), `${this.name}.spadework.json`);

@@ -1,7 +1,8 @@
 // Time-lapse: the history played again, sketch and photograph beside each other, as a GIF of the server.
 
-import { Problem, query, send } from "./api.js";
+import { Problem, send } from "./api.js";
 import { $, download, note, uniqueName } from "./page.js";
+import { runsOf } from "./runs.js";
 import { Sheet } from "./sheet.js";
 
 /** @typedef {import("./style.js").Style} Style */
@@ -16,11 +17,8 @@ export async function saveFilm(sheet, style, name) {
   if (frames.length < 2) throw new Problem("There is no stroke to play again", "Draw something first");
   const asking = new AbortController();
   note("The time-lapse is being painted", "Stop", () => asking.abort());
-  const [{ width, height }] = frames;
-  const path = `/api/film?${query({ width, height, ...style.query(), client: uniqueName() })}`;
-  const body = new Blob(frames.map(({ ids }) => new Uint8Array(ids)));
   try {
-    const film = await (await send(path, body, asking.signal)).blob();
+    const film = await (await send("/v1/film", { sketches: frames.map(runsOf), ...style.asked(), client: uniqueName() }, asking.signal)).blob();
     $("toast").hidden = true;
     download(film, `${name}.gif`);
   } catch (problem) {

@@ -1,32 +1,30 @@
 // Opening what people have: label maps of any palette, with a report to be checked first, and photographs.
 
-import { Problem, query, send } from "./api.js";
+import { Problem, ask, base64, send } from "./api.js";
 import { $, attempt, dialog, make, share } from "./page.js";
+import { sketchOf } from "./runs.js";
 import { drawIds } from "./view.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number, layers?: import("./layers.js").Layer[]}} Sketch */
-/** @typedef {{sketch: Sketch, palette: string, palettes: string[], report: string[]}} Opened */
+/** @typedef {{sketch: Sketch, palette: string, report: string[]}} Opened */
 /** @typedef {{id: number, name: string, color: string}} ClassInfo */
 
-/** @param {any} opened as it travels @returns {Opened} */
-export function unpacked({ ids, width, height, layers, ...rest }) {
-  const stack = layers?.map((/** @type {any} */ layer, /** @type {number} */ n) => ({ ...layer, key: n + 1, ids: bytes(layer.ids) }));
-  return { sketch: { ids: bytes(ids), width, height, ...(stack?.length ? { layers: stack } : {}) }, ...rest };
+/** @param {any} map as it travels @returns {Opened} */
+function opened({ runs, layers, palette, report }) {
+  const stack = layers.map((/** @type {any} */ { runs, ...layer }, /** @type {number} */ n) => ({ ...layer, key: n + 1, ids: sketchOf(runs).ids }));
+  return { sketch: { ...sketchOf(runs), ...(stack.length ? { layers: stack } : {}) }, palette, report };
 }
 
-/** @param {string} text in base64 */
-const bytes = (text) => Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
-
-/** @param {string} path @param {Blob} file */
-const asked = async (path, file) => unpacked(await (await send(path, file)).json());
-
 /** A label map, with a palette or with the one that fits best. @param {Blob} file @param {string} [palette] */
-export const readLabels = (file, palette) => asked(`/api/labels/read?${query({ palette })}`, file);
+export const readLabels = async (file, palette) => opened(await (await send("/v1/labels/import", { file: await base64(file), palette })).json());
+
+/** The classes that are in a photograph. @param {Blob} file */
+const readPhoto = async (file) => opened(await (await send("/v1/labels/from-photo", { photo: await base64(file) })).json());
 
 /** Shows what was found before it becomes the sheet. */
 export class Opening {
   /**
-   * @param {{classes: ClassInfo[], photo_styles: boolean, photo_labels: boolean}} model @param {Uint32Array} colors
+   * @param {{palette: {classes: ClassInfo[]}, photo_styles: boolean, photo_labels: boolean}} model @param {Uint32Array} colors
    * @param {{start: (sketch: Sketch, name: string) => Promise<void>, open: (project: string, name: string) => Promise<void>, takeStyle: (file: File) => Promise<void>}} uses
    */
   constructor(model, colors, uses) {
@@ -40,9 +38,9 @@ export class Opening {
 
   /** Any file: a map is opened, after a look at the report if there is one; a photograph may be two things. @param {File} file @param {boolean} dropped */
   async file(file, dropped) {
-    const { kind, drawing, labels, problem } = await (await send("/api/open", file)).json();
-    const found = labels && unpacked(labels);
-    if (kind === "drawing") return this.uses.open(drawing, file.name);
+    const { kind, project, labels, problem } = await (await send("/v1/open", { file: await base64(file) })).json();
+    const found = labels && opened(labels);
+    if (kind === "drawing") return this.uses.open(JSON.stringify(project), file.name);
     if (kind === "nothing") throw new Problem(problem.sentence, problem.remedy);
     if (kind === "photo") return this.#photo(file, dropped, found, problem);
     return found.report.length ? this.#check(file, found) : this.uses.start(found.sketch, file.name);
@@ -67,7 +65,7 @@ export class Opening {
     [surface.width, surface.height] = [Math.round(face.width * scale), Math.round(face.height * scale)];
     surface.getContext("2d")?.drawImage(face, 0, 0, surface.width, surface.height);
     $("photo-light").onclick = () => this.#chosen(() => this.uses.takeStyle(file));
-    $("photo-labels").onclick = () => this.#chosen(async () => this.#check(file, await asked("/api/labels/from-photo", file)));
+    $("photo-labels").onclick = () => this.#chosen(async () => this.#check(file, await readPhoto(file)));
     dialog("photo").showModal();
   }
 
@@ -83,7 +81,7 @@ export class Opening {
     drawIds(/** @type {HTMLCanvasElement} */ ($("map-face")), sketch, this.colors);
     $("map-report").replaceChildren(...report.map(line));
     $("map-classes").replaceChildren(...this.#shares(sketch));
-    this.#offerPalettes(file, found);
+    void attempt(() => this.#offerPalettes(file, found));
     $("map-photo").onclick = () => {
       dialog("map").close();
       void attempt(async () => this.#offerPhoto(file, await createImageBitmap(file)));
@@ -96,7 +94,9 @@ export class Opening {
   }
 
   /** @param {File} file @param {Opened} found */
-  #offerPalettes(file, { palette, palettes }) {
+  async #offerPalettes(file, { palette }) {
+    /** @type {string[]} */
+    const palettes = await (await ask("/v1/palettes")).json();
     const select = /** @type {HTMLSelectElement} */ (/** @type {unknown} */ ($("map-palette")));
     select.replaceChildren(...palettes.map((name) => make("option", { value: name, textContent: name, selected: name === palette })));
     select.onchange = () => void attempt(async () => {
@@ -110,7 +110,7 @@ export class Opening {
   #shares({ ids }) {
     const counts = new Uint32Array(256);
     for (const id of ids) counts[id]++;
-    const found = this.model.classes.filter(({ id }) => counts[id]).sort((a, b) => counts[b.id] - counts[a.id]);
+    const found = this.model.palette.classes.filter(({ id }) => counts[id]).sort((a, b) => counts[b.id] - counts[a.id]);
     return found.map(({ id, name, color }) => {
       const swatch = make("i", { className: "swatch" });
       swatch.style.backgroundColor = color;

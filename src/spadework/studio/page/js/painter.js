@@ -1,7 +1,9 @@
 // The photograph follows the drawing: one request at a time, always for the newest state.
 
-import { Problem, ask, query, send, service } from "./api.js";
+import { Problem, ask, send, service } from "./api.js";
 import { uniqueName } from "./page.js";
+import { runsOf } from "./runs.js";
+import { lightOf } from "./style.js";
 
 /** @typedef {{ids: Uint8Array, width: number, height: number, lights?: import("./layers.js").Lights | null}} Sketch `lights`: of its parts, if not all are in one */
 /** @typedef {import("./style.js").Style} Style */
@@ -11,6 +13,7 @@ const SLOW = 300;  // ms; below that a preview would only delay the whole pictur
 const PREVIEW_SIDE = 128;
 const REST = 300;  // ms without a change before a picture is painted that takes long
 const RETRY = 700;
+const FULL = [429, 503];  // too many wait, or the server is being stopped: the same request may succeed later
 
 const MUCH = 512 * 384;  // pixels of a sheet that is painted in one go, at rest
 const PACE = 150 / MUCH;  // ms per pixel of a whole picture, until one has been painted
@@ -20,13 +23,12 @@ const PACES = 5;  // the last ones; their median does not jump when the machine 
 
 /** As PNG, or in whatever form is asked for; null: a newer request came. @param {Sketch} sketch @param {Style} style @param {How} how @param {AbortSignal} [signal] */
 async function painted(sketch, style, how, signal) {
-  const size = { width: sketch.width, height: sketch.height };
-  const lights = style.able ? sketch.lights : null;
-  const path = `/api/paint?${query({ ...size, ...style.query(), lights: lights?.moods.map(({ id }) => id).join(), ...how })}`;
-  const body = lights ? new Blob([sketch.ids.slice(), lights.numbers.slice()]) : sketch.ids.slice();
-  const response = await send(path, body, signal).catch((problem) => {
+  const { width, height } = sketch;
+  const lit = style.able ? sketch.lights : null;
+  const lights = lit && { parts: runsOf({ ids: lit.numbers, width, height }), styles: lit.moods.map(lightOf) };
+  const response = await send("/v1/paint", { runs: runsOf(sketch), lights, ...style.asked(), ...how }, signal).catch((problem) => {
     if (signal?.aborted) return null;
-    return remembered(problem, style, path, body, lights?.moods ?? []);
+    throw problem;
   });
   return response?.status === 204 ? null : response;
 }
@@ -60,13 +62,6 @@ async function pixels(response) {
 function serverStages(response) {
   const told = (response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)/g);
   return Object.fromEntries([...told].map(([, name, ms]) => [name, Number(ms)]));
-}
-
-/** A restarted server has forgotten our photo styles: bring them again. @param {Problem} problem @param {Style} style @param {string} path @param {Blob | Uint8Array<ArrayBuffer>} body @param {import("./layers.js").Light[]} lights */
-async function remembered(problem, style, path, body, lights) {
-  if (problem.status !== 410) throw problem;
-  await style.bring(lights);
-  return send(path, body);
 }
 
 /** Fires "rest" when all is painted, "photograph" (detail: Photograph), "state" (detail: "painting" | "done" | "away" | "wrong"), "problem". */
@@ -154,9 +149,10 @@ export class Painter extends EventTarget {
   async #suffer(problem, version) {
     if (problem instanceof Problem && problem.status === 0) {
       this.#be("away");
-      while (!(await ask("/api/health").catch(() => null))) await pause(RETRY);
+      while (!(await ask("/health").catch(() => null))) await pause(RETRY);
       return;
     }
+    if (problem instanceof Problem && FULL.includes(problem.status)) return pause(1000 * (problem.after || 1));
     this.painted = version;
     this.#be("wrong");
     this.dispatchEvent(new CustomEvent("problem", { detail: problem }));

@@ -4,6 +4,7 @@
 
 import { Problem } from "./api.js";
 import { NOTHING, isLight, isOperation } from "./layers.js";
+import { idsOf, pairsOf } from "./runs.js";
 import { isStroke } from "./strokes.js";
 import { isMood } from "./style.js";
 
@@ -109,26 +110,12 @@ function packedOnce(ids) {
 }
 
 /** Runs of equal ids as "id*count id*count ...". @param {Uint8Array} ids */
-export function packed(ids) {
-  const runs = [];
-  for (let from = 0, to; from < ids.length; from = to) {
-    to = from + 1;
-    while (to < ids.length && ids[to] === ids[from]) to++;
-    runs.push(`${ids[from]}*${to - from}`);
-  }
-  return runs.join(" ");
-}
+export const packed = (ids) => pairsOf(ids).map(([id, count]) => `${id}*${count}`).join(" ");
 
 /** @param {string} text @param {number} length */
 export function unpacked(text, length) {
-  if (!(length >= 16 && length <= 2048 * 2048)) throw damaged();
-  const ids = new Uint8Array(length);
-  let at = 0;
-  for (const run of text.split(" ")) {
-    const [id, count] = run.split("*").map(Number);
-    ids.fill(id, at, at + count);
-    at += count;
-  }
-  if (at !== length) throw damaged();
+  const pairs = text.split(" ").map((run) => run.split("*").map(Number));
+  const ids = length >= 16 && length <= 2048 * 2048 ? idsOf(pairs, length) : null;
+  if (!ids) throw damaged();
   return ids;
 }

@@ -1,8 +1,9 @@
 // The style: a seed for the place, moods and photos for the light, a blend of two, four variations.
 
-import { ask, query, send } from "./api.js";
+import { base64, send } from "./api.js";
 import { photograph } from "./painter.js";
 import { $, attempt, cover, input, make, press, uniqueName, whenQuiet } from "./page.js";
+import { runsOf } from "./runs.js";
 import { MAX_SEED, Style, keyOf, randomSeed, titleOf } from "./style.js";
 import { Variations } from "./variations.js";
 
@@ -147,7 +148,7 @@ export class Shelf {
 
   /** A photo's style, for the chosen slot. @param {File} file */
   async takePhoto(file) {
-    const response = await send(`/api/styles?${query({ name: file.name.slice(0, 100) })}`, file);
+    const response = await send("/v1/style", { photo: await base64(file), name: file.name.slice(0, 100) });
     const mood = await response.json();
     this.#offerPhoto(mood);
     this.style.set({ locked: false });
@@ -168,10 +169,9 @@ export class Shelf {
     if (!this.style.able) return;
     this.asking.abort();
     const { signal } = this.asking = new AbortController();
-    const { ids, width, height } = this.sketch();
     const { seed, mood } = this.style;
-    const path = `/api/moods?${query({ width, height, seed, light: "seed" in mood ? mood.seed : null })}`;
-    const answer = await ask(path, { method: "POST", body: ids.slice(), signal }).catch(() => null);
+    const asked = { runs: runsOf(this.sketch()), seed, light: "seed" in mood ? mood.seed : null, client: this.client };
+    const answer = await send("/v1/moods", asked, signal).catch(() => null);
     const found = await answer?.json().catch(() => null);
     if (!found || signal.aborted) return;
     this.#begin(found.light);

@@ -1,16 +1,17 @@
 // How the photograph looks: a seed decides the place, what lies where; a mood decides the light: a seed's or a photo's,
 // or a blend of two.
 
-import { ask, query, send } from "./api.js";
+import { send } from "./api.js";
+import { runsOf } from "./runs.js";
 
-/** @typedef {{id: string, origin: string, z: number[]}} Held a style, as the server holds it */
+/** @typedef {{id: string, origin: string, z: number[]}} Held a style, and a name for it: equal ones have equal names */
 /** @typedef {({seed: number, name?: string} & Partial<Held>) | Held} Mood of a seed, which becomes a style when it is painted, or of a photo */
 /** @typedef {import("./painter.js").Sketch} Sketch */
 
 export const MAX_SEED = 2 ** 32 - 1;
 
-/** For requests. @param {Mood} mood */
-const nameOf = (mood) => mood.id ?? ("seed" in mood ? `seed:${mood.seed}` : "");
+/** For requests. @param {Mood} mood @returns {{origin: string, z: number[]} | {seed: number}} */
+export const lightOf = (mood) => (mood.z ? { origin: mood.origin ?? "given", z: mood.z } : { seed: "seed" in mood ? mood.seed : 0 });
 
 /** The same for a name or a seed, whatever style it has become. @param {Mood} mood */
 export const keyOf = (mood) => ("seed" in mood ? mood.name ?? `seed:${mood.seed}` : mood.id);
@@ -59,12 +60,12 @@ export class Style extends EventTarget {
   }
 
   /** Chosen seeds become the styles that suit a sketch. @param {Sketch} sketch */
-  async settle({ ids, width, height }) {
+  async settle(sketch) {
     if (!this.chosen) return;
     for (const slot of /** @type {const} */ (["mood", "other"])) {
       const mood = this[slot];
       if (!this.able || !mood || mood.id || !("seed" in mood)) continue;
-      const response = await send(`/api/styles/of-seed?${query({ width, height, seed: mood.seed })}`, ids.slice());
+      const response = await send("/v1/style/of-seed", { runs: runsOf(sketch), seed: mood.seed });
       const held = await response.json();
       if (this[slot] !== mood) continue;
       this[slot] = { seed: mood.seed, ...held };
@@ -81,19 +82,10 @@ export class Style extends EventTarget {
   }
 
   /** What a request says about it. */
-  query() {
+  asked() {
     if (!this.able) return { seed: this.seed };
-    const blended = this.other ? { other: nameOf(this.other), blend: this.blend } : {};
-    return { seed: this.seed, style: nameOf(this.mood), ...blended };
-  }
-
-  /** Give our styles to a server that does not know them. @param {Mood[]} [more] */
-  async bring(more = []) {
-    for (const mood of [this.mood, this.other, ...more]) {
-      if (!mood?.z) continue;
-      const body = JSON.stringify({ origin: mood.origin, z: mood.z });
-      await ask("/api/styles", { method: "PUT", body, headers: { "Content-Type": "application/json" } });
-    }
+    const blended = this.other ? { other: lightOf(this.other), blend: this.blend } : {};
+    return { seed: this.seed, style: lightOf(this.mood), ...blended };
   }
 
   toJSON() {

@@ -1,8 +1,9 @@
 // Four variations at once, the one that obeys the sketch best first.
 
-import { send, query } from "./api.js";
+import { send } from "./api.js";
 import { isLarge, photograph } from "./painter.js";
 import { $, attempt, cover, dialog, make, share } from "./page.js";
+import { runsOf } from "./runs.js";
 import { Style, randomSeed } from "./style.js";
 
 /** @typedef {import("./painter.js").Sketch} Sketch */
@@ -42,8 +43,7 @@ export class Variations {
 
   /** Four moods for the sketch, far from each other. @returns {Promise<Mood[]>} */
   async #apart() {
-    const { ids, width, height } = this.sketch();
-    return (await send(`/api/styles/varied?${query({ width, height, seed: randomSeed() })}`, ids.slice())).json();
+    return (await send("/v1/style/varied", { runs: runsOf(this.sketch()), seed: randomSeed() })).json();
   }
 
   /** @param {Style} style @returns {Card} */

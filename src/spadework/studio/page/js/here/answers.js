@@ -3,6 +3,8 @@
 import { Problem } from "../api.js";
 import { lightsOf } from "../layers.js";
 import { unpacked } from "../project.js";
+import { runsOf, sketchOf } from "../runs.js";
+import { lightOf } from "../style.js";
 import { brightEnough, lookOf, named } from "./moods.js";
 import { Painting } from "./painting.js";
 import { whole } from "./parts.js";
@@ -10,17 +12,18 @@ import { colored, decoded, drawn, file, photograph, projectIn, readLabels } from
 import { reduced } from "./resampling.js";
 import { labelled, obedience, told, unit } from "./segmenter.js";
 import { resized, scaled } from "./sizes.js";
+import { travelling } from "./styles.js";
 
 /** @typedef {import("./network.js").Network} Network */
 /** @typedef {import("./styles.js").Styles} Styles */
 /** @typedef {import("./styles.js").Style} Style */
 /** @typedef {import("./styles.js").Sketch} Sketch */
 /** @typedef {{body?: BodyInit | null, headers?: Record<string, string>, status?: number}} Answer */
-/** @typedef {{query: URLSearchParams, body: Blob, rest: () => Promise<void>, stale: () => boolean}} Asked `rest`: until nobody waits for anything else; `stale`: nobody waits for this any more */
+/** @typedef {{asked: any, rest: () => Promise<void>, stale: () => boolean}} Asked `asked`: the body, or what the query says; `rest`: until nobody waits for anything else; `stale`: nobody waits for this any more */
 /** @typedef {import("./resampling.js").Picture} Picture */
 /**
  * @typedef {object} Site what the export wrote of the model and of the engine
- * @property {any} model
+ * @property {any[]} models
  * @property {import("./network.js").Facts} facts
  * @property {unknown[]} examples
  * @property {number} photo_side of the style encoder
@@ -46,21 +49,22 @@ export class Answers {
     this.painting = new Painting(site, network);
     /** @type {Record<string, (asked: Asked) => Promise<Answer> | Answer>} */
     this.paths = {
-      "/api/health": () => json({ ready: true }),
-      "/api/model": () => json(site.model),
-      "/api/examples": () => json(site.examples),
-      "/api/starts": ({ query }) => this.starts(Number(query.get("seed"))),
-      "/api/size": ({ query }) => this.size(sizeOf(query)),
-      "/api/paint": (asked) => this.paint(asked),
-      "/api/picture": (asked) => this.picture(asked),
-      "/api/open": (asked) => this.open(asked),
-      "/api/labels/read": (asked) => this.read(asked),
-      "/api/labels/from-photo": (asked) => this.labels(asked),
-      "/api/labels/write": async (asked) => ({ body: await file(colored(await sketchOf(asked), site.model.classes), "png", {}) }),
-      "/api/styles": (asked) => this.photo(asked),
-      "/api/styles/of-seed": async (asked) => json(await this.styles.hold(this.styles.ofSeed(seedOf(asked), await sketchOf(asked)))),
-      "/api/styles/varied": (asked) => this.varied(asked),
-      "/api/moods": (asked) => this.moods(asked),
+      "/health": () => json({ alive: true }),
+      "/v1/models": () => json(site.models),
+      "/v1/palettes": () => json([this.palette.name]),
+      "/v1/size": ({ asked }) => this.size(sizeOf(asked)),
+      "/v1/sketches": () => json(site.examples),
+      "/v1/sketches/composed": ({ asked }) => this.composed(Number(asked.seed)),
+      "/v1/paint": (request) => this.paint(request),
+      "/v1/style": ({ asked }) => this.photo(asked),
+      "/v1/style/of-seed": ({ asked }) => this.ofSeed(asked),
+      "/v1/style/varied": ({ asked }) => this.varied(asked),
+      "/v1/moods": (request) => this.moods(request),
+      "/v1/open": ({ asked }) => this.open(asked),
+      "/v1/labels/import": ({ asked }) => this.read(asked),
+      "/v1/labels/from-photo": ({ asked }) => this.labels(asked),
+      "/v1/labels/write": async ({ asked }) => ({ body: await file(colored(sketchOf(asked.runs), this.palette.classes), "png", {}) }),
+      "/v1/projects/picture": ({ asked }) => this.picture(asked),
     };
   }
 
@@ -76,10 +80,13 @@ export class Answers {
     }
   }
 
+  /** @returns {{name: string, classes: {id: number, name: string, color: string}[]}} */
+  get palette() { return this.site.models[0].palette; }
+
   /** One of the sets of composed sketches that came with the site. @param {number} seed */
-  async starts(seed) {
+  async composed(seed) {
     const sets = JSON.parse(new TextDecoder().decode(await whole(this.site.facts.files.starts)));
-    return json(sets[seed % sets.length].map(travelling));
+    return json(sets[seed % sets.length]);
   }
 
   /** @param {import("./sizes.js").Size} sketch */
@@ -88,27 +95,22 @@ export class Answers {
     return json({ ...size, doublings });
   }
 
-  /** @param {Asked} asked */
-  async paint(asked) {
-    const { query } = asked;
-    const sketch = await sketchOf(asked);
-    const [style, short] = [query.get("style"), Number(query.get("short"))];
-    const seed = seedOf(asked);
+  /** @param {Asked} request */
+  async paint(request) {
+    const { seed = 0, short, judged, lights, ...look } = request.asked;
+    const sketch = sketchOf(look.runs);
     const began = performance.now();
-    const wanted = this.styles.wanted({ seed, style, other: query.get("other"), blend: Number(query.get("blend") ?? 0) }, sketch);
-    const order = { sketch, seed, style: wanted, lights: await this.lights(asked, sketch) };
-    const made = short ? await this.painting.small(order, short) : await this.painting.whole(order, 1, checking(asked));
-    const judged = query.get("judged") ? await this.judged(sketch, made.picture) : {};
-    const headers = { ...making(made), ...judged, "X-Width": String(made.picture.width), "Server-Timing": `paint;dur=${(performance.now() - began).toFixed(1)}` };
+    const order = { sketch, seed, style: this.styles.wanted({ seed, ...look }, sketch), lights: lights && this.lights(lights, sketch) };
+    const made = short ? await this.painting.small(order, short) : await this.painting.whole(order, 1, checking(request));
+    const { width, height } = made.picture;
+    const told = { ...making(made), ...(judged ? await this.judged(sketch, made.picture) : {}) };
+    const headers = { ...told, "X-Width": String(width), "X-Height": String(height), "Server-Timing": `paint;dur=${(performance.now() - began).toFixed(1)}` };
     return { body: made.picture.pixels, headers };
   }
 
-  /** Those of parts of a sketch, which come after its ids. @param {Asked} asked @param {Sketch} sketch */
-  async lights({ query, body }, sketch) {
-    const names = query.get("lights");
-    if (!names) return null;
-    const numbers = new Uint8Array(await body.arrayBuffer()).subarray(sketch.ids.length);
-    return { numbers, styles: names.split(",").map((name) => this.styles.named(name, sketch)) };
+  /** Those of parts of a sketch. @param {{parts: import("../runs.js").Runs, styles: import("./styles.js").Light[]}} asked @param {Sketch} sketch */
+  lights({ parts, styles }, sketch) {
+    return { numbers: sketchOf(parts).ids, styles: styles.map((light) => this.styles.of(light, sketch)) };
   }
 
   /** How much of it looks like what was drawn. @param {Sketch} sketch @param {Picture} picture @returns {Promise<Record<string, string>>} */
@@ -119,103 +121,93 @@ export class Answers {
     return { "X-Obedience": obedience(resized(sketch, picture), seen, segmenter.unknown).toFixed(4) };
   }
 
-  /** A project -> its picture in true size, or twice that. @param {Asked} asked */
-  async picture({ query, body }) {
-    const project = JSON.parse(await body.text());
+  /** A project -> its picture in true size, or twice that. @param {{project: any, form: string, scale: number}} asked */
+  async picture({ project, form, scale }) {
     const { width, height } = project.base;
     const sketch = { ids: unpacked(project.ids, width * height), width, height };
     const { seed, mood, other, blend } = project.style;
-    const style = await this.mixed(mood, other, blend, sketch);
+    const style = this.styles.wanted({ seed, style: lightOf(mood), other: other && lightOf(other), blend }, sketch);
     const found = lightsOf((project.layers?.stack ?? []).map((/** @type {any} */ layer) => ({ ...layer, ids: unpacked(layer.ids, width * height) })));
     const lights = found && { numbers: found.numbers, styles: found.moods.map(({ origin, z }) => ({ origin, z: Float32Array.from(z) })) };
-    const { picture, size, doublings } = await this.painting.whole({ sketch, seed, style, lights }, Number(query.get("scale") ?? 1));
-    const { name, images_seen, palette, version } = this.site.model;
+    const { picture, size, doublings } = await this.painting.whole({ sketch, seed, style, lights }, scale);
+    const { model, images_seen, version } = this.site.models[0];
     const enlarged = doublings ? { enlarged: 2 ** doublings, enlarger: this.site.enlarger?.name } : {};
     const lit = lights ? { lights: lights.styles.map(({ origin }) => origin) } : {};
-    const known = { model: name, images_seen, palette, seed, style: style.origin, z: [...style.z], painted_size: [size.height, size.width], ...enlarged, version, ...lit, project };
-    return { body: await file(drawn(picture), query.get("form") ?? "png", known) };
+    const known = { model, images_seen, palette: this.palette.name, seed, style: style.origin, z: [...style.z], painted_size: [size.height, size.width], ...enlarged, version, ...lit, project };
+    return { body: await file(drawn(picture), form, known) };
   }
 
-  /** @param {any} mood @param {any} other @param {number} blend @param {Sketch} sketch */
-  async mixed(mood, other, blend, sketch) {
-    const names = [];
-    for (const each of [mood, other]) {
-      if (each?.z) names.push((await this.styles.hold({ origin: each.origin, z: Float32Array.from(each.z) })).id);
-      else names.push(each ? `seed:${each.seed}` : null);
-    }
-    return this.styles.wanted({ seed: 0, style: names[0], other: names[1], blend }, sketch);
-  }
-
-  /** @param {Asked} asked */
-  async open({ body }) {
-    const data = new Uint8Array(await body.arrayBuffer());
-    const drawing = data[0] === 0x7b ? new TextDecoder().decode(data) : projectIn(data);
-    if (drawing !== null) return json({ kind: "drawing", drawing, labels: null, problem: null });
+  /** @param {{file: string}} asked */
+  async open(asked) {
+    const data = bytes(asked.file);
+    const text = data[0] === 0x7b ? new TextDecoder().decode(data) : projectIn(data);
+    if (text !== null) return json({ kind: "drawing", project: JSON.parse(text), labels: null, problem: null });
     try {
-      const { sketch, foreign } = readLabels(await decoded(body), this.site.model.classes, this.site.sizes.pixels);
-      if (foreign > FOREIGN) return json({ kind: "photo", drawing: null, labels: null, problem: null });
-      return json({ kind: "labels", drawing: null, labels: this.opened(sketch, foreign), problem: null });
+      const { sketch, foreign } = readLabels(await decoded(new Blob([data])), this.palette.classes, this.site.sizes.pixels);
+      if (foreign > FOREIGN) return json({ kind: "photo", project: null, labels: null, problem: null });
+      return json({ kind: "labels", project: null, labels: this.opened(sketch, foreign), problem: null });
     } catch (error) {
       const problem = error instanceof Problem ? { sentence: error.sentence, remedy: error.remedy } : { sentence: String(error), remedy: "Try another file." };
-      return json({ kind: error instanceof Problem && error.status === 413 ? "photo" : "nothing", drawing: null, labels: null, problem });
+      return json({ kind: error instanceof Problem && error.status === 413 ? "photo" : "nothing", project: null, labels: null, problem });
     }
   }
 
-  /** @param {Asked} asked */
-  async read({ body }) {
-    const { sketch, foreign } = readLabels(await decoded(body), this.site.model.classes, this.site.sizes.pixels);
-    if (foreign > FOREIGN) throw new Problem(`The file has few colours of palette ${this.site.model.palette}`, "Use the photograph's light, or open it in a studio with a server.", 422);
+  /** @param {{file: string}} asked */
+  async read(asked) {
+    const { name, classes } = this.palette;
+    const { sketch, foreign } = readLabels(await decoded(new Blob([bytes(asked.file)])), classes, this.site.sizes.pixels);
+    if (foreign > FOREIGN) throw new Problem(`The file has few colours of palette ${name}`, "Use the photograph's light, or open it in a studio with a server.", 422);
     return json(this.opened(sketch, foreign));
   }
 
   /** @param {Sketch} sketch @param {number} foreign */
-  opened({ ids, width, height }, foreign) {
-    const { palette } = this.site.model;
+  opened(sketch, foreign) {
     const report = foreign ? [`colours: ${(100 * foreign).toFixed(1)} % of the pixels got the class of the nearest colour`] : [];
-    return { ids: base64(ids), width, height, palette, palettes: [palette], report, layers: [] };
+    return { palette: this.palette.name, runs: runsOf(sketch), report, layers: [] };
   }
 
-  /** PUT brings a style that the page has kept; POST reads one from a photograph. @param {Asked} asked */
-  async photo({ query, body }) {
-    if (body.type === "application/json") {
-      const { origin, z } = JSON.parse(await body.text());
-      if (z.length !== this.styles.size) throw new Problem(`The style ${origin} belongs to another model`, "Drop its photo again.", 422);
-      return json(await this.styles.hold({ origin, z: Float32Array.from(z) }));
-    }
+  /** @param {{photo: string, name?: string}} asked */
+  async photo({ photo, name = "photo" }) {
     const side = this.site.photo_side;
-    const image = { data: unit(reduced(await photograph(body, this.site.sizes.photo), { width: side, height: side })), dims: [1, 3, side, side] };
+    const picture = await photograph(new Blob([bytes(photo)]), this.site.sizes.photo);
+    const image = { data: unit(reduced(picture, { width: side, height: side })), dims: [1, 3, side, side] };
     const { style } = await this.network.run("encoder", { image });
-    return json(await this.styles.hold({ origin: `photo ${query.get("name") ?? "photo"}`, z: style.slice() }));
+    return json(await travelling({ origin: `photo ${name}`, z: style.slice() }));
   }
 
-  /** A photograph -> the map of its classes, as fine as the model was trained. @param {Asked} asked */
-  async labels({ body }) {
-    const { sizes, segmenter, facts, model } = this.site;
-    if (!segmenter) throw new Problem(`No segmenter of palette ${model.palette} came with this site`, "Open a label map, or use the photograph's light.", 404);
-    const photo = await photograph(body, sizes.photo);
+  /** A photograph -> the map of its classes, as fine as the model was trained. @param {{photo: string}} asked */
+  async labels(asked) {
+    const { sizes, segmenter, facts } = this.site;
+    if (!segmenter) throw new Problem(`No segmenter of palette ${this.palette.name} came with this site`, "Open a label map, or use the photograph's light.", 404);
+    const photo = await photograph(new Blob([bytes(asked.photo)]), sizes.photo);
     const scale = Math.min(Math.min(...facts.generator.size) / Math.min(photo.width, photo.height), sizes.longest / Math.max(photo.width, photo.height));
     const sketch = await labelled(this.network, segmenter, reduced(photo, scaled(photo, scale, sizes.least)));
-    return json({ ...this.opened(sketch, 0), report: [told(sketch, model.classes)] });
+    return json({ ...this.opened(sketch, 0), report: [told(sketch, this.palette.classes)] });
   }
 
-  /** @param {Asked} asked */
-  async varied(asked) {
-    const found = this.styles.varied(await sketchOf(asked), seedOf(asked), Number(asked.query.get("count") ?? 4), this.site.unlike);
-    return json(await Promise.all(found.map(async ([seed, style]) => ({ seed, ...(await this.styles.hold(style)) }))));
+  /** @param {{runs: import("../runs.js").Runs, seed: number}} asked */
+  async ofSeed({ runs, seed }) {
+    return json({ seed, ...(await travelling(this.styles.ofSeed(seed, sketchOf(runs)))) });
   }
 
-  /** Moods with names for a sketch, painted one by one while nobody waits for anything else. @param {Asked} asked */
-  async moods(asked) {
-    const [sketch, place] = [await sketchOf(asked), seedOf(asked)];
-    const first = Number(asked.query.get("light") ?? place);
+  /** @param {{runs: import("../runs.js").Runs, seed: number, count?: number}} asked */
+  async varied({ runs, seed, count = 4 }) {
+    const found = this.styles.varied(sketchOf(runs), seed, count, this.site.unlike);
+    return json(await Promise.all(found.map(async ([seed, style]) => ({ seed, ...(await travelling(style)) }))));
+  }
+
+  /** Moods with names for a sketch, painted one by one while nobody waits for anything else. @param {Asked} request */
+  async moods({ asked, rest, stale }) {
+    const [sketch, place] = [sketchOf(asked.runs), asked.seed];
+    const first = asked.light ?? place;
     const rules = this.site.moods;
     /** @type {Map<string, {seed: number, style: Style, picture: Picture}>} */
     const tried = new Map();
     for (const seed of [first, ...Array.from({ length: rules.tried }, (_, n) => n).filter((n) => n !== first)]) {
       const style = this.styles.ofSeed(seed, sketch);
       if (tried.has(style.z.join())) continue;
-      await asked.rest();
-      if (asked.stale()) return STALE;
+      await rest();
+      if (stale()) return STALE;
       const { picture } = await this.painting.small({ sketch, seed: place, style }, rules.short);
       tried.set(style.z.join(), { seed, style, picture });
     }
@@ -224,7 +216,7 @@ export class Answers {
     const moods = await Promise.all(named(looks, rules).map(async ([name, n]) => {
       const { seed, style, picture } = all[n];
       const face = base64(new Uint8Array(await (await drawn(picture).convertToBlob()).arrayBuffer()));
-      return { name, face, seed, ...(await this.styles.hold(style)) };
+      return { name, face, seed, ...(await travelling(style)) };
     }));
     return json({ moods, light: all[brightEnough(looks, rules)].seed });
   }
@@ -242,24 +234,15 @@ const checking = ({ stale }) => async () => {
 /** @param {unknown} value @returns {Answer} */
 const json = (value) => ({ body: JSON.stringify(value), headers: { "Content-Type": "application/json" } });
 
-/** @param {URLSearchParams} query */
-const sizeOf = (query) => ({ width: Number(query.get("width")), height: Number(query.get("height")) });
+/** @param {Record<string, unknown>} query */
+const sizeOf = ({ width, height }) => ({ width: Number(width), height: Number(height) });
 
-/** @param {Asked} asked */
-const seedOf = ({ query }) => Number(query.get("seed") ?? 0);
+/** @param {string} text in base64 */
+const bytes = (text) => Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
 
-/** @param {Asked} asked @returns {Promise<Sketch>} */
-async function sketchOf({ query, body }) {
-  const size = sizeOf(query);
-  return { ids: new Uint8Array(await body.arrayBuffer()).subarray(0, size.width * size.height), ...size };
-}
-
-/** @param {{title: string, width: number, height: number, ids: string}} start with its ids in runs */
-const travelling = ({ ids, width, height, title }) => ({ title, width, height, ids: base64(unpacked(ids, width * height)) });
-
-/** @param {Uint8Array} bytes */
-function base64(bytes) {
+/** @param {Uint8Array} data */
+function base64(data) {
   let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  for (let at = 0; at < data.length; at += 0x8000) text += String.fromCharCode(...data.subarray(at, at + 0x8000));
   return btoa(text);
 }

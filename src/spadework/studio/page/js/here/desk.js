@@ -22,11 +22,9 @@ export class Desk extends EventTarget {
 
   /** As `fetch`; files of the site are fetched. @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
   ask(path, options = {}) {
-    if (!path.startsWith("/api/")) return fetch(path, options);
+    if (!path.startsWith("/")) return fetch(path, options);
     const id = ++this.last;
-    const { body, signal, headers } = options;
-    const type = /** @type {Record<string, string> | undefined} */ (headers)?.["Content-Type"];
-    const blob = body instanceof Blob && !type ? body : new Blob(body ? [/** @type {BlobPart} */ (body)] : [], { type });
+    const { body, signal } = options;
     return new Promise((done, failed) => {
       this.open.set(id, done);
       signal?.addEventListener("abort", () => {
@@ -34,7 +32,7 @@ export class Desk extends EventTarget {
         this.worker.postMessage({ drop: id });
         failed(signal.reason);
       });
-      this.worker.postMessage({ id, path, body: blob });
+      this.worker.postMessage({ id, path, body });
     });
   }
 }

@@ -1,9 +1,10 @@
-// Styles: what a seed means for a sketch, and those that are held under an id.
+// Styles: what a seed means for a sketch, and what a request asks for.
 
 import { Problem } from "../api.js";
 import { Twister } from "./random.js";
 
 /** @typedef {{origin: string, z: Float32Array}} Style */
+/** @typedef {{origin: string, z: number[]} | {seed: number}} Light as it travels */
 /** @typedef {{ids: Uint8Array, width: number, height: number}} Sketch */
 /** @typedef {{references: number, drawn: number, grid: number, layouts: Float32Array, styles: Float32Array}} Prior of real photos: layouts (references, channels * grid * grid), styles (references, Z) */
 /** @typedef {import("./contexts.js").Semantics} Semantics */
@@ -16,8 +17,6 @@ export class Styles {
     this.size = size;
     this.semantics = semantics;
     this.prior = prior;
-    /** @type {Map<string, Style>} */
-    this.held = new Map();
   }
 
   /** @param {number} seed @param {Sketch} sketch @returns {Style} */
@@ -56,27 +55,19 @@ export class Styles {
     return shares;
   }
 
-  /** As it travels. @param {Style} style */
-  async hold(style) {
-    const origin = new TextEncoder().encode(style.origin);
-    const id = await idOf(new Uint8Array([...new Uint8Array(style.z.slice().buffer), ...origin]));
-    this.held.set(id, style);
-    return { id, origin: style.origin, z: [...style.z] };
+  /** A light of a request. @param {Light} light @param {Sketch} sketch @returns {Style} */
+  of(light, sketch) {
+    if ("seed" in light) return this.ofSeed(light.seed, sketch);
+    const { origin, z } = light;
+    if (z.length !== this.size) throw new Problem(`The style ${origin} belongs to another model`, "Drop its photo again.", 422);
+    return { origin, z: Float32Array.from(z) };
   }
 
-  /** @param {string} name "seed:7" or an id @param {Sketch} sketch */
-  named(name, sketch) {
-    if (name.startsWith("seed:")) return this.ofSeed(Number(name.slice(5)), sketch);
-    const style = this.held.get(name);
-    if (!style) throw new Problem("The painter has forgotten this style", "Drop the photo again.", 410);
-    return style;
-  }
-
-  /** @param {{seed: number, style: string | null, other: string | null, blend: number}} wanted @param {Sketch} sketch @returns {Style} */
-  wanted({ seed, style, other, blend }, sketch) {
-    const first = this.named(style ?? `seed:${seed}`, sketch);
+  /** What a request asks for. @param {{seed: number, style?: Light | null, other?: Light | null, blend?: number}} asked @param {Sketch} sketch @returns {Style} */
+  wanted({ seed, style, other, blend = 0 }, sketch) {
+    const first = this.of(style ?? { seed }, sketch);
     if (!other || blend === 0) return first;
-    const second = this.named(other, sketch);
+    const second = this.of(other, sketch);
     const z = first.z.map((value, i) => (1 - blend) * value + blend * second.z[i]);
     return { z, origin: `${(1 - blend).toFixed(2)} ${first.origin} + ${blend.toFixed(2)} ${second.origin}` };
   }
@@ -106,6 +97,12 @@ const bounds = (cell, grid, length) => [Math.floor((cell * length) / grid), Math
 
 /** @param {Float32Array} a @param {Float32Array} b */
 const distance = (a, b) => Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0));
+
+/** As it travels, with a name that equal ones have. @param {Style} style */
+export async function travelling({ origin, z }) {
+  const id = await idOf(new Uint8Array([...new Uint8Array(z.slice().buffer), ...new TextEncoder().encode(origin)]));
+  return { id, origin, z: [...z] };
+}
 
 /** The first 16 digits of SHA-256; plain http has none, and there an id need only be its own. @param {Uint8Array<ArrayBuffer>} bytes */
 async function idOf(bytes) {

@@ -6,10 +6,11 @@ import { Network } from "./network.js";
 import { whole } from "./parts.js";
 import { Styles } from "./styles.js";
 
-/** @typedef {{id: number, path: string, body: Blob}} Request */
+/** @typedef {{id: number, path: string, asked: any}} Request `asked`: the body, or what the query says */
 
 const WAITING = 1;  // ms in which messages come in
-const QUICK = ["/api/health", "/api/model", "/api/examples", "/api/starts", "/api/size", "/api/open", "/api/labels/read", "/api/labels/write"];
+const QUICK = ["/health", "/v1/models", "/v1/palettes", "/v1/size", "/v1/sketches", "/v1/sketches/composed", "/v1/open", "/v1/labels/import", "/v1/labels/write"];
+const MOODS = "/v1/moods";
 
 /** @type {Request[]} that wait for the network */
 let queue = [];
@@ -31,14 +32,12 @@ async function begin() {
 addEventListener("message", ({ data }) => {
   if (data.drop) return drop(data.drop);
   const { pathname, searchParams } = new URL(data.path, "https://page");
-  if (QUICK.includes(pathname)) return void serve(data);
-  if (searchParams.get("live")) {
-    for (const { id, path } of queue) {
-      const { searchParams: other } = new URL(path, "https://page");
-      if (other.get("live") && other.get("client") === searchParams.get("client")) drop(id);
-    }
+  const request = { id: data.id, path: pathname, asked: data.body ? JSON.parse(data.body) : Object.fromEntries(searchParams) };
+  if (QUICK.includes(pathname)) return void serve(request);
+  if (request.asked.live) {
+    for (const { id, asked } of queue) if (asked.live && asked.client === request.asked.client) drop(id);
   }
-  queue.push(data);
+  queue.push(request);
   working ??= work();
 });
 
@@ -52,7 +51,7 @@ function drop(id) {
 
 async function work() {
   while (await waiting()) {
-    const at = Math.max(0, queue.findIndex(({ path }) => !path.startsWith("/api/moods")));
+    const at = Math.max(0, queue.findIndex(({ path }) => path !== MOODS));
     await serve(queue.splice(at, 1)[0]);
   }
   working = null;
@@ -66,17 +65,16 @@ async function waiting() {
 
 /** Others first, while moods are looked for. */
 async function rest() {
-  while ((await waiting()) && queue.some(({ path }) => !path.startsWith("/api/moods"))) {
-    const at = queue.findIndex(({ path }) => !path.startsWith("/api/moods"));
+  while ((await waiting()) && queue.some(({ path }) => path !== MOODS)) {
+    const at = queue.findIndex(({ path }) => path !== MOODS);
     await serve(queue.splice(at, 1)[0]);
   }
 }
 
 /** @param {Request} request */
-async function serve({ id, path, body }) {
-  const { pathname, searchParams: query } = new URL(path, "https://page");
+async function serve({ id, path, asked }) {
   try {
-    const answer = await (await answers).answer(pathname, { query, body, rest, stale: () => dropped.has(id) });
+    const answer = await (await answers).answer(path, { asked, rest, stale: () => dropped.has(id) });
     postMessage({ id, status: answer.status ?? 200, headers: answer.headers ?? {}, body: answer.body ?? null });
   } catch (error) {
     if (!(error instanceof Problem)) console.error(error);

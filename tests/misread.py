@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,8 +25,12 @@ import torch
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
+from tiny_model import write
 from typer.testing import CliRunner
 
+from spadework.api import wire
+from spadework.api.app import create_api
+from spadework.api.shelf import Shelf
 from spadework.cli import app
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.data.folder import PairedFolder
@@ -493,7 +498,7 @@ def by_paint(path: Path) -> Answer:
 
 def seeing_engine() -> Any:
     """A fake engine that keeps the ids that it was asked to paint."""
-    sys.path.insert(0, str(Path(__file__).parent / "service"))
+    sys.path.insert(0, str(Path(__file__).parent / "api"))
     from fake_engine import FakeEngine
 
     class Seeing(FakeEngine):
@@ -563,17 +568,22 @@ def by_train(path: Path) -> Answer:
     return Answer(pairs[0].labels)
 
 
-def by_studio(path: Path) -> Answer:
-    from spadework.service.app import create_app
+@cache
+def studio() -> TestClient:
+    """The service of a tiny model."""
+    with TemporaryDirectory() as folder:
+        shelf = Shelf({"tiny": write(Path(folder) / "tiny.safetensors")})
+    return TestClient(create_api(shelf), "http://127.0.0.1:7420")
 
-    with TestClient(create_app(seeing_engine()), "http://127.0.0.1:7420") as client:
-        answer = client.post("/api/labels/read", content=path.read_bytes())
+
+def by_studio(path: Path) -> Answer:
+    file = base64.b64encode(path.read_bytes()).decode()
+    answer = studio().post("/v1/labels/import", json={"file": file})
     told = json.loads(answer.text)
     if answer.status_code != 200:
         assert answer.status_code in (413, 422), answer.text
         return Answer(None, (f"{told['sentence']}: {told['remedy']}",))
-    ids = np.frombuffer(base64.b64decode(told["ids"]), np.uint8).reshape(told["height"], told["width"])
-    return Answer(ids, tuple(told["report"]))
+    return Answer(wire.Runs.model_validate(told["runs"]).ids(), tuple(told["report"]))
 
 
 DOORS: dict[str, Callable[[Path], Answer]] = {

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spadework.api import calls
-from spadework.api.answers import PaletteInfo, ReadMap, ReadStyle, ServedModel
+from spadework.api.answers import PaletteInfo, ReadMap, ServedModel
 from spadework.api.calls import Answer, Call
 from spadework.api.wire import Form, Moods, StyleNumbers
 from spadework.picture import Picture
@@ -118,7 +118,7 @@ class Client:
         """The same as a file."""
         return self._send(calls.painting(ids, seed, style, mood, size, model, deadline, form))
 
-    def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadStyle:
+    def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> StyleNumbers:
         """The style of a photo's file, for `paint`."""
         return self._send(calls.style_of(photo, model))
 
@@ -209,7 +209,7 @@ class AsyncClient:
         """As `Client.paint_file`."""
         return await self._send(calls.painting(ids, seed, style, mood, size, model, deadline, form))
 
-    async def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> ReadStyle:
+    async def style_of(self, photo: str | os.PathLike[str], model: str | None = None) -> StyleNumbers:
         """As `Client.style_of`."""
         return await self._send(calls.style_of(photo, model))
 

@@ -1,5 +1,5 @@
 """The fixtures of `serving`."""
 
-from serving import client, engine, model
+from serving import client, engine, fake, faked, model
 
-__all__ = ["client", "engine", "model"]
+__all__ = ["client", "engine", "fake", "faked", "model"]

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
 from spadework import executor
-from spadework.api.wire import MAX_SEED, Moods, PaintRequest, Runs
+from spadework.api.requests import PaintRequest
+from spadework.api.wire import MAX_SEED, Moods, Runs
 from spadework.service.moods import SHOWN
 
 

@@ -8,16 +8,11 @@ NOTHING = 254
 """The id of a pixel where a layer is empty; no palette has it."""
 
 
-class ReadStyle(StyleNumbers):
-    """A style to be sent with requests. `id`: a name for it; the same numbers and origin have the same."""
-
-    id: str
-
-
-class SeedStyle(ReadStyle):
+class SeedStyle(Wire):
     """The style of a seed for a sketch."""
 
     seed: int
+    style: StyleNumbers
 
 
 class NamedMood(SeedStyle):

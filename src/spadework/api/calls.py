@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from spadework.api.answers import PaletteInfo, ReadMap, ReadStyle, ServedModel
+from spadework.api.answers import PaletteInfo, ReadMap, ServedModel
 from spadework.api.requests import ImportRequest, PaintRequest, PhotoRequest
 from spadework.api.wire import Form, Moods, Runs, StyleNumbers, Wire
 from spadework.files import read_bytes
@@ -69,10 +69,10 @@ def painting(
     return Call("POST", "/v1/paint", request, bytes)
 
 
-def style_of(photo: str | os.PathLike[str], model: str | None) -> Call[ReadStyle]:
+def style_of(photo: str | os.PathLike[str], model: str | None) -> Call[StyleNumbers]:
     """A photo's file -> its style."""
     asked = PhotoRequest(photo=_file(photo), name=os.path.basename(photo)[:120], model=model)
-    return Call("POST", "/v1/style", asked, _json(ReadStyle))
+    return Call("POST", "/v1/style", asked, _json(StyleNumbers))
 
 
 def reading(file: str | os.PathLike[str], palette: str | None, model: str | None) -> Call[ReadMap]:

@@ -3,14 +3,14 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from spadework.api.requests import PaintRequest, PartLights, SketchRequest
-from spadework.api.wire import Form, Light, Runs, SeedLight, StyleNumbers, bytes_of
+from spadework.api.wire import Light, Pixels, Runs, SeedLight, StyleNumbers, bytes_of
 from spadework.engine import Engine
 from spadework.files import Fault
 from spadework.lights import Lights, Style
@@ -165,7 +165,7 @@ def paint_many(engine: Engine, items: Sequence[Wanted]) -> list[Picture]:
     )
 
 
-def packed(picture: Picture, form: Form | Literal["raw"], level: int = FAST) -> tuple[bytes, str]:
+def packed(picture: Picture, form: Pixels, level: int = FAST) -> tuple[bytes, str]:
     """A file and its media type: a PNG with all that the picture knows, or a smaller one, without that.
 
     raw is RGBA.

@@ -16,7 +16,6 @@ from spadework.api.answers import (
     OpenedFile,
     ReadLayer,
     ReadMap,
-    ReadStyle,
     SeedStyle,
 )
 from spadework.api.painting import shipped_palette
@@ -30,7 +29,7 @@ from spadework.api.requests import (
     SketchRequest,
     VariedRequest,
 )
-from spadework.api.wire import Refused, Runs, bytes_of
+from spadework.api.wire import Refused, Runs, StyleNumbers, bytes_of
 from spadework.lights import Style
 from spadework.picture import Picture
 from spadework.project import style_id
@@ -45,12 +44,12 @@ def offer_styles(app: FastAPI, api: Api) -> None:
     """`/v1/style`, `/v1/moods`."""
 
     @app.post("/v1/style")
-    async def style(request: Request, asked: PhotoRequest) -> ReadStyle:
+    async def style(request: Request, asked: PhotoRequest) -> StyleNumbers:
         """The style of a photo."""
         turn, data = Turn(api, request, asked), bytes_of(asked.photo, "photo")
         demand_pixels(data, MOST_OF_A_PHOTO)
 
-        def work() -> ReadStyle:
+        def work() -> StyleNumbers:
             picture = Picture.from_bytes(data, asked.name)
             return _style(turn.engine.style_of(picture, f"photo {asked.name}"))
 
@@ -116,18 +115,18 @@ def offer_labels(app: FastAPI, api: Api) -> None:
         return _file(await turn.alone(partial(receive, data, turn.card.palette, api.limits.pixels)))
 
 
-def _style(style: Style) -> ReadStyle:
+def _style(style: Style) -> StyleNumbers:
     """The values as JSON numbers; float32 survives the way there and back."""
-    return ReadStyle(id=style_id(style.z, style.origin), origin=style.origin, z=tuple(map(float, style.z)))
+    return StyleNumbers(id=style_id(style.z, style.origin), origin=style.origin, z=tuple(map(float, style.z)))
 
 
 def _of_seed(seed: int, style: Style) -> SeedStyle:
-    return SeedStyle(seed=seed, **_style(style).model_dump())
+    return SeedStyle(seed=seed, style=_style(style))
 
 
 def _mood(found: FoundMood) -> NamedMood:
     face = b64encode(found.picture.to_bytes(1)).decode()
-    return NamedMood(name=found.name, face=face, **_of_seed(found.seed, found.style).model_dump())
+    return NamedMood(name=found.name, face=face, seed=found.seed, style=_style(found.style))
 
 
 def _map(opened: Opened, layers: Sequence[Drawn] = ()) -> ReadMap:

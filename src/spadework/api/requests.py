@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from spadework.api.wire import File, Form, Light, Moods, Name, Runs, Seed, Side, Wire
+from spadework.api.wire import File, Form, Light, Moods, Name, Pixels, Runs, Seed, Side, Wire
 from spadework.files import Fault
 
 EXAMPLE = {"width": 64, "height": 64, "runs": [[0, 2048], [11, 2048]]}
@@ -94,7 +94,7 @@ class PaintRequest(SeedRequest):
     width: Side | None = None
     height: Side | None = None
     short: int | None = Field(default=None, ge=32, le=2048)
-    form: Form | Literal["raw"] = "png"
+    form: Pixels = "png"
     judged: bool = False
     live: bool = False
 

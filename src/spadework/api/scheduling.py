@@ -137,8 +137,12 @@ class Scheduler:
             old.give_up(Stale())
 
     def demand_current(self) -> None:
-        """Long work asks this between its steps: raises Stale where nobody waits for what runs."""
-        if self._running and all(job.stale for job in self._running):
+        """Long work asks this between its steps: raises Stale where nobody waits for what runs.
+
+        What other threads do does not concern it.
+        """
+        mine = threading.current_thread() is self._thread
+        if mine and all(job.stale for job in self._running):
             raise Stale
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 ids are (H, W) uint8 class ids of a model's palette, rows from the top.
 """
 
+import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Annotated, Any, Literal, Self
@@ -14,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from spadework.files import Fault
 from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 
+DATA_URL = re.compile(r"^\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 MAX_SEED = 2**32 - 1
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
 File = Annotated[str, Field(min_length=1, description="The bytes of a file, in base64.")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Form = Literal["png", "webp", "jpeg"]
+Pixels = Literal["png", "webp", "jpeg", "raw"]
 Moods = Literal["clear noon", "soft day", "golden hour", "sunset", "snow light", "mist", "storm", "night"]
 
 
@@ -70,10 +73,14 @@ class Runs(Wire):
 
 
 class StyleNumbers(Wire):
-    """A style: what `/v1/style` reads from a photo, or the numbers that a PNG of ours has in its text."""
+    """A style: what `/v1/style` answers, or the numbers that a PNG of ours has in its text.
+
+    `id` is a name by which it can be known: the same numbers and origin have the same. It need not be sent.
+    """
 
     origin: str = Field(default="given", min_length=1, max_length=200)
     z: tuple[float, ...] = Field(min_length=1, max_length=4096)
+    id: str | None = Field(default=None, max_length=64)
 
 
 class SeedLight(Wire):
@@ -94,8 +101,9 @@ Light = Annotated[
 
 
 def bytes_of(text: str, name: str) -> bytes:
-    """The bytes in base64. Raises ValueError for what is none."""
+    """The bytes in base64, also of a data: URL and in lines. Raises ValueError for what is none."""
+    plain = DATA_URL.sub("", text, count=1)
     try:
-        return b64decode(text, validate=True)
+        return b64decode("".join(plain.split()) if "\n" in plain else plain, validate=True)
     except (NotBase64, ValueError) as error:
         raise Fault(f"{name} is not base64", "encode the bytes of a file") from error

@@ -79,7 +79,7 @@ def told_fault(fault: Any) -> tuple[str, str]:
     expected = NAMES.get(where) if kind == "string_pattern_mismatch" else EXPECTED.get(kind)
     expected = (expected or "another value").format(**fault.get("ctx", {}))
     came = fault.get("input")
-    plain = isinstance(came, str | int | float) and kind != "json_invalid"
+    plain = isinstance(came, str | int | float) and came != "" and kind != "json_invalid"
     shown = f" {came}"[: LONGEST + 1] if plain else ""
     return f"{where}{shown} is not what it can be", f"Give {expected}."
 

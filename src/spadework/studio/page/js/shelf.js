@@ -175,9 +175,11 @@ export class Shelf {
     const found = await answer?.json().catch(() => null);
     if (!found || signal.aborted) return;
     this.#begin(found.light);
-    await Promise.all([...found.moods.map((/** @type {any} */ mood) => this.#show(mood)), ...this.photos.map((mood) => this.#paint(mood))]);
-    this.#withdraw(found.moods);
-    this.#sort(found.moods);
+    /** @type {(Mood & {face: string})[]} */
+    const moods = found.moods.map((/** @type {any} */ { style, ...mood }) => ({ ...mood, ...style }));
+    await Promise.all([...moods.map((mood) => this.#show(mood)), ...this.photos.map((mood) => this.#paint(mood))]);
+    this.#withdraw(moods);
+    this.#sort(moods);
     this.show();
     $("moods").dataset.shown = "true";
   }

@@ -66,9 +66,9 @@ export class Style extends EventTarget {
       const mood = this[slot];
       if (!this.able || !mood || mood.id || !("seed" in mood)) continue;
       const response = await send("/v1/style/of-seed", { runs: runsOf(sketch), seed: mood.seed });
-      const held = await response.json();
+      const { style } = await response.json();
       if (this[slot] !== mood) continue;
-      this[slot] = { seed: mood.seed, ...held };
+      this[slot] = { seed: mood.seed, ...style };
       this.dispatchEvent(new Event("settled"));
     }
   }

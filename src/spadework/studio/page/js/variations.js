@@ -43,7 +43,8 @@ export class Variations {
 
   /** Four moods for the sketch, far from each other. @returns {Promise<Mood[]>} */
   async #apart() {
-    return (await send("/v1/style/varied", { runs: runsOf(this.sketch()), seed: randomSeed() })).json();
+    const found = await (await send("/v1/style/varied", { runs: runsOf(this.sketch()), seed: randomSeed() })).json();
+    return found.map((/** @type {any} */ { seed, style }) => ({ seed, ...style }));
   }
 
   /** @param {Style} style @returns {Card} */

@@ -187,13 +187,13 @@ export class Answers {
 
   /** @param {{runs: import("../runs.js").Runs, seed: number}} asked */
   async ofSeed({ runs, seed }) {
-    return json({ seed, ...(await travelling(this.styles.ofSeed(seed, sketchOf(runs)))) });
+    return json({ seed, style: await travelling(this.styles.ofSeed(seed, sketchOf(runs))) });
   }
 
   /** @param {{runs: import("../runs.js").Runs, seed: number, count?: number}} asked */
   async varied({ runs, seed, count = 4 }) {
     const found = this.styles.varied(sketchOf(runs), seed, count, this.site.unlike);
-    return json(await Promise.all(found.map(async ([seed, style]) => ({ seed, ...(await travelling(style)) }))));
+    return json(await Promise.all(found.map(async ([seed, style]) => ({ seed, style: await travelling(style) }))));
   }
 
   /** Moods with names for a sketch, painted one by one while nobody waits for anything else. @param {Asked} request */
@@ -216,7 +216,7 @@ export class Answers {
     const moods = await Promise.all(named(looks, rules).map(async ([name, n]) => {
       const { seed, style, picture } = all[n];
       const face = base64(new Uint8Array(await (await drawn(picture).convertToBlob()).arrayBuffer()));
-      return { name, face, seed, ...(await travelling(style)) };
+      return { name, face, seed, style: await travelling(style) };
     }));
     return json({ moods, light: all[brightEnough(looks, rules)].seed });
   }

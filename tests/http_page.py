@@ -47,13 +47,27 @@ def addresses(paths: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Iterat
         if body:
             yield f"Body: {kind(body)}.\n"
             yield from examples(schemas[named(body)])
-        yield f"Answer: {answer(what['responses']['200'])}.\n"
+        for asked in what.get("parameters", []):
+            needed = "" if asked["required"] else ", may be left out"
+            yield f"In the {asked['in']}: `{asked['name']}`, {kind(asked['schema'])}{needed}.\n"
+        for status in ("200", "204"):
+            if status in what["responses"]:
+                yield from answers(status, what["responses"][status])
 
 
 def examples(schema: Schema) -> Iterator[str]:
     """Bodies that may be sent so."""
     for example in schema.get("examples", []):
         yield f"```json\n{json.dumps(example)}\n```\n"
+
+
+def answers(status: str, response: Mapping[str, Any]) -> Iterator[str]:
+    """What comes back when nothing is wrong, and the headers that tell of it."""
+    yield f"Answer: {answer(response)}.\n" if status == "200" else f"{status}: {response['description']}\n"
+    for name, header in response.get("headers", {}).items():
+        yield f"- `{name}`: {header['description']}"
+    if response.get("headers"):
+        yield ""
 
 
 def answer(response: Mapping[str, Any]) -> str:
@@ -87,15 +101,15 @@ def kind(schema: Schema) -> str:
     """A schema in words."""
     if "$ref" in schema:
         return f"[{named(schema)}](#{named(schema).lower()})"
-    if "anyOf" in schema:
-        return " or ".join(kind(one) for one in schema["anyOf"] if one.get("type") != "null")
+    if several := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(kind(one) for one in several if one.get("type") != "null")
     if "enum" in schema:
         return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
     if "prefixItems" in schema:
         return f"[{', '.join(kind(one) for one in schema['prefixItems'])}]"
     if schema.get("type") == "array":
         return f"list of {kind(schema['items'])}"
-    if "additionalProperties" in schema:
+    if isinstance(schema.get("additionalProperties"), dict):
         return f"object of {kind(schema['additionalProperties'])} by name"
     return " ".join(filter(None, [schema.get("type", "anything"), bounds(schema), hint(schema)]))
 

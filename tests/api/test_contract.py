@@ -32,10 +32,22 @@ WHERE = [
     ("GET", "/v1/models"),
     ("GET", "/v1/palettes"),
     ("GET", "/v1/palettes/{name}"),
+    ("GET", "/v1/size"),
+    ("GET", "/v1/sketches"),
+    ("GET", "/v1/sketches/composed"),
+    ("GET", "/v1/sketches/{name}"),
     ("POST", "/v1/paint"),
+    ("POST", "/v1/film"),
+    ("POST", "/v1/projects/picture"),
+    ("POST", "/v1/projects/layers"),
     ("POST", "/v1/style"),
+    ("POST", "/v1/style/of-seed"),
+    ("POST", "/v1/style/varied"),
+    ("POST", "/v1/moods"),
+    ("POST", "/v1/open"),
     ("POST", "/v1/labels/import"),
     ("POST", "/v1/labels/from-photo"),
+    ("POST", "/v1/labels/write"),
 ]
 HERE = {"host": "127.0.0.1"}
 Document = schemathesis.schemas.BaseSchema

@@ -1,8 +1,11 @@
 """The photograph, its style, files, tabs, crashes, screens and everybody's access."""
 
 import json
+import re
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from spadework.segmenter.segmenter import Segmenter
 from spadework.service.opening import open_photo
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
+from spadework.studio import PAGE
 
 OpenStudio = Callable[..., Studio]
 NewContext = Callable[..., BrowserContext]
@@ -28,6 +32,20 @@ REACHABLE = """[...document.querySelectorAll("header [id], aside [id], #shelf [i
   (e) => e.matches("button, input, select, #palette, #tools") && !e.closest(":disabled, [hidden]")
 ).map((e) => e.id)"""
 """What a person works with."""
+
+
+FULL = """(async () => {
+  const { service } = await import(new URL("js/api.js", location.href).href);
+  const ask = service.ask;
+  studio.refused = 0;
+  service.ask = async (path, options) => {
+    if (path !== "/v1/paint" || studio.refused === 2) return ask(path, options);
+    studio.refused += 1;
+    const told = { sentence: "Too many requests wait", remedy: "Try again in 1 s." };
+    return Response.json(told, { status: 429, headers: { "Retry-After": "1" } });
+  };
+})()"""
+"""The painter refuses twice."""
 
 
 def photo_file(path: Path) -> Path:
@@ -358,6 +376,7 @@ def test_the_server_may_die_while_one_paints(open_studio: OpenStudio, tmp_path: 
     studio = open_studio(server.url)
     studio.page.set_input_files("#photo-file", photo_file(tmp_path / "dusk.png"))
     studio.settle()
+    z = studio.js("studio.style.mood.z")
     server.kill()
     studio.choose("brush", "tree")
     studio.slide("size", 50)
@@ -373,10 +392,66 @@ def test_the_server_may_die_while_one_paints(open_studio: OpenStudio, tmp_path: 
         assert studio.js("document.getElementById('photo').dataset.painted") != before
         studio.until("document.getElementById('state').dataset.state === 'done'")
         expect(studio.page.locator("#toast")).to_be_hidden()
+        saved = Picture.from_bytes(studio.saved("save-photo"))  # in the light of the photo, still
+        assert saved.provenance["z"] == z
+        assert (saved.pixels == studio.photo).all()
     finally:
         again.kill()
     own = "Failed to load resource"  # the browser's note of a request that failed
     studio.trouble[:] = [line for line in studio.trouble if own not in line]
+
+
+@pytest.mark.needs_server
+def test_the_page_is_a_client_of_the_api(studio: Studio, tmp_path: Path) -> None:
+    """It asks for what the API's document has, in the words that it has, and for its own files."""
+    sent: list[tuple[str, str]] = []
+    studio.page.on("request", lambda one: sent.append((one.method, urlsplit(one.url).path)))
+    studio.page.reload()
+    studio.ready()
+    page, dusk = studio.page, photo_file(tmp_path / "dusk.png")
+    studio.drag((100, 50), (140, 60))
+    studio.moods()
+    studio.seed(5)
+    page.click("#variations")
+    page.locator("#variation-list .card canvas[data-painted]").nth(3).wait_for()
+    page.keyboard.press("Escape")
+    page.set_input_files("#photo-file", dusk)
+    studio.settle()
+    for button in ("save-photo", "save-labels", "save-layers", "save-psd", "save-film"):
+        assert studio.saved(button)
+    page.set_input_files("#file", dusk)
+    page.click("#photo-labels")
+    page.click("#map-open")
+    studio.settle()
+    page.click("#examples")
+    page.locator("#start-list .card").first.wait_for()
+    page.locator("#example-list .card").first.click()
+    studio.settle()
+    page.click("#new")
+    expect(page.locator("#new-made")).not_to_be_empty()
+    page.keyboard.press("Escape")
+    with urllib.request.urlopen(studio.page.url + "v1/openapi.json") as answer:
+        paths = json.load(answer)["paths"]
+    offered = {(method.upper(), path) for path, of in paths.items() for method in of}
+    asked = {(method, re.sub(r"^(/v1/sketches/)(?!composed).+", r"\1{name}", path)) for method, path in sent}
+    files = {path for method, path in asked - offered if method == "GET"}
+    assert all((PAGE / path.lstrip("/")).exists() for path in files)
+    assert asked - offered == {("GET", path) for path in files}
+    posts = {path for method, path in offered if method == "POST"}
+    assert posts <= {path for _, path in asked}
+
+
+def test_a_painter_that_is_full_is_asked_again(studio: Studio) -> None:
+    studio.js(FULL)
+    before = studio.photo
+    studio.choose("brush", "tree")
+    studio.slide("size", 50)
+    studio.drag((60, 60), (120, 90))
+    studio.settle()
+    assert (studio.photo != before).any()
+    assert studio.js("studio.refused") == 2
+    assert studio.js("studio.painter.state") == "done"
+    expect(studio.page.locator("#toast")).to_be_hidden()
 
 
 SCREENS = [(1920, 1080), (1366, 768), (1024, 768), (820, 1180), (844, 390), (390, 844)]

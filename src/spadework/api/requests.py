@@ -8,6 +8,7 @@ from spadework.api.wire import File, Form, Light, Moods, Name, Pixels, Runs, See
 from spadework.files import Fault
 
 EXAMPLE = {"width": 64, "height": 64, "runs": [[0, 2048], [11, 2048]]}
+EMPTY = {"width": 64, "height": 64, "runs": [[0, 4096]]}
 MOST_LIGHTS = 64
 MOST_FRAMES = 100
 
@@ -130,6 +131,8 @@ class FilmRequest(Asking):
     style: Light | None = None
     other: Light | None = None
     blend: float = Field(default=0.0, ge=0, le=1)
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"sketches": [EMPTY, EXAMPLE], "seed": 7}]})
 
     @model_validator(mode="after")
     def _one_size(self) -> Self:

@@ -48,16 +48,16 @@ class Api:
         self.counts = Counts()
         self.counts.watch("queue", "Requests that wait.", lambda: len(self.scheduler))
         self.counts.watch("models_loaded", "Models in memory.", lambda: len(shelf.loaded))
-        palettes = {card.palette.name: card.palette for card in shelf.cards.values()}
-        self._segmenters = {name: find_segmenter(palette) for name, palette in palettes.items()}
+        palettes = dict.fromkeys(card.palette for card in shelf.cards.values())
+        self._segmenters = {palette: find_segmenter(palette) for palette in palettes}
 
     def labels_photos(self, palette: Palette) -> bool:
-        """Whether a segmenter knows a palette's classes."""
-        return self._segmenters.get(palette.name) is not None
+        """Whether a segmenter knows a model's classes."""
+        return self._segmenters.get(palette) is not None
 
     def segmenter(self, palette: Palette) -> Segmenter:
-        """The one that knows a palette's classes. Raises Refusal 404."""
-        found = self._segmenters.get(palette.name)
+        """The one that knows a model's classes. Raises Refusal 404."""
+        found = self._segmenters.get(palette)
         if found is None:
             raise Refusal(404, f"No segmenter of palette {palette.name} is installed", "Send a label map.")
         return found

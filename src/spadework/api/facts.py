@@ -1,5 +1,6 @@
 """What the API tells of models and palettes, and sketches to begin with."""
 
+import asyncio
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
@@ -63,13 +64,14 @@ def offer_facts(app: FastAPI, api: Api) -> None:
         return classes_of(found)
 
     @app.get("/v1/size")
-    async def size(request: Request, query: Annotated[SizeQuery, Query()]) -> PaintedSize:
+    async def painted_size(request: Request, query: Annotated[SizeQuery, Query()]) -> PaintedSize:
         """At what size the network paints a sketch, and how often the enlarger doubles that."""
         demand_few((query.height, query.width), api.limits.pixels)
         turn = Turn(api, request, Asking(model=query.model))
         if turn.name not in api.shelf.loaded:
             await turn.alone(lambda: turn.engine)
-        (height, width), doublings = turn.engine.plan((query.height, query.width))
+        size = query.height, query.width
+        (height, width), doublings = await asyncio.to_thread(lambda: turn.engine.plan(size))
         return PaintedSize(width=width, height=height, doublings=doublings)
 
     @app.get("/v1/sketches")

@@ -137,8 +137,11 @@ class Scheduler:
             old.give_up(Stale())
 
     def demand_current(self) -> None:
-        """Long work asks this between its steps: raises Stale where nobody waits for what runs."""
-        if self._running and all(job.stale for job in self._running):
+        """Long work asks this between its steps: raises Stale where nobody waits for what runs.
+
+        Whoever uses the same engine in another thread is no job, and goes on.
+        """
+        if threading.current_thread() is self._thread and all(job.stale for job in self._running):
             raise Stale
 
     def close(self) -> None:

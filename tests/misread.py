@@ -6,13 +6,13 @@ import io
 import json
 import os
 import struct
-import sys
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,8 +24,12 @@ import torch
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
+from tiny_model import write
 from typer.testing import CliRunner
 
+from spadework.api.answers import ReadMap
+from spadework.api.app import create_api
+from spadework.api.shelf import Shelf
 from spadework.cli import app
 from spadework.content import PNG_SIGNATURE, unwrapped
 from spadework.data.folder import PairedFolder
@@ -493,7 +497,6 @@ def by_paint(path: Path) -> Answer:
 
 def seeing_engine() -> Any:
     """A fake engine that keeps the ids that it was asked to paint."""
-    sys.path.insert(0, str(Path(__file__).parent / "service"))
     from fake_engine import FakeEngine
 
     class Seeing(FakeEngine):
@@ -564,16 +567,22 @@ def by_train(path: Path) -> Answer:
 
 
 def by_studio(path: Path) -> Answer:
-    from spadework.service.app import create_app
-
-    with TestClient(create_app(seeing_engine()), "http://127.0.0.1:7420") as client:
-        answer = client.post("/api/labels/read", content=path.read_bytes())
-    told = json.loads(answer.text)
+    asked = {"file": base64.b64encode(path.read_bytes()).decode()}
+    answer = studio().post("/v1/labels/import", json=asked)
+    told = answer.json()
     if answer.status_code != 200:
         assert answer.status_code in (413, 422), answer.text
         return Answer(None, (f"{told['sentence']}: {told['remedy']}",))
-    ids = np.frombuffer(base64.b64decode(told["ids"]), np.uint8).reshape(told["height"], told["width"])
-    return Answer(ids, tuple(told["report"]))
+    read = ReadMap.model_validate(told)
+    return Answer(read.runs.ids(), read.report)
+
+
+@cache
+def studio() -> TestClient:
+    """One that paints nothing."""
+    with TemporaryDirectory() as folder:
+        shelf = Shelf({"tiny": write(Path(folder) / "tiny.safetensors")})
+    return TestClient(create_api(shelf), "http://127.0.0.1:7420")
 
 
 DOORS: dict[str, Callable[[Path], Answer]] = {

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from serving import Gated, sketch
-from spadework.service.limits import Refusal
 from tiny_model import card, networks
 
 from spadework.api.running import demand_keys
@@ -27,6 +26,7 @@ from spadework.api.wire import Runs
 from spadework.client import ApiError, AsyncClient, Client
 from spadework.engine import Engine
 from spadework.model import save_checkpoint
+from spadework.service.faults import Refusal
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-from spadework.service.schemas import SeedQuery
-from spadework.studio.composing import SCENES, compose
 
+from spadework.service.composing import SCENES, compose, scenes
 from spadework.sketch.palette import Palette
-from spadework.studio import composed
 
 NAMED = {"Mountain lake": "water", "Coast": "sea", "Desert": "sand", "Forest road": "road", "Winter": "snow"}
 
@@ -26,8 +24,10 @@ def test_scenes_are_whole_and_various(title: str, size: tuple[int, int]) -> None
 
 
 def test_other_palettes_get_what_they_have_classes_for() -> None:
-    query = SeedQuery(seed=5)
-    assert [start.title for start in composed(Palette.load("landscape"), query)] == list(SCENES)
-    for name in ("coco_stuff", "ade20k", "cityscapes", "facades"):
-        assert set(start.title for start in composed(Palette.load(name), query)) <= set(SCENES)
-    assert list(composed(Palette.load("facades"), query)) == []
+    def titles(name: str) -> list[str]:
+        return [title for title, _ in scenes(Palette.load(name), 5, (128, 192))]
+
+    assert titles("landscape") == list(SCENES)
+    for name in ("coco_stuff", "ade20k", "cityscapes"):
+        assert set(titles(name)) <= set(SCENES)
+    assert titles("facades") == []

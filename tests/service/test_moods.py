@@ -1,15 +1,12 @@
 """Moods bear their names by measurement."""
 
-from base64 import b64decode
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from spadework.engine import Engine
-from spadework.picture import Picture
 from spadework.service.moods import MOODS, NEAR_BLACK, SHOWN, Look, Search, bright_enough, named
-from spadework.service.styles import Styles
 from spadework.sketch.examples import sketches
 from spadework.sketch.labelmap import LabelMap
 
@@ -67,16 +64,13 @@ def test_the_shipped_models_moods_are_what_they_say(name: str, there: set[str]) 
     search = Search(engine, sketch, 0)
     while not search.done:
         search.step()
-    styles = Styles()
-    found = {mood.name: mood for mood in search.found(styles).moods}
+    found = {mood.name: mood for mood in search.found().moods}
     assert there <= set(found)
     looks, strayed = {}, []
     for mood in found.values():
-        style = styles.named(mood.id, engine, sketch)
-        np.testing.assert_array_equal(style.z, engine.sample_style(mood.seed, sketch).z)
-        looks[mood.name] = Look.of(engine.paint(sketch, mood.seed, style).pixels)
-        face = Picture.from_bytes(b64decode(mood.face))
-        strayed.append(abs(looks[mood.name].light - Look.of(face.pixels).light))
+        np.testing.assert_array_equal(mood.style.z, engine.sample_style(mood.seed, sketch).z)
+        looks[mood.name] = Look.of(engine.paint(sketch, mood.seed, mood.style).pixels)
+        strayed.append(abs(looks[mood.name].light - Look.of(mood.picture.pixels).light))
     assert np.mean(strayed) < 9  # with faces of 64 pixels 13 and 16
     brighter = [name for name in ("clear noon", "storm", "night") if name in looks]
     assert all(looks[a].light > looks[b].light + 10 for a, b in pairwise(brighter))

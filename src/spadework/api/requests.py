@@ -94,7 +94,7 @@ class PaintRequest(SeedRequest):
     width: Side | None = None
     height: Side | None = None
     short: int | None = Field(default=None, ge=32, le=2048)
-    form: Form | Literal["raw"] = "png"
+    form: Literal["png", "webp", "jpeg", "raw"] = "png"
     judged: bool = False
     live: bool = False
 

@@ -17,7 +17,7 @@ from spadework.sketch.labelmap import MAX_SIDE, MIN_SIDE
 MAX_SEED = 2**32 - 1
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
-File = Annotated[str, Field(min_length=1, description="The bytes of a file, in base64.")]
+File = Annotated[str, Field(description="The bytes of a file, in base64.")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Form = Literal["png", "webp", "jpeg"]
 Moods = Literal["clear noon", "soft day", "golden hour", "sunset", "snow light", "mist", "storm", "night"]

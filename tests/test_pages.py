@@ -17,7 +17,7 @@ from PIL import Image
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from spadework.api.wire import PaintRequest
+from spadework.api.requests import PaintRequest
 from spadework.cli import app
 from spadework.engine import MODELS
 from spadework.picture import Picture

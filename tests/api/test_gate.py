@@ -150,7 +150,8 @@ def test_a_service_has_no_headers_of_a_page(quick: TestClient) -> None:
 
 
 def test_what_was_painted_is_not_stored_and_the_page_may_be(shelf: Shelf, quick: TestClient) -> None:
-    assert quick.get(MODELS).headers["cache-control"] == "no-store"
+    for address in (MODELS, "/metrics", "/health"):
+        assert quick.get(address).headers["cache-control"] == "no-store"
     with studio(shelf) as client:
         assert client.get(MODELS).headers["cache-control"] == "no-store"
         assert client.post("/v1/paint", json={"runs": RUNS}).headers["cache-control"] == "no-store"

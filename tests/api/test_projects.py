@@ -14,6 +14,7 @@ from serving import HERE, LIMITS, Gated, coded, refused, runs, sketch
 
 from spadework.api.app import create_api
 from spadework.api.shelf import Shelf
+from spadework.lights import Style
 from spadework.picture import Picture
 from spadework.project import Project, project_in
 from spadework.service.film import SHORT
@@ -107,11 +108,25 @@ def test_a_film_shows_every_sketch(quick: TestClient, fake: FakeEngine) -> None:
     assert (image.format, image.n_frames) == ("GIF", 3)
     assert {seed for _, seed, _ in fake.asked} == {40}
     assert {min(size) for size, _, _ in fake.asked} == {SHORT}
-    assert len({style.z.tobytes() for _, _, style in fake.asked if style}) == 1  # one light
+    for _, _, style in fake.asked:
+        assert style is not None
+        assert np.array_equal(style.z, fake.sample_style(40).z)
     image.seek(1)
     pixels = np.asarray(image.convert("RGB"))
     assert (pixels[50, 50] == fake.palette.colors()[0]).all()
     assert np.abs(pixels[50, -50].astype(int) - 40).max() < 4
+
+
+def test_a_film_has_the_light_that_the_last_sketch_has(
+    quick: TestClient, fake: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine whose seeds have the light of the first pixel."""
+    monkeypatch.setattr(
+        fake, "sample_style", lambda seed, of: Style(np.full(8, of.ids[0, 0], np.float32), f"seed {seed}")
+    )
+    sketches = [runs(np.full((40, 56), id)) for id in (1, 2, 3)]
+    assert quick.post("/v1/film", json={"sketches": sketches}).status_code == 200
+    assert [style.z[0] for _, _, style in fake.asked if style] == [3, 3, 3]
 
 
 def test_a_film_has_the_style_that_is_asked_for(quick: TestClient, fake: FakeEngine) -> None:

@@ -236,7 +236,7 @@ def test_work_that_was_left_and_late_work_is_not_begun(scheduler: Scheduler, pai
 def test_a_full_queue_tells_when_to_come_again_and_who_leaves_makes_room(
     scheduler: Scheduler, painter: Painter
 ) -> None:
-    jobs = [put(scheduler, painter, n, n, client=f"client-{n % 4}") for n in range(1, 7)]
+    jobs = [put(scheduler, painter, n, n, client=f"client-{n % 4}", patient=n == 3) for n in range(1, 7)]
     assert len(scheduler) == 6
     with pytest.raises(Full) as full:
         put(scheduler, painter, 7, 7, client="client-9")

@@ -111,6 +111,16 @@ def test_moods_wait_until_nobody_else_does(held: Asking) -> None:
     assert held.seeds() == [0, 1] + [77] * TRIED
 
 
+def test_moods_that_have_begun_give_way_between_two_lights(long: Asking) -> None:
+    """To all that wait: with turns a light would come between two of their pictures."""
+    moods = long.ask(77, path="/v1/moods", client="a", light=3)
+    assert long.engine.started.wait(20)
+    others = [long.queue(n, client="b", width=40 + 8 * n, height=40) for n in range(1, 9)]
+    long.engine.go.set()
+    assert [answer.result(20).status_code for answer in (moods, *others)] == [200] * 9
+    assert long.seeds() == [77, *range(1, 9)] + [77] * (TRIED - 1)
+
+
 def test_a_full_queue_refuses(model: Path) -> None:
     with asking(model, FakeEngine(), waiting=2) as held:
         held.ask(0)

@@ -22,6 +22,15 @@ Made from the OpenAPI document that `spadework serve` gives at `/v1/openapi.json
 With keys, every request carries `Authorization: Bearer KEY`. Bodies are JSON, and unknown fields are refused.
 """
 
+GROUPS = {
+    "Pictures": ("/v1/paint", "/v1/projects", "/v1/film"),
+    "Styles": ("/v1/style", "/v1/moods"),
+    "Label maps and other files": ("/v1/labels", "/v1/open"),
+    "What there is": ("/v1/models", "/v1/palettes", "/v1/size", "/v1/sketches"),
+    "The service": ("/health", "/ready", "/metrics"),
+}
+"""How the addresses of a group begin."""
+
 
 def document() -> dict[str, Any]:
     """The OpenAPI document, of a service with one model; which one that is does not stand in it."""
@@ -39,35 +48,40 @@ def page(again: str) -> str:
 
 
 def addresses(paths: Mapping[str, Any], schemas: Mapping[str, Schema]) -> Iterator[str]:
-    """A part for every address, those that paint and read first, then those that only tell."""
-    offered = [(method, path, what) for path, of in paths.items() for method, what in of.items()]
-    for method, path, what in sorted(offered, key=lambda one: one[0] != "post"):
-        yield f"## {method.upper()} {path}\n\n{what['description']}\n"
-        body = what.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-        if body:
-            yield f"Body: {kind(body)}.\n"
-            yield from examples(schemas[named(body)])
-        for asked in what.get("parameters", []):
-            needed = "" if asked["required"] else ", may be left out"
-            yield f"In the {asked['in']}: `{asked['name']}`, {kind(asked['schema'])}{needed}.\n"
-        for status in ("200", "204"):
-            if status in what["responses"]:
-                yield from answers(status, what["responses"][status])
+    """A part for every group, and one for each of its addresses."""
+    alone = [path for path in paths if not path.startswith(tuple(sum(GROUPS.values(), ())))]
+    assert not alone, f"give {alone} a group"
+    for group, begin in GROUPS.items():
+        yield f"## {group}\n"
+        for path in (path for path in paths if path.startswith(begin)):
+            for method, what in paths[path].items():
+                yield from address(method, path, what, schemas)
+
+
+def address(method: str, path: str, what: Schema, schemas: Mapping[str, Schema]) -> Iterator[str]:
+    """What one takes, and what it answers."""
+    yield f"### {method.upper()} {path}\n\n{what['description']}\n"
+    body = what.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    if body:
+        yield f"Body: {kind(body)}.\n"
+        yield from examples(schemas[named(body)])
+    asked = [of for of in what.get("parameters", ()) if of["in"] == "query"]
+    if asked:
+        rows = (field(of["name"], of["schema"], of["required"]) for of in asked)
+        yield "\n".join(["| query | what it holds | |", "|---|---|---|", *rows, ""])
+    told = what["responses"]
+    yield f"Answer: {answer(told['200'])}.\n"
+    if "headers" in told["200"]:
+        rows = (f"| `{name}` | {of['description']} |" for name, of in told["200"]["headers"].items())
+        yield "\n".join(["| header | what it tells |", "|---|---|", *rows, ""])
+    if "204" in told:
+        yield f"Or 204, without a body: {told['204']['description']}\n"
 
 
 def examples(schema: Schema) -> Iterator[str]:
     """Bodies that may be sent so."""
     for example in schema.get("examples", []):
         yield f"```json\n{json.dumps(example)}\n```\n"
-
-
-def answers(status: str, response: Mapping[str, Any]) -> Iterator[str]:
-    """What comes back when nothing is wrong, and the headers that tell of it."""
-    yield f"Answer: {answer(response)}.\n" if status == "200" else f"{status}: {response['description']}\n"
-    for name, header in response.get("headers", {}).items():
-        yield f"- `{name}`: {header['description']}"
-    if response.get("headers"):
-        yield ""
 
 
 def answer(response: Mapping[str, Any]) -> str:
@@ -101,15 +115,18 @@ def kind(schema: Schema) -> str:
     """A schema in words."""
     if "$ref" in schema:
         return f"[{named(schema)}](#{named(schema).lower()})"
-    if several := schema.get("anyOf") or schema.get("oneOf"):
-        return " or ".join(kind(one) for one in several if one.get("type") != "null")
+    if "anyOf" in schema:
+        return " or ".join(kind(one) for one in schema["anyOf"] if one.get("type") != "null")
+    if "oneOf" in schema:
+        return " or ".join(kind(one) for one in schema["oneOf"])
     if "enum" in schema:
         return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
     if "prefixItems" in schema:
         return f"[{', '.join(kind(one) for one in schema['prefixItems'])}]"
     if schema.get("type") == "array":
-        return f"list of {kind(schema['items'])}"
-    if isinstance(schema.get("additionalProperties"), dict):
+        items = schema["items"]
+        return f"list of {f'({kind(items)})' if 'oneOf' in items else kind(items)}"
+    if isinstance(schema.get("additionalProperties"), Mapping):
         return f"object of {kind(schema['additionalProperties'])} by name"
     return " ".join(filter(None, [schema.get("type", "anything"), bounds(schema), hint(schema)]))
 

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import struct
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -28,7 +27,7 @@ from PIL import Image, ImageCms, ImageOps
 from tiny_model import write
 from typer.testing import CliRunner
 
-from spadework.api import wire
+from spadework.api.answers import ReadMap
 from spadework.api.app import create_api
 from spadework.api.shelf import Shelf
 from spadework.cli import app
@@ -498,7 +497,6 @@ def by_paint(path: Path) -> Answer:
 
 def seeing_engine() -> Any:
     """A fake engine that keeps the ids that it was asked to paint."""
-    sys.path.insert(0, str(Path(__file__).parent / "api"))
     from fake_engine import FakeEngine
 
     class Seeing(FakeEngine):
@@ -568,22 +566,23 @@ def by_train(path: Path) -> Answer:
     return Answer(pairs[0].labels)
 
 
-@cache
-def studio() -> TestClient:
-    """The service of a tiny model."""
-    with TemporaryDirectory() as folder:
-        shelf = Shelf({"tiny": write(Path(folder) / "tiny.safetensors")})
-    return TestClient(create_api(shelf), "http://127.0.0.1:7420")
-
-
 def by_studio(path: Path) -> Answer:
-    file = base64.b64encode(path.read_bytes()).decode()
-    answer = studio().post("/v1/labels/import", json={"file": file})
-    told = json.loads(answer.text)
+    asked = {"file": base64.b64encode(path.read_bytes()).decode()}
+    answer = studio().post("/v1/labels/import", json=asked)
+    told = answer.json()
     if answer.status_code != 200:
         assert answer.status_code in (413, 422), answer.text
         return Answer(None, (f"{told['sentence']}: {told['remedy']}",))
-    return Answer(wire.Runs.model_validate(told["runs"]).ids(), tuple(told["report"]))
+    read = ReadMap.model_validate(told)
+    return Answer(read.runs.ids(), read.report)
+
+
+@cache
+def studio() -> TestClient:
+    """One that paints nothing."""
+    with TemporaryDirectory() as folder:
+        shelf = Shelf({"tiny": write(Path(folder) / "tiny.safetensors")})
+    return TestClient(create_api(shelf), "http://127.0.0.1:7420")
 
 
 DOORS: dict[str, Callable[[Path], Answer]] = {

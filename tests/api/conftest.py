@@ -1,5 +1,5 @@
 """The fixtures of `serving`."""
 
-from serving import client, engine, fake, faked, model
+from serving import _faked, _served, client, engine, fake, model, quick
 
-__all__ = ["client", "engine", "fake", "faked", "model"]
+__all__ = ["_faked", "_served", "client", "engine", "fake", "model", "quick"]

@@ -1,4 +1,4 @@
-"""An API of the tiny model, addressed as a program on this machine would."""
+"""An API of the tiny model, or of a fake engine, addressed as a program on this machine would."""
 
 import io
 import threading
@@ -23,9 +23,9 @@ from spadework.engine import Engine
 from spadework.picture import Picture
 from spadework.sketch.labelmap import LabelMap
 from spadework.sketch.palette import Palette
-from spadework.studio import create_studio
 
 HERE = "http://127.0.0.1:7430"
+LIMITS = Limits(body_bytes=100_000, pixels=200 * 200, waiting=3, together=4, body_seconds=1)
 
 
 class Gated(Engine):
@@ -56,69 +56,6 @@ class Gated(Engine):
         assert self.go.wait(20)
 
 
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("model") / "tiny.safetensors")
-
-
-@pytest.fixture(scope="module")
-def engine(model: Path) -> Gated:
-    return Gated.load(model, "cpu")
-
-
-@pytest.fixture
-def client(engine: Gated, model: Path) -> Iterator[TestClient]:
-    shelf = Shelf({"tiny": model, "other": model}, load=lambda path: engine)
-    limits = Limits(body_bytes=100_000, pixels=200 * 200, waiting=3, together=4, body_seconds=1)
-    with TestClient(create_api(shelf, limits), HERE, raise_server_exceptions=False) as client:
-        yield client
-        engine.go.set()
-
-
-@pytest.fixture
-def fake() -> FakeEngine:
-    return FakeEngine()
-
-
-@pytest.fixture
-def faked(fake: FakeEngine, model: Path) -> Iterator[TestClient]:
-    """A studio whose engine remembers what it was asked for."""
-    limits = Limits(body_bytes=100_000, pixels=200 * 200)
-    app = create_studio(Shelf({"tiny": model}, load=lambda _: fake), limits=limits)
-    with TestClient(app, HERE, raise_server_exceptions=False) as client:
-        yield client
-        fake.go.set()
-
-
-def packed(ids: np.ndarray) -> dict[str, Any]:
-    """Ids as they travel."""
-    return Runs.of(ids).model_dump(mode="json")
-
-
-def in_base64(data: bytes) -> str:
-    """A file as it travels."""
-    return b64encode(data).decode()
-
-
-def photo(value: int = 90) -> bytes:
-    """A grey JPEG."""
-    out = io.BytesIO()
-    Image.new("RGB", (30, 20), (value, value, value)).save(out, format="JPEG")
-    return out.getvalue()
-
-
-def refused(response: Response, status: int, words: str = "") -> str:
-    """The sentence and the remedy of a refusal."""
-    assert response.status_code == status, response.text
-    told = response.json()
-    assert set(told) == {"sentence", "remedy"}
-    assert told["sentence"]
-    assert told["remedy"]
-    said = f"{told['sentence']}: {told['remedy']}"
-    assert words in said
-    return said
-
-
 class Darkness:
     """A segmenter: dark is rock, bright is sky."""
 
@@ -131,8 +68,86 @@ class Darkness:
         return LabelMap(np.where(dark, *map(self.palette.id_of, names)).astype(np.uint8), self.palette)
 
 
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="module")
+def engine(model: Path) -> Gated:
+    return Gated.load(model, "cpu")
+
+
+@pytest.fixture(scope="module")
+def _served(engine: Gated, model: Path) -> Iterator[TestClient]:
+    shelf = Shelf({"tiny": model, "other": model}, load=lambda path: engine)
+    with TestClient(create_api(shelf, LIMITS), HERE, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(_served: TestClient, engine: Gated) -> Iterator[TestClient]:
+    """An API of the tiny model."""
+    yield _served
+    engine.go.set()
+
+
+@pytest.fixture(scope="module")
+def _faked(model: Path) -> Iterator[tuple[TestClient, FakeEngine]]:
+    fake = FakeEngine()
+    app = create_api(Shelf({"fake": model}, load=lambda _: fake), LIMITS)
+    with TestClient(app, HERE, raise_server_exceptions=False) as client:
+        yield client, fake
+
+
+@pytest.fixture
+def fake(_faked: tuple[TestClient, FakeEngine]) -> Iterator[FakeEngine]:
+    """The engine of `quick`, which has forgotten what was asked before."""
+    fake = _faked[1]
+    fake.forget()
+    yield fake
+    fake.go.set()
+
+
+@pytest.fixture
+def quick(_faked: tuple[TestClient, FakeEngine], fake: FakeEngine) -> TestClient:
+    """An API of the fake engine."""
+    return _faked[0]
+
+
 def sketch(seed: int = 0, size: tuple[int, int] = (40, 56)) -> np.ndarray:
     """Blocks of random classes."""
     blocks = np.random.default_rng(seed).integers(0, 15, (4, 4), np.uint8)
     rows, columns = (np.arange(side) * 4 // side for side in size)
     return blocks[rows[:, None], columns]
+
+
+def runs(ids: np.ndarray) -> dict[str, Any]:
+    return Runs.of(ids).model_dump()
+
+
+def file_of(pixels: np.ndarray, form: str = "PNG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, form, **options)
+    return out.getvalue()
+
+
+def coded(data: bytes) -> str:
+    """As files travel."""
+    return b64encode(data).decode()
+
+
+def packed(pixels: np.ndarray, form: str = "PNG") -> str:
+    return coded(file_of(pixels, form))
+
+
+def refused(response: Response, status: int, sentence: str) -> str:
+    """The sentence and the remedy, in which `sentence` must be."""
+    assert response.status_code == status, response.text
+    told = response.json()
+    assert set(told) == {"sentence", "remedy"}
+    assert told["sentence"]
+    assert told["remedy"]
+    said = f"{told['sentence']}: {told['remedy']}"
+    assert sentence in said
+    return said

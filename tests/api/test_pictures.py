@@ -1,11 +1,7 @@
-"""Sketches in, pictures out: lights, previews, pixels without packing, projects and films."""
+"""Pictures over HTTP: as the engine paints them, in every form, light and size."""
 
 import io
-import json
 import re
-import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,249 +10,196 @@ from fake_engine import FakeEngine
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from PIL import Image
-from serving import HERE, Darkness, Gated, packed, refused
+from serving import HERE, Darkness, Gated, packed, refused, runs, sketch
 
 from spadework.api.app import create_api
-from spadework.api.gate import Limits
 from spadework.api.shelf import Shelf
+from spadework.api.wire import StyleNumbers
 from spadework.engine import MODELS, Engine
+from spadework.lights import Style
 from spadework.picture import Picture
-from spadework.project import Project
 from spadework.sketch.examples import SKETCHES
 from spadework.sketch.labelmap import LabelMap
 
-IDS = (np.arange(40 * 60).reshape(40, 60) // 300).astype(np.uint8)
-SKETCH = {"runs": packed(IDS)}
-PARTS = (np.arange(IDS.size) % 3).astype(np.uint8).reshape(IDS.shape)
+RUNS = runs(sketch())
 
 
-def paint(to: TestClient, /, **asked: object) -> Response:
-    return to.post("/v1/paint", json={**SKETCH, **asked})
+def painted(response: Response) -> Picture:
+    assert response.status_code == 200, response.text
+    return Picture.from_bytes(response.content)
 
 
-def test_a_picture_tells_how_it_was_made(faked: TestClient) -> None:
-    answer = paint(faked, seed=5)
-    assert Picture.from_bytes(answer.content).provenance["seed"] == 5
-    assert re.fullmatch(
-        r"wait;dur=[\d.]+, paint;dur=[\d.]+, pack;dur=[\d.]+", answer.headers["server-timing"]
-    )
-    assert (answer.headers["x-painted"], answer.headers["x-enlarged"]) == ("60x40", "1")
+def numbers(style: Style) -> dict:
+    return StyleNumbers(origin=style.origin, z=tuple(map(float, style.z))).model_dump()
 
 
-def test_raw_pixels_are_those_of_the_png(faked: TestClient) -> None:
-    raw = paint(faked, seed=5, form="raw")
-    assert (raw.headers["x-width"], raw.headers["x-height"]) == ("60", "40")
+def test_every_way_of_sending_a_sketch_gives_the_engines_picture(client: TestClient, engine: Gated) -> None:
+    ids = sketch()
+    expected = engine.paint(ids, 7)
+    colors = engine.palette.colorize(ids)
+    wide = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) % 15, np.ones((16, 16), np.uint8))
+    for way in ({"runs": RUNS}, {"ids_png": packed(ids)}, {"ids_png": packed(colors)}):
+        response = client.post("/v1/paint", json={**way, "seed": 7})
+        assert response.headers["content-type"] == "image/png"
+        assert painted(response) == expected
+    color_map = {"color_map": packed(engine.palette.colorize(wide)), "palette": "landscape"}
+    picture = painted(client.post("/v1/paint", json=color_map))
+    assert picture == engine.paint(wide)
+    assert picture.provenance["seed"] == 0
+
+
+@pytest.mark.skipif(not MODELS["landscape"].is_file(), reason="the shipped model is not there")
+def test_the_shipped_model_paints_a_shipped_sketch() -> None:
+    engine = Engine.load("landscape", "cpu")
+    file = next(SKETCHES.glob("*.png"))
+    sketch = LabelMap.read(file, engine.palette).resize((128, 192))
+    with TestClient(create_api(Shelf({"it": MODELS["landscape"]}, load=lambda _: engine)), HERE) as client:
+        answer = client.post("/v1/paint", json={"runs": runs(sketch.ids), "seed": 3})
+    assert painted(answer) == engine.paint(sketch, 3)
+
+
+# ---- forms and sizes
+
+
+@pytest.mark.parametrize(("form", "kind"), [("webp", "WEBP"), ("jpeg", "JPEG")])
+def test_forms_and_sizes(client: TestClient, form: str, kind: str) -> None:
+    asked = {"runs": RUNS, "form": form, "width": 96, "height": 64}
+    image = Image.open(io.BytesIO(client.post("/v1/paint", json=asked).content))
+    assert (image.format, image.size) == (kind, (96, 64))
+
+
+def test_raw_pixels_are_those_of_the_png(client: TestClient) -> None:
+    png = client.post("/v1/paint", json={"runs": RUNS, "seed": 5})
+    raw = client.post("/v1/paint", json={"runs": RUNS, "seed": 5, "form": "raw"})
     assert raw.headers["content-type"] == "application/octet-stream"
-    pixels = np.frombuffer(raw.content, np.uint8).reshape(40, 60, 4)
-    assert (pixels[..., :3] == Picture.from_bytes(paint(faked, seed=5).content).pixels).all()
+    assert (raw.headers["x-width"], raw.headers["x-height"]) == ("56", "40")
+    pixels = np.frombuffer(raw.content, np.uint8).reshape(40, 56, 4)
+    assert np.array_equal(pixels[..., :3], painted(png).pixels)
     assert (pixels[..., 3] == 255).all()
 
 
-def test_a_preview_is_small_and_in_the_light_of_the_whole(client: TestClient, engine: Gated) -> None:
-    ids = np.random.default_rng(0).integers(0, 15, (40, 60), np.uint8)
-    answer = client.post("/v1/paint", json={"runs": packed(ids), "seed": 3, "short": 32})
-    picture = Picture.from_bytes(answer.content)
-    assert picture.size == (32, 64)
-    z = np.array(picture.provenance["z"], np.float32)
-    np.testing.assert_array_equal(z, engine.sample_style(3, ids).z)
+def test_headers_tell_how_it_was_painted(client: TestClient, engine: Gated) -> None:
+    answer = client.post("/v1/paint", json={"runs": RUNS})
+    (height, width), _ = engine.plan((40, 56))
+    assert answer.headers["x-painted"] == f"{width}x{height}"
+    assert answer.headers["x-enlarged"] == "1"
+    timing = r"wait;dur=[\d.]+, paint;dur=[\d.]+, pack;dur=[\d.]+"
+    assert re.fullmatch(timing, answer.headers["server-timing"])
 
 
-def test_styles_are_numbers_or_seeds_and_blend(faked: TestClient, fake: FakeEngine) -> None:
-    numbers = {"origin": "dusk", "z": list(map(float, range(8)))}
-    assert paint(faked, style={"seed": 3}, other=numbers, blend=0.25).status_code == 200
-    assert paint(faked, style={"seed": 3}, other=numbers).status_code == 200
-    assert paint(faked, seed=9, other={"seed": 3}, blend=1.0).status_code == 200
-    blended, plain, own = (style for _, _, style in fake.asked)
-    assert blended is not None
-    assert plain is not None
-    assert own is not None
-    expected = 0.75 * fake.sample_style(3).z + 0.25 * np.arange(8, dtype=np.float32)
-    np.testing.assert_allclose(blended.z, expected, rtol=1e-5)
-    assert blended.origin == "0.75 seed 3 + 0.25 dusk"
-    assert (plain.z == fake.sample_style(3).z).all()
-    assert (own.z == fake.sample_style(3).z).all()
+def test_a_preview_is_painted_and_sent_small(quick: TestClient, fake: FakeEngine) -> None:
+    answer = quick.post("/v1/paint", json={"runs": runs(sketch(0, (80, 120))), "short": 32})
+    assert painted(answer).size == fake.asked[0][0] == (32, 64)
+    both = {"runs": RUNS, "short": 32, "width": 64, "height": 64}
+    refused(quick.post("/v1/paint", json=both), 422, "width and short each say how large")
 
 
-def test_parts_of_a_sketch_have_lights_of_their_own(faked: TestClient, fake: FakeEngine) -> None:
-    dusk = fake.sample_style(4)
-    styles = [{"seed": 2}, {"origin": "dusk", "z": dusk.z.tolist()}]
-    asked = {"style": {"seed": 1}, "lights": {"parts": packed(PARTS), "styles": styles}}
-    assert paint(faked, **asked).status_code == 200
-    (lights,) = fake.lights
-    assert lights is not None
-    assert (lights.numbers == PARTS).all()
-    assert [style.origin for style in lights.styles] == ["seed 2", "dusk"]
-    assert (lights.styles[1].z == dusk.z).all()
-    assert paint(faked, **asked, short=32).status_code == 200
-    assert fake.lights[1] is not None
-    assert fake.lights[1].numbers.shape == fake.asked[1][0]
+# ---- lights
 
 
-@pytest.mark.parametrize(
-    ("lights", "words"),
-    [
-        ({"parts": packed(PARTS), "styles": [{"seed": 2}]}, "there is part 2 of 1 styles"),
-        ({"parts": packed(PARTS), "styles": []}, "lights.styles is not what it can be: Give at least 1"),
-        ({"parts": packed(PARTS), "styles": [{"seed": 1}] * 65}, "Give at most 64 values"),
-        ({"parts": packed(PARTS), "styles": [{"seed": 1}, {"z": [1.0]}]}, "has 1 values, model tiny takes 8"),
-        (
-            {"parts": packed(PARTS[1:]), "styles": [{"seed": 1}] * 2},
-            "60x39 pixels came for a sketch of 60x40",
-        ),
-        ({"styles": [{"seed": 1}]}, "lights.parts is missing"),
-    ],
-)
-def test_lights_that_do_not_fit_are_refused(faked: TestClient, lights: dict, words: str) -> None:
-    refused(paint(faked, lights=lights), 422, words)
+def test_a_photos_style_paints(client: TestClient, engine: Gated) -> None:
+    photo = np.random.default_rng(0).integers(0, 255, (70, 90, 3), np.uint8)
+    read = client.post("/v1/style", json={"photo": packed(photo), "name": "beach.png"}).json()
+    assert read["origin"] == "photo beach.png"
+    style = {"origin": read["origin"], "z": read["z"]}
+    picture = painted(client.post("/v1/paint", json={"runs": RUNS, "style": style}))
+    assert picture == engine.paint(sketch(), 0, engine.style_of(photo, "photo beach.png"))
+    assert picture != engine.paint(sketch(), 0)
 
 
-def test_a_live_request_gives_way_to_a_newer_one(faked: TestClient, fake: FakeEngine) -> None:
-    fake.go.clear()
-
-    def ask(seed: int) -> Response:
-        return paint(faked, seed=seed, live=True, client="a-page")
-
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(ask, 1)
-        assert fake.started.wait(20)
-        others = [pool.submit(ask, seed) for seed in (2, 3, 4)]
-        given_up = list(islice(as_completed(others, 20), 2))
-        fake.go.set()
-    assert [answer.result().status_code for answer in given_up] == [204, 204]
-    assert {answer.result().status_code for answer in [first, *set(others) - set(given_up)]} == {200}
+def test_seed_lights_and_their_numbers_are_the_same(client: TestClient, engine: Gated) -> None:
+    style = engine.sample_style(3, sketch())
+    expected = engine.paint(sketch(), 9, style)
+    assert expected != engine.paint(sketch(), 9)
+    for light in ({"seed": 3}, numbers(style)):
+        asked = {"runs": RUNS, "style": light, "seed": 9}
+        assert painted(client.post("/v1/paint", json=asked)) == expected
 
 
-def test_a_long_picture_ends_when_a_newer_one_is_wanted(model: Path) -> None:
-    """It asks between its steps, as the enlarger does between its tiles."""
-    begun, go, finished = threading.Event(), threading.Event(), []
-
-    class Long(FakeEngine):
-        def paint(self, ids: object, seed: int = 0, *rest: object, **more: object) -> Picture:
-            begun.set()
-            assert go.wait(20)
-            assert self.enlarger is not None
-            self.enlarger.check()
-            finished.append(seed)
-            return super().paint(ids, seed)
-
-    class Stepping:
-        def check(self) -> None: ...
-
-    engine = Long()
-    engine.enlarger = Stepping()  # pyright: ignore[reportAttributeAccessIssue]
-    with (
-        TestClient(create_api(Shelf({"tiny": model}, load=lambda _: engine)), HERE) as client,
-        ThreadPoolExecutor() as pool,
-    ):
-        old = pool.submit(paint, client, seed=1, live=True, client="a-page")
-        assert begun.wait(20)
-        new = pool.submit(paint, client, seed=2, live=True, client="a-page")
-        while client.get("/metrics").text.find("spadework_queue 1.0") < 0:
-            pass
-        go.set()
-        assert (old.result().status_code, new.result().status_code) == (204, 200)
-    assert finished == [2]
+@pytest.mark.parametrize("blend", [0, 0.25, 1])
+def test_two_styles_are_blended(quick: TestClient, fake: FakeEngine, blend: float) -> None:
+    one, other = fake.sample_style(3), fake.sample_style(4)
+    for light in ({"seed": 4}, numbers(other)):
+        asked = {"runs": RUNS, "style": {"seed": 3}, "other": light, "blend": blend}
+        assert quick.post("/v1/paint", json=asked).status_code == 200
+        _, _, used = fake.asked[-1]
+        assert used is not None
+        np.testing.assert_allclose(used.z, (1 - blend) * one.z + blend * other.z, rtol=1e-5, atol=1e-6)
 
 
-def test_obedience_is_told_where_it_is_asked_for(faked: TestClient, fake: FakeEngine, model: Path) -> None:
-    asked = {"seed": 5, "judged": True}  # a dark picture
-    assert "x-obedience" not in paint(faked, **asked).headers
-    rock = fake.palette.id_of("rock")
+def test_without_a_style_the_seeds_own_is_blended(quick: TestClient, fake: FakeEngine) -> None:
+    quick.post("/v1/paint", json={"runs": RUNS, "seed": 6, "other": {"seed": 4}, "blend": 0.5})
+    (_, _, used), own = fake.asked[0], fake.sample_style(6)
+    assert used is not None
+    np.testing.assert_allclose(used.z, (own.z + fake.sample_style(4).z) / 2, rtol=1e-5, atol=1e-6)
+
+
+def test_parts_of_a_sketch_have_lights_of_their_own(quick: TestClient, fake: FakeEngine) -> None:
+    parts = np.repeat(np.arange(40, dtype=np.uint8) % 3, 56).reshape(40, 56)
+    dusk = Style(fake.sample_style(4).z, "dusk")
+    lights = {"parts": runs(parts), "styles": [{"seed": 2}, numbers(dusk)]}
+    asked = {"runs": RUNS, "style": {"seed": 1}, "lights": lights}
+    assert quick.post("/v1/paint", json=asked).status_code == 200
+    assert quick.post("/v1/paint", json={**asked, "short": 32}).status_code == 200
+    whole, small = fake.lights
+    assert whole is not None
+    assert small is not None
+    assert np.array_equal(whole.numbers, parts)
+    assert [style.origin for style in whole.styles] == ["seed 2", "dusk"]
+    assert np.array_equal(whole.styles[0].z, fake.sample_style(2).z)
+    assert np.array_equal(whole.styles[1].z, dusk.z)
+    assert small.numbers.shape == fake.asked[1][0]
+
+
+def test_lights_of_parts_are_in_the_picture(client: TestClient, engine: Gated) -> None:
+    """Painted alone and together with another."""
+    parts = np.zeros((40, 56), np.uint8)
+    parts[:20] = 1
+    lights = {"parts": runs(parts), "styles": [{"seed": 2}]}
+    lit = painted(client.post("/v1/paint", json={"runs": RUNS, "seed": 1, "lights": lights}))
+    plain, other = engine.paint(sketch(), 1), engine.paint(sketch(), 1, engine.sample_style(2))
+    assert not np.array_equal(lit.pixels[:10], plain.pixels[:10])
+    assert np.abs(lit.pixels[:5].astype(int) - other.pixels[:5]).max() <= 1
+    assert np.abs(lit.pixels[-5:].astype(int) - plain.pixels[-5:]).max() <= 1
+
+
+def test_lights_that_do_not_fit_are_refused(quick: TestClient) -> None:
+    def ask(parts: np.ndarray, *styles: dict) -> Response:
+        lights = {"parts": runs(parts), "styles": styles}
+        return quick.post("/v1/paint", json={"runs": RUNS, "lights": lights})
+
+    fitting, light = np.zeros((40, 56), np.uint8), {"seed": 2}
+    refused(ask(fitting.T, light), 422, "parts of 40x56 pixels came for a sketch of 56x40")
+    refused(ask(fitting + 2, light), 422, "there is part 2 of 1 styles: give a style for it")
+    refused(ask(fitting, light, {"z": [1.0]}), 422, "the style has 1 values, model tiny takes 8 values")
+    refused(ask(fitting), 422, "lights.styles")
+    refused(ask(fitting, *[light] * 65), 422, "lights.styles")
+
+
+def test_a_style_of_another_model_is_refused(quick: TestClient) -> None:
+    for name in ("style", "other"):
+        asked = {"runs": RUNS, name: {"z": [1.0]}}
+        refused(quick.post("/v1/paint", json=asked), 422, "the style has 1 values, model tiny takes 8 values")
+
+
+def test_a_mood_is_found_for_the_sketch(quick: TestClient, fake: FakeEngine) -> None:
+    """The fake engine paints the place as a grey: 100 is a day, and nothing is darker than the rest."""
+    asked = {"runs": RUNS, "mood": "soft day", "seed": 100}
+    assert painted(quick.post("/v1/paint", json=asked)).provenance["style"] == "soft day"
+    *_, (_, _, last) = fake.asked
+    assert last is not None
+    assert np.array_equal(last.z, fake.sample_style(100).z)
+    refused(quick.post("/v1/paint", json=asked | {"mood": "night"}), 422, "has no mood night: Choose of soft")
+
+
+# ---- judged
+
+
+def test_obedience_is_told_where_it_is_asked_for(quick: TestClient, fake: FakeEngine, model: Path) -> None:
+    judged = {"runs": RUNS, "seed": 5, "judged": True}  # a dark picture
+    assert "x-obedience" not in quick.post("/v1/paint", json=judged).headers
     app = create_api(Shelf({"tiny": model}, load=lambda _: fake), find_segmenter=Darkness)
     with TestClient(app, HERE) as able:
-        told = paint(able, **asked).headers["x-obedience"]
-        assert float(told) == pytest.approx((rock == IDS).mean(), abs=1e-4)
-        assert "x-obedience" not in paint(able, seed=5).headers
-
-
-@pytest.mark.parametrize("shipped", [False, True], ids=["tiny", "shipped"])
-def test_with_a_real_engine(model: Path, shipped: bool) -> None:
-    if shipped and not MODELS["landscape"].is_file():
-        pytest.skip("the shipped model is not there")
-    engine = Engine.load("landscape" if shipped else model, "cpu")
-    sketch = LabelMap.read(min(SKETCHES.glob("*.png")), engine.palette)
-    shelf = Shelf({"it": "landscape" if shipped else model}, load=lambda _: engine)
-    with TestClient(create_api(shelf), HERE) as client:
-        answer = client.post("/v1/paint", json={"runs": packed(sketch.ids), "seed": 3})
-        assert Picture.from_bytes(answer.content) == engine.paint(sketch, 3)
-
-
-def test_a_film_shows_every_sketch(faked: TestClient, fake: FakeEngine) -> None:
-    frames = [packed(IDS), packed(0 * IDS), packed(IDS)]
-    film = faked.post("/v1/film", json={"sketches": frames, "seed": 40})
-    image = Image.open(io.BytesIO(film.content))
-    assert (image.format, image.n_frames) == ("GIF", 3)
-    assert film.headers["content-type"] == "image/gif"
-    assert {seed for _, seed, _ in fake.asked} == {40}
-    assert len({style.z.tobytes() for _, _, style in fake.asked if style}) == 1  # one light
-    image.seek(1)
-    pixels = np.asarray(image.convert("RGB"))
-    assert (pixels[50, 50] == fake.palette.colors()[0]).all()
-    assert np.abs(pixels[50, -50].astype(int) - 40).max() < 4
-
-
-def test_films_that_cannot_be_painted(faked: TestClient) -> None:
-    def film(*sketches: dict) -> Response:
-        return faked.post("/v1/film", json={"sketches": sketches})
-
-    refused(film(), 422, "sketches is not what it can be")
-    refused(film(packed(IDS), packed(IDS[1:])), 422, "sketches of 60x39 and 60x40 pixels came: give all one")
-    refused(film(packed(99 + 0 * IDS)), 422, "99")
-    large = {"width": 8000, "height": 8000, "runs": [[0, 64_000_000]]}
-    refused(film(*[large] * 100), 413, "100 sketches of 8000x8000 pixels are too many")
-
-
-def drawing() -> dict:
-    """A project with what only the studio needs left out."""
-    base = {"width": 60, "height": 40, "background": 0, "ids": "0*1200 4*1200"}
-    data = {"format": "spadework-project", "version": 1, "palette": "landscape", "base": base}
-    return data | {"strokes": [], "undone": [], "style": {"seed": 3, "mood": {"seed": 3}}}
-
-
-@pytest.mark.parametrize("form", ["png", "webp", "jpeg"])
-@pytest.mark.parametrize("scale", [1, 2])
-def test_a_picture_to_keep_of_any_kind(client: TestClient, engine: Gated, form: str, scale: int) -> None:
-    asked = {"project": drawing(), "form": form, "scale": scale}
-    answer = client.post("/v1/projects/picture", json=asked)
-    assert answer.headers["content-type"] == f"image/{form}"
-    picture = Picture.from_bytes(answer.content)
-    expected = Project.from_text(json.dumps(drawing())).paint(engine, scale)
-    assert picture.size == (40 * scale, 60 * scale)
-    if form == "png":
-        assert picture == expected
-    else:
-        assert Image.open(io.BytesIO(answer.content)).format == form.upper()
-        grey, wanted = (each.pixels.astype(int).mean(2) for each in (picture, expected))
-        assert np.corrcoef(grey.ravel(), wanted.ravel())[0, 1] > 0.9  # noise in colours is lost
-
-
-def test_a_project_becomes_layers(client: TestClient, engine: Gated) -> None:
-    answer = client.post("/v1/projects/layers", json={"project": drawing()})
-    assert answer.headers["content-type"] == "image/openraster"
-    assert answer.content == Project.from_data(drawing()).layers(engine)
-
-
-@pytest.mark.parametrize(
-    ("changed", "status", "words"),
-    [
-        ({"format": "x"}, 422, "the project is no studio project"),
-        ({"palette": "ade20k"}, 422, "was drawn for palette ade20k, this model paints landscape"),
-        ({"base": {"width": 60}}, 422, "the project is damaged (at base."),
-        ({"base": drawing()["base"] | {"ids": "0*7"}}, 422, "damaged"),
-        (
-            {"base": {"width": 8000, "height": 8000, "ids": "0*64000000"}},
-            413,
-            "8000x8000 pixels are too many",
-        ),
-    ],
-)
-def test_projects_that_cannot_be_painted(client: TestClient, changed: dict, status: int, words: str) -> None:
-    for path in ("picture", "layers"):
-        refused(client.post(f"/v1/projects/{path}", json={"project": drawing() | changed}), status, words)
-
-
-def test_twice_the_size_may_be_too_large(engine: Gated, model: Path) -> None:
-    app = create_api(Shelf({"tiny": model}, load=lambda _: engine), Limits(pixels=60 * 40))
-    with TestClient(app, HERE) as client:
-        asked = {"project": drawing(), "scale": 2}
-        refused(client.post("/v1/projects/picture", json=asked), 413, "120x80 pixels are too many")
+        told = able.post("/v1/paint", json=judged).headers["x-obedience"]
+        assert "x-obedience" not in able.post("/v1/paint", json={"runs": RUNS, "seed": 5}).headers
+    assert float(told) == pytest.approx((fake.palette.id_of("rock") == sketch()).mean(), abs=1e-4)

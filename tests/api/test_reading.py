@@ -1,94 +1,120 @@
-"""What is read: styles and moods of sketches and photos, label maps of any kind, and any file."""
+"""What is read over HTTP: styles, moods, label maps, and any file for what it is."""
 
 import io
 import json
+import zipfile
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from fastapi.testclient import TestClient
-from misread import bomb, colors, file_of, png
-from PIL import Image
-from serving import HERE, Darkness, in_base64, packed, photo, refused
+from serving import HERE, Darkness, coded, file_of, packed, refused, runs, sketch
 
 from spadework.api.answers import NOTHING, FoundMoods, OpenedFile, ReadMap, SeedStyle
 from spadework.api.app import create_api
 from spadework.api.shelf import Shelf
-from spadework.engine import Engine
 from spadework.picture import Picture
 from spadework.project import Project, style_id
 from spadework.service.moods import TRIED
 from spadework.sketch.labelmap import LabelMap
+from spadework.sketch.openraster import PROJECT
 from spadework.sketch.palette import Palette
 
-IDS = (np.arange(40 * 60).reshape(40, 60) // 300).astype(np.uint8)
-SKETCH = {"runs": packed(IDS)}
-PICTURE = file_of(colors())
-FILES = [("/v1/labels/import", "file"), ("/v1/style", "photo"), ("/v1/paint", "ids_png")]
+RUNS = runs(sketch())
+PHOTO = np.full((20, 30, 3), 90, np.uint8)
 
 
-def read(client: TestClient, file: bytes, **more: str) -> ReadMap:
-    answer = client.post("/v1/labels/import", json={"file": in_base64(file), **more})
-    assert answer.status_code == 200, answer.text
-    return ReadMap.model_validate(answer.json())
+def opened(client: TestClient, data: bytes) -> OpenedFile:
+    response = client.post("/v1/open", json={"file": coded(data)})
+    assert response.status_code == 200, response.text
+    return OpenedFile.model_validate(response.json())
+
+
+def imported(client: TestClient, data: bytes, **more: str) -> ReadMap:
+    response = client.post("/v1/labels/import", json={"file": coded(data), **more})
+    assert response.status_code == 200, response.text
+    return ReadMap.model_validate(response.json())
 
 
 # ---- styles
 
 
-def test_a_seed_settles_for_a_sketch(faked: TestClient, fake: FakeEngine) -> None:
-    told = SeedStyle.model_validate(faked.post("/v1/style/of-seed", json={**SKETCH, "seed": 3}).json())
-    style = fake.sample_style(3)
-    assert (told.seed, told.style.origin, told.style.id) == (3, "seed 3", style_id(style.z, "seed 3"))
-    np.testing.assert_array_equal(np.array(told.style.z, np.float32), style.z)
+def test_the_style_of_a_photo(quick: TestClient) -> None:
+    read = quick.post("/v1/style", json={"photo": packed(PHOTO), "name": "dusk.png"}).json()
+    assert read["origin"] == "photo dusk.png"
+    assert read["z"] == [90.0] * 8
+    again = quick.post("/v1/style", json={"photo": packed(PHOTO), "name": "dusk.png"}).json()
+    other = quick.post("/v1/style", json={"photo": packed(PHOTO + 1), "name": "dusk.png"}).json()
+    assert again == read
+    assert other["id"] != read["id"]
 
 
-def test_varied_styles_lie_apart(faked: TestClient, fake: FakeEngine) -> None:
-    found = faked.post("/v1/style/varied", json={**SKETCH, "seed": 2**32 - 2}).json()
+def test_a_seed_settles_for_a_sketch(quick: TestClient, fake: FakeEngine) -> None:
+    answer = quick.post("/v1/style/of-seed", json={"runs": RUNS, "seed": 3}).json()
+    settled = SeedStyle.model_validate(answer)
+    assert (settled.seed, settled.style.origin) == (3, "seed 3")
+    assert settled.style.id == style_id(fake.sample_style(3).z, "seed 3")
+    np.testing.assert_array_equal(np.array(settled.style.z, np.float32), fake.sample_style(3).z)
+
+
+def test_varied_styles_lie_apart(quick: TestClient, fake: FakeEngine) -> None:
+    asked = {"runs": RUNS, "seed": 2**32 - 2, "count": 4}
+    found = quick.post("/v1/style/varied", json=asked).json()
     assert len({one["seed"] for one in found}) == len({one["style"]["id"] for one in found}) == 4
     assert found[0]["seed"] == 2**32 - 2
     for one in found:
-        np.testing.assert_array_equal(
-            np.array(one["style"]["z"], np.float32), fake.sample_style(one["seed"], IDS).z
-        )
+        own = fake.sample_style(one["seed"]).z
+        np.testing.assert_array_equal(np.array(one["style"]["z"], np.float32), own)
     z = np.array([one["style"]["z"] for one in found])
     apart = np.linalg.norm(z[:, None] - z, axis=-1)[np.triu_indices(4, 1)].min()
-    first = np.stack([fake.sample_style(seed, IDS).z for seed in range(4)])
+    first = np.stack([fake.sample_style(seed).z for seed in range(4)])
     assert apart > np.linalg.norm(first[:, None] - first, axis=-1)[np.triu_indices(4, 1)].min()
+    refused(quick.post("/v1/style/varied", json=asked | {"count": 17}), 422, "count 17")
 
 
-def test_moods_are_shown_in_the_place_that_is_used(faked: TestClient, fake: FakeEngine) -> None:
-    found = FoundMoods.model_validate(faked.post("/v1/moods", json={**SKETCH, "seed": 77, "light": 3}).json())
+def test_moods_are_shown_in_the_place_that_is_used(quick: TestClient, fake: FakeEngine) -> None:
+    answer = quick.post("/v1/moods", json={"runs": RUNS, "seed": 77, "light": 3})
+    found = FoundMoods.model_validate(answer.json())
     assert {seed for _, seed, _ in fake.asked} == {77}
-    first = fake.asked[0][2]
+    assert len(fake.asked) == TRIED
+    _, _, first = fake.asked[0]
     assert first is not None
     assert first.origin == "seed 3"
-    assert len(fake.asked) == TRIED
-    assert 0 <= found.light < TRIED
-    for mood in found.moods:
-        assert mood.style.z == tuple(map(float, fake.sample_style(mood.seed, IDS).z))
-        assert mood.face
+    [mood] = found.moods  # all looks are the same grey
+    assert (mood.name, mood.seed, found.light) == ("soft day", 3, 3)
+    assert np.array_equal(np.array(mood.style.z, np.float32), fake.sample_style(3).z)
+    assert (Picture.from_bytes(b64decode(mood.face)).pixels == 77).all()
+
+
+def test_a_style_that_was_answered_can_be_asked_for_as_it_is(quick: TestClient, fake: FakeEngine) -> None:
+    photos = quick.post("/v1/style", json={"photo": packed(PHOTO), "name": "dusk.png"}).json()
+    seeds = quick.post("/v1/style/of-seed", json={"runs": RUNS, "seed": 3}).json()["style"]
+    fake.forget()
+    for style in (photos, seeds):
+        assert quick.post("/v1/paint", json={"runs": RUNS, "style": style}).status_code == 200
+    assert [style.origin for _, _, style in fake.asked if style] == ["photo dusk.png", "seed 3"]
 
 
 # ---- label maps
 
 
-def test_label_maps_are_read_and_written(faked: TestClient, fake: FakeEngine) -> None:
-    written = faked.post("/v1/labels/write", json=SKETCH)
+def test_what_is_written_is_read_as_the_same(quick: TestClient, fake: FakeEngine) -> None:
+    written = quick.post("/v1/labels/write", json={"runs": RUNS})
     assert written.headers["content-type"] == "image/png"
-    assert LabelMap.from_bytes(written.content, fake.palette) == LabelMap(IDS, fake.palette)
-    back = read(faked, written.content)
-    assert (back.runs.ids() == IDS).all()
+    assert LabelMap.from_bytes(written.content, fake.palette) == LabelMap(sketch(), fake.palette)
+    back = imported(quick, written.content)
+    assert back.runs.model_dump() == RUNS
     assert (back.palette, back.report, back.layers) == ("landscape", (), ())
 
 
-def test_a_map_of_another_palette_is_translated_and_told(faked: TestClient, fake: FakeEngine) -> None:
+def test_a_map_of_another_palette_is_translated_and_told(quick: TestClient, fake: FakeEngine) -> None:
     coco = Palette.load("coco_stuff")
     ids = np.full((20, 30), coco.id_of("river"), np.uint8)
     ids[:10] = coco.id_of("sky-other")
     file = LabelMap(ids, coco).to_bytes()
-    found = read(faked, file, palette="coco_stuff")
+    found = imported(quick, file, palette="coco_stuff")
     back = found.runs.ids()
     assert (back[:10] == fake.palette.id_of("sky")).all()
     assert (back[10:] == fake.palette.id_of("water")).all()
@@ -99,159 +125,117 @@ def test_a_map_of_another_palette_is_translated_and_told(faked: TestClient, fake
         ("x", 404, "No palette x is shipped"),
         ("../x.json", 422, "the name of a shipped palette"),
     ):
-        asked = {"file": in_base64(file), "palette": name}
-        refused(faked.post("/v1/labels/import", json=asked), status, words)
+        asked = {"file": coded(file), "palette": name}
+        refused(quick.post("/v1/labels/import", json=asked), status, words)
 
 
-def test_a_spoilt_map_is_repaired_and_told(faked: TestClient, fake: FakeEngine) -> None:
-    out = io.BytesIO()
-    large = Image.fromarray(fake.palette.colors()[IDS]).resize((120, 80), Image.Resampling.NEAREST)
-    large.save(out, "JPEG", quality=95)
-    found = read(faked, out.getvalue())
+def test_a_spoilt_map_is_repaired_and_told(quick: TestClient, fake: FakeEngine) -> None:
+    small = (np.arange(40 * 60).reshape(40, 60) // 300).astype(np.uint8)
+    large = np.kron(fake.palette.colorize(small), np.ones((2, 2, 1), np.uint8))
+    found = imported(quick, file_of(large, "JPEG", quality=95))
     assert found.palette == "landscape"
     assert any("JPEG" in line for line in found.report)
-    assert (found.runs.ids()[::2, ::2] == IDS).mean() > 0.95
+    assert (found.runs.ids()[::2, ::2] == small).mean() > 0.95
 
 
 def test_photos_become_label_maps_where_a_segmenter_is(
-    faked: TestClient, fake: FakeEngine, model: Path
+    quick: TestClient, fake: FakeEngine, model: Path
 ) -> None:
-    assert not faked.get("/v1/models").json()[0]["photo_labels"]
-    asked = {"photo": in_base64(photo(90))}
-    refused(faked.post("/v1/labels/from-photo", json=asked), 404, "No segmenter")
+    asked = {"photo": packed(PHOTO, "JPEG")}
+    assert not quick.get("/v1/models").json()[0]["photo_labels"]
+    refused(quick.post("/v1/labels/from-photo", json=asked), 404, "No segmenter of palette landscape")
     app = create_api(Shelf({"tiny": model}, load=lambda _: fake), find_segmenter=Darkness)
     with TestClient(app, HERE) as able:
         assert able.get("/v1/models").json()[0]["photo_labels"]
         found = ReadMap.model_validate(able.post("/v1/labels/from-photo", json=asked).json())
-        assert set(found.runs.ids().flat) == {fake.palette.id_of("rock")}
-        assert found.runs.width / found.runs.height == 1.5
-        assert found.report == ("found in the photograph: rock 100%",)
-        refused(able.post("/v1/labels/from-photo", json={"photo": in_base64(b"no photo")}), 422)
+        none = able.post("/v1/labels/from-photo", json={"photo": coded(b"no photo")})
+    assert set(found.runs.ids().flat) == {fake.palette.id_of("rock")}
+    assert found.runs.width / found.runs.height == 1.5
+    assert found.report == ("found in the photograph: rock 100%",)
+    refused(none, 422, "")
 
 
 # ---- any file
 
 
-def opened(client: TestClient, content: bytes) -> OpenedFile:
-    answer = client.post("/v1/open", json={"file": in_base64(content)})
-    assert answer.status_code == 200, answer.text
-    return OpenedFile.model_validate(answer.json())
+def test_a_label_map_is_opened_as_one(quick: TestClient, fake: FakeEngine) -> None:
+    clean = opened(quick, LabelMap(sketch(), fake.palette).to_bytes())
+    assert (clean.kind, clean.project, clean.problem) == ("labels", None, None)
+    assert clean.labels is not None
+    assert clean.labels.runs.model_dump() == RUNS
+    stripes = (np.arange(40 * 60).reshape(40, 60) // 300).astype(np.uint8)
+    assert opened(quick, file_of(fake.palette.colorize(stripes), "JPEG", quality=90)).kind == "labels"
 
 
-def test_any_file_is_told_for_what_it_is(faked: TestClient, fake: FakeEngine) -> None:
-    rng = np.random.default_rng(0)
-    grain = rng.normal(0, 9, (60, 90, 3)) + np.linspace(10, 50, 90)[:, None]
-    dark = io.BytesIO()
-    Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(dark, format="JPEG")
-    spoilt = io.BytesIO()
-    Image.fromarray(fake.palette.colorize(IDS)).save(spoilt, format="JPEG", quality=90)
-    large = io.BytesIO()
-    Image.new("RGB", (300, 300)).save(large, format="JPEG")
-    assert opened(faked, LabelMap(IDS, fake.palette).to_bytes()).kind == "labels"
-    assert opened(faked, spoilt.getvalue()).kind == "labels"
-    assert opened(faked, dark.getvalue()).kind == "photo"
-    too_large = opened(faked, large.getvalue())
-    assert too_large.kind == "photo"  # for a sketch, but not for its light
-    assert too_large.problem is not None
-    assert too_large.problem.sentence == "A picture of 300x300 pixels is too large"
-    assert opened(faked, b"Dear studio").kind == "nothing"
+def test_photographs_are_told_apart(quick: TestClient) -> None:
+    grain = np.random.default_rng(0).normal(0, 9, (60, 90, 3)) + np.linspace(10, 50, 90)[:, None]
+    photo = opened(quick, file_of(grain.clip(0, 255).astype(np.uint8), "JPEG"))
+    assert photo.kind == "photo"
+    assert photo.labels is not None or photo.problem is not None
+    large = opened(quick, file_of(np.zeros((300, 300, 3), np.uint8), "JPEG"))
+    assert large.kind == "photo"  # too large for a sketch, but not for its light
+    assert large.problem is not None
+    assert "300x300" in large.problem.sentence
 
 
-def test_a_drawing_comes_back_whole_and_layers_as_layers(client: TestClient, engine: Engine) -> None:
-    ids = "0*1200 4*1200"
+@pytest.mark.parametrize("data", [b"Dear studio", b"", b"\0", b"{}", b"PK\3\4" + bytes(80)])
+def test_what_is_nothing_says_why(quick: TestClient, data: bytes) -> None:
+    nothing = opened(quick, data)
+    assert nothing.kind == "nothing"
+    assert nothing.problem is not None
+    assert nothing.problem.sentence
+    assert nothing.problem.remedy
+
+
+def test_a_drawing_is_opened_with_all_that_is_in_it(quick: TestClient, fake: FakeEngine) -> None:
+    drawing = Project.of(LabelMap(sketch(), fake.palette), fake.paint(LabelMap(sketch(), fake.palette), 3))
+    data = {**drawing.data, "only the studio": ["knows", 1.5, None]}
+    as_text = opened(quick, json.dumps(data).encode())
+    assert (as_text.kind, as_text.project, as_text.labels) == ("drawing", data, None)
+    picture = Picture(np.zeros((40, 56, 3), np.uint8), {"project": data})
+    assert opened(quick, picture.to_bytes()).project == data
+    damaged = opened(quick, json.dumps({**data, "base": 1}).encode())
+    assert damaged.kind == "nothing"
+    assert damaged.problem is not None
+    assert damaged.problem.sentence == "The drawing is damaged (at base)"
+
+
+def test_layers_of_a_painting_program_come_with_its_map(quick: TestClient, fake: FakeEngine) -> None:
+    ids = np.zeros((40, 56), np.uint8)
+    ids[20:] = 11
+    upper = np.full((40, 56), NOTHING, np.uint8)
+    upper[30:, :20] = 4
+
+    def text(ids: np.ndarray) -> str:
+        return " ".join(f"{id}*{count}" for id, count in runs(ids)["runs"])
+
     stack = [
-        {"name": "Back", "hidden": False, "locked": True, "ids": "0*2400"},
-        {"name": "Hill", "hidden": False, "locked": False, "ids": f"{NOTHING}*1200 4*1200"},
+        {"name": "land", "hidden": False, "locked": True, "ids": text(ids)},
+        {"name": "trees", "hidden": False, "locked": False, "ids": text(upper)},
     ]
-    base = {"width": 60, "height": 40, "ids": ids}
-    data = {"format": "spadework-project", "version": 1, "palette": "landscape", "base": base, "ids": ids}
-    data |= {"strokes": [], "undone": [], "style": {"seed": 3, "mood": {"seed": 3}}}
-    data |= {"layers": {"nothing": NOTHING, "stack": stack}}
-    drawing = opened(client, json.dumps(data).encode())
-    assert (drawing.kind, drawing.project) == ("drawing", data)
-    file = Project.from_data(data).psd(engine)  # it does not carry the drawing
-    layered = opened(client, file)
-    assert layered.kind == "labels"
-    assert layered.labels is not None
-    assert [layer.name for layer in layered.labels.layers] == ["Back", "Hill"]
-    hill = layered.labels.layers[1].runs.ids()
-    assert (hill[:20] == NOTHING).all()
-    assert (hill[20:] == 4).all()
+    flat = np.where(upper == NOTHING, ids, upper)
+    drawing = Project.of(LabelMap(flat, fake.palette), fake.paint(LabelMap(flat, fake.palette)))
+    layered = Project.from_data({**drawing.data, "layers": {"nothing": NOTHING, "stack": stack}})
+    whole = opened(quick, layered.layers(fake))
+    assert whole.kind == "drawing"
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(layered.layers(fake))) as ours, zipfile.ZipFile(out, "w") as theirs:
+        for name in ours.namelist():
+            if name != PROJECT:
+                theirs.writestr(name, ours.read(name))
+    found = opened(quick, out.getvalue())
+    assert (found.kind, found.problem) == ("labels", None)
+    assert found.labels is not None
+    assert np.array_equal(found.labels.runs.ids(), flat)
+    told = {layer.name: layer for layer in found.labels.layers}
+    assert [layer.name for layer in found.labels.layers] == ["land", "trees"]
+    assert told["land"].locked
+    assert np.array_equal(told["trees"].runs.ids(), upper)
 
 
-# ---- what people send
-
-
-@pytest.mark.parametrize(("address", "field"), FILES)
-def test_data_urls_and_base64_in_lines_are_the_file_in_them(
-    faked: TestClient, address: str, field: str
-) -> None:
-    plain = faked.post(address, json={field: in_base64(PICTURE)})
-    assert plain.status_code == 200, plain.text
-    text = in_base64(PICTURE)
+def test_data_urls_and_base64_in_lines_are_the_file_in_them(quick: TestClient) -> None:
+    plain = quick.post("/v1/style", json={"photo": packed(PHOTO)}).json()
+    text = packed(PHOTO)
     lines = "\n".join(text[at : at + 76] for at in range(0, len(text), 76))
     for given in (f"data:image/png;base64,{text}", lines, f"{lines}\n"):
-        answer = faked.post(address, json={field: given})
-        assert answer.content == plain.content
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (bomb(), "pixels"),
-        (b"<!DOCTYPE html><html>", "a web page (HTML): download the file itself"),
-        (b"PK\3\4" + bytes(80), "a zip archive"),
-        (PICTURE[:200], "damaged or truncated PNG"),
-    ],
-)
-@pytest.mark.parametrize(("address", "field"), FILES)
-def test_other_files_are_called_what_they_are(
-    faked: TestClient, address: str, field: str, content: bytes, words: str
-) -> None:
-    answer = faked.post(address, json={field: in_base64(content)})
-    assert answer.status_code in (413, 422), answer.text
-    assert "object at" not in refused(answer, answer.status_code, words)
-
-
-@pytest.mark.parametrize(("address", "field"), FILES)
-def test_what_is_no_file(faked: TestClient, address: str, field: str) -> None:
-    refused(faked.post(address, json={field: ""}), 422, f"{field} is not what it can be")
-    refused(faked.post(address, json={field: "?"}), 422, f"{field} is not base64: encode the bytes of a file")
-    refused(faked.post(address, json={field: 7}), 422, f"{field} 7 is not what it can be: Give text.")
-    refused(faked.post(address, files={"file": ("a.png", PICTURE)}), 422, "the body")
-
-
-def test_photographs_of_absurd_sizes_are_not_decoded(faked: TestClient) -> None:
-    answer = faked.post("/v1/style", json={"photo": in_base64(png(0, 8, [], (9_000, 9_000)))})
-    refused(answer, 413, "Use at most 67,108,864 pixels.")
-
-
-# ---- sketches to begin with
-
-
-def test_sketches_to_begin_with(faked: TestClient, fake: FakeEngine) -> None:
-    examples = faked.get("/v1/sketches").json()
-    assert len(examples) >= 8
-    for each in examples:
-        sketch = LabelMap.from_bytes(faked.get(each["url"]).content, Palette.load("landscape"))
-        assert len(sketch.counts()) > 2
-    refused(faked.get("/v1/sketches/..%2f..%2fetc"), 404)
-    refused(faked.get("/v1/sketches/nothing"), 404, "There is no sketch nothing: Choose of alpine-lake, ")
-    first, again, other = (faked.get(f"/v1/sketches/composed?seed={seed}").json() for seed in (1, 1, 2))
-    assert first == again != other
-    small = faked.get("/v1/sketches/composed?width=64&height=32").json()
-    assert {start["title"] for start in small} == {start["title"] for start in first}
-    for start in small:
-        painted = faked.post("/v1/paint", json={"runs": start["runs"]})
-        assert Picture.from_bytes(painted.content).size == (32, 64)
-    refused(faked.get("/v1/sketches/composed?width=600"), 422, "width 600 is not what it can be")
-
-
-def test_what_is_painted_of_a_size(faked: TestClient, fake: FakeEngine) -> None:
-    short = min(fake.card.generator.size)
-    told = faked.get("/v1/size", params={"width": 4 * short, "height": 2 * short}).json()
-    assert told == {"width": 2 * short, "height": short, "doublings": 0}
-    refused(
-        faked.get("/v1/size", params={"width": 3000, "height": 3000}), 413, "3000x3000 pixels are too many"
-    )
-    refused(faked.get("/v1/size", params={"width": 64}), 422, "height is missing: Send height too.")
+        assert quick.post("/v1/style", json={"photo": given}).json() == plain

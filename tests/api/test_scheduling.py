@@ -1,9 +1,8 @@
-"""The queue: fair turns, alike together, nobody for another's fault, nothing in vain or lost."""
+"""The queue: fair turns, alike together, the newest live job wins, nothing accepted is lost."""
 
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,182 +28,177 @@ class Painter:
 
 
 @pytest.fixture
-def painter() -> Iterator[Painter]:
+def scheduler() -> Iterator[Scheduler]:
+    scheduler = Scheduler(together=3, waiting=6)
+    yield scheduler
+    scheduler.close()
+
+
+@pytest.fixture
+def painter(scheduler: Scheduler) -> Iterator[Painter]:
+    """One that is held up by a job of its own, the number 0."""
     painter = Painter()
+    put(scheduler, painter, object(), 0, client="gate")
+    assert painter.started.wait(20)
     yield painter
     painter.go.set()
 
 
-def queue(scheduler: Scheduler, painter: Painter, item: int, key: object = None, **more: Any) -> Job:
-    """A job that waits; without a key it goes alone."""
-    until = more.pop("until", time.monotonic() + 20)
-    job = Job(object() if key is None else key, item, painter, until, **more)
+def soon() -> float:
+    return time.monotonic() + 20
+
+
+def put(scheduler: Scheduler, painter: Painter, key: object, item: int, **more) -> Job:
+    job = Job(key, item, painter, soon(), **more)
     scheduler.submit(job)
     return job
 
 
-def held(painter: Painter, **options: int) -> tuple[Scheduler, Job]:
-    """A queue whose painter is at a first job, 0, until it is told to go on."""
-    scheduler = Scheduler(**options)
-    first = queue(scheduler, painter, 0)
-    assert painter.started.wait(20)
-    return scheduler, first
-
-
-def test_what_is_alike_goes_together_in_order_as_far_as_allowed(painter: Painter) -> None:
-    scheduler, first = held(painter, together=3)
-    jobs = [queue(scheduler, painter, n, key) for n, key in enumerate("bababb", 2)]
+def results(painter: Painter, jobs: Sequence[Job]) -> list[int]:
     painter.go.set()
-    assert [job.future.result(20) for job in (first, *jobs)] == [0, 4, 9, 16, 25, 36, 49]
+    return [job.future.result(20) for job in jobs]
+
+
+def test_results_and_errors_come_back_with_their_times(scheduler: Scheduler, painter: Painter) -> None:
+    fine, broken = (put(scheduler, painter, n, n) for n in (7, 666))
+    time.sleep(0.02)
+    assert results(painter, [fine]) == [49]
+    with pytest.raises(RuntimeError, match="broken"):
+        broken.future.result(20)
+    assert fine.waited >= 0.02
+    assert 0 <= fine.spent < 20
+
+
+# ---- alike together
+
+
+def test_what_is_alike_goes_together_in_order_as_far_as_allowed(
+    scheduler: Scheduler, painter: Painter
+) -> None:
+    jobs = [put(scheduler, painter, key, n) for n, key in enumerate("bababb", 2)]
+    assert results(painter, jobs) == [4, 9, 16, 25, 36, 49]
     assert painter.went == [[0], [2, 4, 6], [3, 5], [7]]
-    assert [job.together for job in (first, *jobs)] == [1, 3, 2, 3, 2, 3, 1]
-    scheduler.close()
+    assert [job.together for job in jobs] == [3, 2, 3, 2, 3, 1]
 
 
-def test_clients_take_turns_and_who_is_alike_rides_along(painter: Painter) -> None:
-    scheduler, _ = held(painter, together=3)
-    for n, (client, key) in enumerate(["ax", "ay", "az", "bv", "by", "cw"], 1):
-        queue(scheduler, painter, n, key, client=client)
-    painter.go.set()
-    scheduler.close()
-    assert painter.went == [[0], [1], [4], [6], [2, 5], [3]]
-
-
-def test_one_that_fails_fails_alone(painter: Painter) -> None:
-    scheduler, first = held(painter, together=3)
-    jobs = [queue(scheduler, painter, n, "a") for n in (2, 666, 3)]
-    painter.go.set()
-    assert first.future.result(20) == 0
-    assert (jobs[0].future.result(20), jobs[2].future.result(20)) == (4, 9)
+def test_one_that_fails_fails_alone(scheduler: Scheduler, painter: Painter) -> None:
+    jobs = [put(scheduler, painter, "a", n) for n in (2, 666, 3)]
+    assert results(painter, [jobs[0], jobs[2]]) == [4, 9]
     with pytest.raises(RuntimeError, match="broken"):
         jobs[1].future.result(20)
-    scheduler.close()
 
 
-def test_who_has_left_and_who_is_late_is_not_painted(painter: Painter) -> None:
-    scheduler, _ = held(painter)
-    left = queue(scheduler, painter, 1)
-    late = queue(scheduler, painter, 2, until=time.monotonic())
-    left.leave()
-    painter.go.set()
-    with pytest.raises(Late):
-        late.future.result(20)
-    scheduler.close()
-    assert painter.went == [[0]]
+# ---- turns
 
 
-def test_a_full_queue_tells_when_to_come_again_and_who_leaves_makes_room(painter: Painter) -> None:
-    scheduler, _ = held(painter, waiting=2)
-    jobs = [queue(scheduler, painter, 1, client="a"), queue(scheduler, painter, 2, patient=True)]
-    with pytest.raises(Full) as full:
-        queue(scheduler, painter, 3, client="b")
-    assert full.value.seconds >= 1
-    assert len(scheduler) == 2
-    jobs[1].leave()
-    last = queue(scheduler, painter, 4)
-    painter.go.set()
-    assert last.future.result(20) == 16
-    scheduler.close()
+def test_clients_take_turns(scheduler: Scheduler, painter: Painter) -> None:
+    jobs = [put(scheduler, painter, n, n, client="a") for n in (1, 2, 3)]
+    jobs += [put(scheduler, painter, n, n, client="b") for n in (4, 5)]
+    results(painter, jobs)
+    assert painter.went[1:] == [[1], [4], [2], [5], [3]]
 
 
-def test_closing_finishes_what_was_accepted(painter: Painter) -> None:
-    scheduler, first = held(painter)
-    jobs = [first, queue(scheduler, painter, 1), queue(scheduler, painter, 2, patient=True)]
-    closing = threading.Thread(target=scheduler.close)
-    closing.start()
-    while not scheduler.closed:
-        time.sleep(0.001)
-    with pytest.raises(Closed):
-        queue(scheduler, painter, 9)
-    painter.go.set()
-    closing.join(20)
-    assert [job.future.result(0) for job in jobs] == [0, 1, 4]
+def test_what_is_alike_rides_along_whoever_it_belongs_to(scheduler: Scheduler, painter: Painter) -> None:
+    keys = [("x", 1, "a"), ("y", 2, "a"), ("y", 3, "b"), ("x", 4, "b"), ("z", 5, "c")]
+    jobs = [put(scheduler, painter, key, n, client=client) for key, n, client in keys]
+    results(painter, jobs)
+    assert painter.went[1:] == [[1, 4], [3, 2], [5]]
 
 
-def test_the_newest_live_job_replaces_the_waiting_one_of_its_client(painter: Painter) -> None:
-    scheduler, _ = held(painter, waiting=3)
-    old = queue(scheduler, painter, 1, client="a", live=True)
-    kept = queue(scheduler, painter, 2, client="a")
-    theirs = queue(scheduler, painter, 3, client="b", live=True)
-    new = queue(scheduler, painter, 4, client="a", live=True)  # there is room, as the old one leaves
+def test_patient_work_gives_way_to_everybody(scheduler: Scheduler, painter: Painter) -> None:
+    jobs = [put(scheduler, painter, 1, 1, client="a", patient=True)]
+    jobs += [put(scheduler, painter, n, n, client="b") for n in (2, 3)]
+    results(painter, jobs)
+    assert painter.went[1:] == [[2], [3], [1]]
+
+
+# ---- live jobs
+
+
+def test_the_newest_live_job_replaces_the_waiting_one(scheduler: Scheduler, painter: Painter) -> None:
+    old = put(scheduler, painter, 1, 1, client="a", live=True)
+    kept = put(scheduler, painter, 2, 2, client="a")
+    yours = put(scheduler, painter, 3, 3, client="b", live=True)
+    new = put(scheduler, painter, 4, 4, client="a", live=True)
     with pytest.raises(Stale):
         old.future.result(20)
-    painter.go.set()
-    assert [job.future.result(20) for job in (kept, theirs, new)] == [4, 9, 16]
-    scheduler.close()
+    assert results(painter, [kept, yours, new]) == [4, 9, 16]
+    assert [1] not in painter.went
 
 
-def test_patient_work_gives_way_to_everybody(painter: Painter) -> None:
-    scheduler, _ = held(painter)
-    queue(scheduler, painter, 1, client="a", patient=True)
-    for n, client in ((2, "a"), (3, "b")):
-        queue(scheduler, painter, n, client=client)
-    painter.go.set()
-    scheduler.close()
-    assert painter.went == [[0], [2], [3], [1]]
+def test_a_live_job_takes_the_place_of_the_old_one_in_a_full_queue(
+    scheduler: Scheduler, painter: Painter
+) -> None:
+    for n in range(5):
+        put(scheduler, painter, n, n)
+    put(scheduler, painter, 8, 8, client="a", live=True)
+    with pytest.raises(Full):
+        put(scheduler, painter, 9, 9)
+    assert results(painter, [put(scheduler, painter, 9, 9, client="a", live=True)]) == [81]
+
+
+class Long:
+    """Work that asks between its steps whether somebody waits, once it may go on."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.begun, self.go, self._scheduler = threading.Event(), threading.Event(), scheduler
+
+    def __call__(self, items: Sequence[str]) -> Sequence[str]:
+        self.begun.set()
+        assert self.go.wait(20)
+        self._scheduler.demand_current()
+        return items
+
+    def submit(self, client: str, live: bool = False) -> Job:
+        job = Job("long", client, self, soon(), client, live)
+        self._scheduler.submit(job)
+        return job
 
 
 @pytest.mark.parametrize(
-    ("follows", "ends"),
-    [
-        ([], False),
-        ([{"client": "b", "live": True}, {"client": "a", "live": False}], False),
-        ([{"client": "a", "live": True}], True),
-    ],
+    ("others", "stale"),
+    [([("b", True)], False), ([("a", False)], False), ([("a", True)], True)],
+    ids=["of another", "not live", "newer"],
 )
-def test_long_work_ends_when_a_newer_live_job_has_its_place(follows: list[dict], ends: bool) -> None:
-    scheduler, begun, go = Scheduler(), threading.Event(), threading.Event()
-
-    def long(_: Sequence[Any]) -> list[str]:
-        begun.set()
-        assert go.wait(20)
-        scheduler.demand_current()
-        return ["done"]
-
-    soon = time.monotonic() + 20
-    job = Job("key", None, long, soon, "a", live=True)
-    scheduler.submit(job)
-    assert begun.wait(20)
-    rest = [Job(object(), None, lambda _: [0], soon, **options) for options in follows]
-    for each in rest:
-        scheduler.submit(each)
-    go.set()
-    if ends:
+def test_a_live_job_that_runs_may_be_stale(scheduler: Scheduler, others: list, stale: bool) -> None:
+    long, painter = Long(scheduler), Painter()
+    job = long.submit("a", live=True)
+    assert long.begun.wait(20)
+    rest = [put(scheduler, painter, n, n, client=who, live=live) for n, (who, live) in enumerate(others)]
+    long.go.set()
+    if stale:
         with pytest.raises(Stale):
             job.future.result(20)
     else:
-        assert job.future.result(20) == "done"
-    assert [each.future.result(20) for each in rest] == [0] * len(rest)
-    scheduler.close()
+        assert job.future.result(20) == "a"
+    assert results(painter, rest) == [0]
 
 
-def test_long_work_for_two_ends_when_both_have_left() -> None:
-    scheduler, go = Scheduler(together=2), threading.Event()
-    steps = [threading.Event() for _ in range(3)]
+@pytest.mark.parametrize("both", [False, True])
+def test_a_batch_goes_on_while_somebody_waits_for_it(
+    scheduler: Scheduler, painter: Painter, both: bool
+) -> None:
+    long = Long(scheduler)
+    first, second = long.submit("a"), long.submit("b")
+    painter.go.set()
+    assert long.begun.wait(20)
+    first.leave()
+    if both:
+        second.leave()
+    long.go.set()
+    if both:
+        with pytest.raises(Stale):
+            second.future.result(20)
+    else:
+        assert second.future.result(20) == "b"
+        assert second.together == 2
 
-    def long(items: Sequence[Any]) -> Sequence[Any]:
-        for step in steps:
-            step.set()
-            assert go.wait(20)
-            go.clear()
-            scheduler.demand_current()
-        return items
 
-    blocked = threading.Event()
-    first = Job("first", None, lambda _: [blocked.wait(20)], time.monotonic() + 20)
-    scheduler.submit(first)
-    jobs = [Job("key", n, long, time.monotonic() + 20) for n in range(2)]
-    for job in jobs:
-        scheduler.submit(job)
-    blocked.set()
-    assert steps[0].wait(20)
-    jobs[0].leave()
-    go.set()
-    assert steps[1].wait(20)  # the other one waits
-    jobs[1].leave()
-    go.set()
-    scheduler.close()
-    assert not steps[2].is_set()
+def test_whoever_works_in_another_thread_is_no_job(scheduler: Scheduler, painter: Painter) -> None:
+    job = put(scheduler, painter, 1, 1)
+    results(painter, [job])
+    job.leave()
+    scheduler.demand_current()
 
 
 def test_doubling_ends_when_it_is_stale() -> None:
@@ -222,6 +216,53 @@ def test_doubling_ends_when_it_is_stale() -> None:
     with pytest.raises(Stale):
         enlarger.enlarge(pixels, ids, 3)
     assert len(asked) == 3
+
+
+# ---- what is not begun, and the end
+
+
+def test_work_that_was_left_and_late_work_is_not_begun(scheduler: Scheduler, painter: Painter) -> None:
+    left, late = put(scheduler, painter, 1, 1), Job(2, 2, painter, time.monotonic())
+    scheduler.submit(late)
+    left.leave()
+    painter.go.set()
+    with pytest.raises(Late):
+        late.future.result(20)
+    scheduler.close()
+    assert painter.went == [[0]]
+    assert left.future.cancelled()
+
+
+def test_a_full_queue_tells_when_to_come_again_and_who_leaves_makes_room(
+    scheduler: Scheduler, painter: Painter
+) -> None:
+    jobs = [put(scheduler, painter, n, n, client=f"client-{n % 4}", patient=n == 3) for n in range(1, 7)]
+    assert len(scheduler) == 6
+    with pytest.raises(Full) as full:
+        put(scheduler, painter, 7, 7, client="client-9")
+    assert full.value.seconds >= 1
+    jobs[0].leave()
+    last = put(scheduler, painter, 8, 8)
+    with pytest.raises(Full):
+        put(scheduler, painter, 9, 9, patient=True)
+    assert results(painter, [*jobs[1:], last]) == [4, 9, 16, 25, 36, 64]
+    assert len(scheduler) == 0
+
+
+def test_closing_finishes_what_was_accepted() -> None:
+    scheduler, painter = Scheduler(together=1), Painter()
+    jobs = [put(scheduler, painter, "a", n, client=f"client-{n}", patient=n == 1) for n in range(3)]
+    closing = threading.Thread(target=scheduler.close)
+    closing.start()
+    until = soon()
+    while not scheduler.closed:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    with pytest.raises(Closed):
+        put(scheduler, painter, "a", 9)
+    painter.go.set()
+    closing.join(20)
+    assert [job.future.result(0) for job in jobs] == [0, 1, 4]
 
 
 def test_work_apart_leaves_no_thread_behind() -> None:

@@ -35,7 +35,10 @@ def test_runs_of_another_length() -> None:
         ({"ids_png": "aa", "color_map": "aa"}, "ids_png and color_map came: give one"),
         ({"ids_png": "aa", "palette": "landscape"}, "a palette came without a color_map"),
         ({"ids_png": "aa", "style": {"z": [1.0]}, "mood": "mist"}, "style and mood each say"),
+        ({"ids_png": "aa", "other": {"seed": 1}, "mood": "mist"}, "a mood is blended with nothing"),
         ({"ids_png": "aa", "width": 64}, "one of width and height came"),
+        ({"ids_png": "aa", "width": 64, "height": 64, "short": 32}, "width and short each say"),
+        ({"ids_png": "aa", "live": True}, "a live request came without a client"),
     ],
 )
 def test_requests_that_are_not_clear(fields: dict, told: str) -> None:

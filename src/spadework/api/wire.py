@@ -19,7 +19,7 @@ DATA_URL = re.compile(r"^\s*data:[^,]{0,200};base64,", re.IGNORECASE)
 MAX_SEED = 2**32 - 1
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 Name = Annotated[str, Field(pattern=r"^[\w.-]{1,64}$")]
-File = Annotated[str, Field(min_length=1, description="The bytes of a file, in base64.")]
+File = Annotated[str, Field(description="The bytes of a file, in base64.")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Form = Literal["png", "webp", "jpeg"]
 Pixels = Literal["png", "webp", "jpeg", "raw"]

@@ -203,7 +203,7 @@ def test_projects_keep_layers_and_others_read_them(open_studio: OpenStudio, tmp_
     expect(second.page.locator("#layers")).to_be_hidden()
 
 
-@pytest.mark.parametrize("fault", ["nothing", "stack", "op"])
+@pytest.mark.parametrize("fault", ["nothing", "stack", "op", "id"])
 def test_a_damaged_layer_is_a_sentence(studio: Studio, tmp_path: Path, fault: str) -> None:
     middle(studio)
     data = json.loads(studio.saved("save-project"))
@@ -211,6 +211,9 @@ def test_a_damaged_layer_is_a_sentence(studio: Studio, tmp_path: Path, fault: st
         data["layers"]["nothing"] = 3
     elif fault == "stack":
         data["layers"]["base"] = {"layers": [{"key": "x"}]}
+    elif fault == "id":
+        first = data["layers"]["base"]["ids"]
+        data["layers"]["base"]["ids"] = first.replace("0*", "256*", 1)  # in a byte that would be 0
     else:
         data["layers"]["strokes"][0]["op"] = "burn"
     (tmp_path / "bad.json").write_text(json.dumps(data))

@@ -8,7 +8,6 @@ export class Problem extends Error {
     this.sentence = sentence;
     this.remedy = remedy;
     this.status = status;
-    this.after = 0;  // seconds until another try may succeed, if the server says so
   }
 }
 
@@ -21,21 +20,26 @@ export const service = {
 
 const PATIENCE = 600;  // seconds; a large picture takes long on a slow machine
 
+const FULL = 429;  // too many wait
+const PAUSE = 1000;  // ms until they may be fewer
+
 const AWAY = new Problem("The painter does not answer", "Go on drawing; the photograph returns when it is back.", 0);
 
-/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
+/** Waits where too many do. @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
 export async function ask(path, options) {
-  let response;
-  try {
-    response = await service.ask(path, options);
-  } catch {
-    throw AWAY;
+  for (;;) {
+    const response = await service.ask(path, options).catch(() => null);
+    if (!response) throw AWAY;
+    if (response.ok) return response;
+    if (response.status !== FULL || options?.signal?.aborted) throw await told(response);
+    await new Promise((done) => setTimeout(done, PAUSE));
   }
-  if (response.ok) return response;
-  const told = await response.json().catch(() => null);
-  const sentence = told?.sentence ?? "The painter gave no reason";
-  const problem = new Problem(sentence, told?.remedy ?? "Try again.", response.status);
-  throw Object.assign(problem, { after: Number(response.headers.get("Retry-After")) });
+}
+
+/** What a refusal says. @param {Response} response */
+async function told(response) {
+  const { sentence, remedy } = await response.json().catch(() => ({}));
+  return new Problem(sentence ?? "The painter gave no reason", remedy ?? "Try again.", response.status);
 }
 
 /** @param {string} path @param {object} asked @param {AbortSignal} [signal] */

@@ -13,7 +13,7 @@ const SLOW = 300;  // ms; below that a preview would only delay the whole pictur
 const PREVIEW_SIDE = 128;
 const REST = 300;  // ms without a change before a picture is painted that takes long
 const RETRY = 700;
-const FULL = [429, 503];  // too many wait, or the server is being stopped: the same request may succeed later
+const GONE = [0, 503];  // nobody is there, or not for long any more
 
 const MUCH = 512 * 384;  // pixels of a sheet that is painted in one go, at rest
 const PACE = 150 / MUCH;  // ms per pixel of a whole picture, until one has been painted
@@ -147,12 +147,11 @@ export class Painter extends EventTarget {
 
   /** @param {unknown} problem @param {number} version */
   async #suffer(problem, version) {
-    if (problem instanceof Problem && problem.status === 0) {
+    if (problem instanceof Problem && GONE.includes(problem.status)) {
       this.#be("away");
-      while (!(await ask("/health").catch(() => null))) await pause(RETRY);
+      while (!(await ask("/ready").catch(() => null))) await pause(RETRY);
       return;
     }
-    if (problem instanceof Problem && FULL.includes(problem.status)) return pause(1000 * (problem.after || 1));
     this.painted = version;
     this.#be("wrong");
     this.dispatchEvent(new CustomEvent("problem", { detail: problem }));

@@ -16,11 +16,12 @@ export function pairsOf(ids) {
   return pairs;
 }
 
-/** @param {Iterable<number[]>} pairs @param {number} length @returns {Uint8Array | null} null if they are more or less than that */
+/** @param {Iterable<number[]>} pairs @param {number} length @returns {Uint8Array | null} null if they are more or less than that, or no ids */
 export function idsOf(pairs, length) {
   const ids = new Uint8Array(length);
   let at = 0;
   for (const [id, count] of pairs) {
+    if (!(Number.isInteger(id) && id >= 0 && id < 256 && count > 0)) return null;
     ids.fill(id, at, at + count);
     at += count;
   }

@@ -148,7 +148,7 @@ export class Shelf {
 
   /** A photo's style, for the chosen slot. @param {File} file */
   async takePhoto(file) {
-    const response = await send("/v1/style", { photo: await base64(file), name: file.name.slice(0, 100) });
+    const response = await send("/v1/style", { photo: await base64(file), name: [...file.name].slice(0, 100).join("") });
     const mood = await response.json();
     this.#offerPhoto(mood);
     this.style.set({ locked: false });

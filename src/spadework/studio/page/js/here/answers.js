@@ -49,7 +49,7 @@ export class Answers {
     this.painting = new Painting(site, network);
     /** @type {Record<string, (asked: Asked) => Promise<Answer> | Answer>} */
     this.paths = {
-      "/health": () => json({ alive: true }),
+      "/ready": () => json({ ready: true }),
       "/v1/models": () => json(site.models),
       "/v1/palettes": () => json([this.palette.name]),
       "/v1/size": ({ asked }) => this.size(sizeOf(asked)),

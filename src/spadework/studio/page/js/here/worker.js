@@ -9,7 +9,7 @@ import { Styles } from "./styles.js";
 /** @typedef {{id: number, path: string, asked: any}} Request `asked`: the body, or what the query says */
 
 const WAITING = 1;  // ms in which messages come in
-const QUICK = ["/health", "/v1/models", "/v1/palettes", "/v1/size", "/v1/sketches", "/v1/sketches/composed", "/v1/open", "/v1/labels/import", "/v1/labels/write"];
+const QUICK = ["/ready", "/v1/models", "/v1/palettes", "/v1/size", "/v1/sketches", "/v1/sketches/composed", "/v1/open", "/v1/labels/import", "/v1/labels/write"];
 const MOODS = "/v1/moods";
 
 /** @type {Request[]} that wait for the network */

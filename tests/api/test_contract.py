@@ -109,4 +109,5 @@ def test_the_api_answers_as_its_document_says(document: Document, method: str, p
 def test_the_api_answers_as_its_document_says_ten_thousand_times(
     document: Document, method: str, path: str
 ) -> None:
-    hold(document, method, path, 10_000 // len(WHERE))
+    """Seventeen of them have something that can be varied."""
+    hold(document, method, path, 10_000 // 17 + 1)

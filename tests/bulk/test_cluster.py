@@ -2,11 +2,14 @@
 
 import os
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +84,48 @@ def test_a_killed_actor_costs_no_picture(tmp_path: Path) -> None:
     for n in range(MAPS):
         picture, alone = Picture.read(out / f"{n:04d}.png"), engine.paint(ids(n), 0)
         assert np.abs(picture.pixels.astype(int) - alone.pixels).max() <= 1, n
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """`ray start`, which asks for a token: its address, and the environment of who has that."""
+    pytest.importorskip("ray.data", reason="Ray Data is not installed: pip install 'spadework[ray]'")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_AUTH_MODE": "token"}
+    words = f"start --head --block --port {port} --num-cpus 2 --object-store-memory 200000000"
+    options = "--include-dashboard=false --disable-usage-stats"
+    command = [Path(sys.executable).with_name("ray"), *words.split(), *options.split()]
+    with open(tmp_path / "head.log", "w") as log:
+        head = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        until = time.monotonic() + 60
+        while "runtime started" not in (told := (tmp_path / "head.log").read_text()):
+            assert time.monotonic() < until, told
+            time.sleep(0.1)
+        yield f"127.0.0.1:{port}", environment
+    finally:
+        os.killpg(head.pid, signal.SIGKILL)
+        head.wait(60)
+
+
+def test_a_cluster_that_asks_for_a_token(tmp_path: Path, cluster: tuple[str, dict[str, str]]) -> None:
+    address, environment = cluster
+    model, maps, out = write(tmp_path / "tiny.safetensors"), tmp_path / "maps", tmp_path / "out"
+    maps.mkdir()
+    for n in range(12):
+        Image.fromarray(ids(n)).save(maps / f"{n:04d}.png")
+    words = ["batch", maps, "-o", out, "--model", model, "--address", address]
+    command = [sys.executable, "-m", "spadework", *map(str, words)]
+    without = {name: value for name, value in environment.items() if name != "RAY_AUTH_MODE"}
+    told = subprocess.run(command, env=without, capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert told.stderr.splitlines()[-1].endswith(
+        "if it asks for a token, type RAY_AUTH_MODE=token before it all"
+    )
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    engine = Engine.load(model, "cpu")
+    for n in range(12):
+        painted = Picture.read(out / f"{n:04d}.png").pixels.astype(int)
+        assert np.abs(painted - engine.paint(ids(n), 0).pixels).max() <= 1

@@ -93,6 +93,8 @@ def _started(address: str | None, actors: int) -> Any:
         else:
             ray.init(address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        where = f"no Ray cluster is at {address}" if address else "Ray does not start"
-        raise Fault(f"{where} ({error})", "give --address HOST:PORT, or leave --ray out") from error
+        if address is None:
+            raise Fault(f"Ray does not start ({error})", "leave --ray out") from error
+        remedy = "give --address HOST:PORT; if it asks for a token, type RAY_AUTH_MODE=token before it all"
+        raise Fault(f"no Ray cluster lets us in at {address} ({error})", remedy) from error
     return ray

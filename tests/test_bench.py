@@ -91,6 +91,7 @@ def test_dense_is_compiled_and_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(tiny.plain(first), expected)
 
 
+@pytest.mark.soak
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_every_network_is_compiled_however_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_, graphs = torch.compile, []

@@ -101,7 +101,7 @@ def test_all_operations_are_tried(document: Document) -> None:
 
 @pytest.mark.parametrize(("method", "path"), WHERE)
 def test_the_api_answers_as_its_document_says(document: Document, method: str, path: str) -> None:
-    hold(document, method, path, 20)
+    hold(document, method, path, 12)
 
 
 @pytest.mark.soak

@@ -112,6 +112,7 @@ def test_a_day(new_context: NewContext, address: str, tmp_path: Path) -> None:
     assert [*studio.trouble, *again.trouble] == []
 
 
+@pytest.mark.soak
 @pytest.mark.needs_server
 def test_a_time_lapse_plays_the_strokes_again(studio: Studio) -> None:
     studio.page.click("#save")

@@ -185,6 +185,7 @@ def test_the_mood_follows_the_sketch_until_it_is_chosen(studio: Studio) -> None:
     assert studio.js("studio.style.mood.z") == chosen
 
 
+@pytest.mark.soak
 @pytest.mark.photographs
 def test_moods_have_names_and_faces_of_the_sketch(studio: Studio) -> None:
     names = studio.moods()

@@ -56,7 +56,7 @@ def ask(client: TestClient, asked: dict[str, Any], status: int, words: str) -> N
         ({"runs": RUNS, "blend": 1.5}, 422, "Give at most 1."),
         ({"runs": RUNS, "live": "perhaps", "client": "a"}, 422, "Give true or false."),
         ({"runs": RUNS, "live": True}, 422, "a live request came without a client"),
-        ({"runs": RUNS, "client": "a b"}, 422, "Give up to 64 letters, digits, - and _."),
+        ({"runs": RUNS, "client": "a b"}, 422, "Give up to 64 letters, digits, dots, - and _."),
         ({"runs": RUNS, "deadline": 0}, 422, "deadline 0"),
         ({"runs": RUNS, "deadline": 601}, 422, "Give at most 600."),
     ],

@@ -1,6 +1,6 @@
 """Nothing is lost: every drawing stays on the shelf, whatever happens to the page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -164,36 +164,58 @@ def test_a_drawing_of_another_model_is_left_alone(studio: Studio) -> None:
 FAR = "http://studio.test"
 """This machine, by a name that browsers do not trust."""
 
+BUSY = "setTimeout(() => { for (const end = Date.now() + 2000; Date.now() < end;); }, 100)"
+"""A tab at work for two seconds."""
 
-def test_another_machine_paints_too(browser: Browser) -> None:
-    """Over plain http there is no crypto.randomUUID, no lock and no clipboard."""
+TAKEN = "localStorage.setItem('spadework-has:' + studio.drawings.name, 'another page')"
+"""Another tab has taken this one's drawing."""
+
+
+@pytest.fixture
+def far(browser: Browser) -> Iterator[Callable[[], Studio]]:
+    """Opens tabs over plain http, where there is no crypto.randomUUID, no lock and no clipboard."""
     remote = Server(host="0.0.0.0")
     port, token = remote.url.rsplit(":", 1)[1].split("/")[0], remote.url.split("token=")[1]
     context = browser.new_context()
     try:
-        one, two = (Studio(context.new_page(), f"{FAR}:{port}/?token={token}") for _ in range(2))
-        assert one.js("[isSecureContext, 'locks' in navigator]") == [False, False]
-        for tab, x in ((one, 60), (two, 200)):
-            tab.choose("brush", "road")
-            tab.click(x, 60)
-            tab.settle()
-            tab.kept()
-        assert one.js("studio.drawings.name") != two.js("studio.drawings.name")
-        ids = one.ids
-        one.page.reload()
-        one.ready()
-        assert (one.ids == ids).all()
-        assert (two.ids != ids).any()
-        two.page.click("#save")
-        two.page.click("#copy-photo")
-        expect(two.page.locator("#toast")).to_contain_text("clipboard only to https and to this machine")
-        assert [*one.trouble, *two.trouble] == []
-        two.page.click("#drawings")
-        two.page.get_by_label("Open Alpine lake").last.click()
-        expect(two.page.locator("#toast")).to_contain_text("Another tab has this drawing")
+        yield lambda: Studio(context.new_page(), f"{FAR}:{port}/?token={token}")
     finally:
         context.close()
         remote.kill()
+
+
+def test_another_machine_paints_too(far: Callable[[], Studio]) -> None:
+    one, two = far(), far()
+    assert one.js("[isSecureContext, 'locks' in navigator]") == [False, False]
+    for tab, x in ((one, 60), (two, 200)):
+        tab.choose("brush", "road")
+        tab.click(x, 60)
+        tab.settle()
+        tab.kept()
+    assert one.js("studio.drawings.name") != two.js("studio.drawings.name")
+    ids = one.ids
+    one.page.reload()
+    one.ready()
+    one.kept()
+    assert (one.ids == ids).all()
+    assert (two.ids != ids).any()
+    two.page.click("#save")
+    two.page.click("#copy-photo")
+    expect(two.page.locator("#toast")).to_contain_text("clipboard only to https and to this machine")
+    assert [*one.trouble, *two.trouble] == []
+    one.js(BUSY)  # it cannot answer at once, and has its drawing all the same
+    two.page.click("#drawings")
+    two.page.get_by_label("Open Alpine lake").last.click()
+    expect(two.page.locator("#toast")).to_contain_text("Another tab has this drawing")
+    one.js(TAKEN)  # while it slept
+    before = one.js("studio.drawings.name")
+    one.click(120, 90)
+    one.settle()
+    one.kept()
+    assert one.js("studio.drawings.name") != before
+    assert (
+        one.js("studio.drawings.cupboard.all().then((all) => all.map(({ name }) => name))").count(before) == 1
+    )
 
 
 def test_what_cannot_be_kept_is_not_replaced(studio: Studio, tmp_path: Path) -> None:

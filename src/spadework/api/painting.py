@@ -16,6 +16,7 @@ from spadework.files import Fault
 from spadework.lights import Lights, Style
 from spadework.model import ModelCard
 from spadework.picture import Picture
+from spadework.project import style_id
 from spadework.service.faults import Refusal
 from spadework.service.moods import small_size
 from spadework.service.opening import demand_pixels, open_map
@@ -27,6 +28,10 @@ QUALITY = 92
 
 FAST = 1
 """The zlib level of pictures on their way: a few per cent larger, several times faster."""
+
+
+Arguments = tuple[LabelMap, int, Style | None, tuple[int, int] | None, Lights | None]
+"""Sketch, seed, style, (H, W) of the picture, lights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,33 +73,21 @@ class Wanted:
         """The same in a style."""
         return replace(self, look=Look(style))
 
+    def arguments(self, engine: Engine) -> Arguments:
+        """For `Engine.paint_many`. A preview is in the light of the whole sketch."""
+        sketch, size, lights = self.sketch, self.size, None
+        style = self.look.style_for(engine, sketch, self.seed)
+        if self.numbers is not None:
+            lights = Lights(self.numbers, tuple(_style(light, engine, sketch) for light in self.lights))
+        if self.short is not None:
+            size = small_size(engine, sketch, self.short)
+            sketch, lights = sketch.resize(size), lights and lights.resize(size)
+        return sketch, self.seed, style, size, lights
+
     @property
     def alike(self) -> tuple[Any, ...]:
         """Pictures for which this is the same are painted together."""
         return self.size, self.size or self.sketch.size, self.short, self.sketch.instances is None
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """The same in an engine's words."""
-
-    sketch: LabelMap
-    seed: int
-    style: Style | None
-    size: tuple[int, int] | None
-    lights: Lights | None
-
-    @classmethod
-    def of(cls, wanted: Wanted, engine: Engine) -> "Order":
-        """Finds the styles of seeds, which are those for the whole sketch in a preview of it too."""
-        sketch, size, lights = wanted.sketch, wanted.size, None
-        style = wanted.look.style_for(engine, sketch, wanted.seed)
-        if wanted.numbers is not None:
-            lights = Lights(wanted.numbers, tuple(_style(light, engine, sketch) for light in wanted.lights))
-        if wanted.short is not None:
-            size = small_size(engine, sketch, wanted.short)
-            sketch, lights = sketch.resize(size), lights and lights.resize(size)
-        return cls(sketch, wanted.seed, style, size, lights)
 
 
 def shipped_palette(name: str | None) -> Palette | None:
@@ -152,17 +145,14 @@ def demand_few(size: tuple[int, int], most: int) -> None:
 
 def paint_many(engine: Engine, items: Sequence[Wanted]) -> list[Picture]:
     """The pictures, which are alike."""
-    orders = [Order.of(item, engine) for item in items]
-    if len(orders) == 1:
-        [one] = orders
-        return [engine.paint(one.sketch, one.seed, one.style, one.size, lights=one.lights)]
-    return engine.paint_many(
-        [order.sketch for order in orders],
-        [order.seed for order in orders],
-        [order.style for order in orders],
-        orders[0].size,
-        lights=[order.lights for order in orders],
-    )
+    each = [item.arguments(engine) for item in items]
+    sketches, seeds, styles, sizes, lights = zip(*each, strict=True)
+    return engine.paint_many(sketches, seeds, styles, sizes[0], lights=lights)
+
+
+def numbers_of(style: Style) -> StyleNumbers:
+    """The values as JSON numbers; float32 survives the way there and back."""
+    return StyleNumbers(id=style_id(style.z, style.origin), origin=style.origin, z=tuple(map(float, style.z)))
 
 
 def packed(picture: Picture, form: Pixels, level: int = FAST) -> tuple[bytes, str]:

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from spadework.api.answering import Api, Made, Turn
-from spadework.api.painting import demand_few, look_of, packed, unpacked, wanted
+from spadework.api.painting import demand_few, look_of, numbers_of, packed, unpacked, wanted
 from spadework.api.requests import FilmRequest, LayersRequest, PaintRequest, PictureRequest, ProjectRequest
 from spadework.api.scheduling import Job
 from spadework.api.wire import StyleNumbers
+from spadework.lights import Style
 from spadework.picture import Picture
 from spadework.project import Project
 from spadework.service.faults import Refusal
@@ -114,7 +115,7 @@ def in_mood(search: Search, mood: str) -> StyleNumbers:
     found = {each.name: each for each in search.found().moods}
     if mood not in found:
         raise Refusal(422, f"This sketch has no mood {mood}", f"Choose of {', '.join(found)}.")
-    return StyleNumbers(origin=mood, z=tuple(map(float, found[mood].style.z)))
+    return numbers_of(Style(found[mood].style.z, mood))
 
 
 def _told(made: Made, job: Job, seconds: float) -> dict[str, str]:

@@ -18,7 +18,7 @@ from spadework.api.answers import (
     ReadMap,
     SeedStyle,
 )
-from spadework.api.painting import shipped_palette
+from spadework.api.painting import numbers_of, shipped_palette
 from spadework.api.pictures import files
 from spadework.api.requests import (
     FileRequest,
@@ -32,7 +32,6 @@ from spadework.api.requests import (
 from spadework.api.wire import Refused, Runs, StyleNumbers, bytes_of
 from spadework.lights import Style
 from spadework.picture import Picture
-from spadework.project import style_id
 from spadework.service.moods import FoundMood, Search
 from spadework.service.opening import MOST_OF_A_PHOTO, Opened, demand_pixels, open_map, open_photo
 from spadework.service.receiving import Received, receive
@@ -51,7 +50,7 @@ def offer_styles(app: FastAPI, api: Api) -> None:
 
         def work() -> StyleNumbers:
             picture = Picture.from_bytes(data, asked.name)
-            return _style(turn.engine.style_of(picture, f"photo {asked.name}"))
+            return numbers_of(turn.engine.style_of(picture, f"photo {asked.name}"))
 
         return await turn.alone(work)
 
@@ -115,18 +114,13 @@ def offer_labels(app: FastAPI, api: Api) -> None:
         return _file(await turn.alone(partial(receive, data, turn.card.palette, api.limits.pixels)))
 
 
-def _style(style: Style) -> StyleNumbers:
-    """The values as JSON numbers; float32 survives the way there and back."""
-    return StyleNumbers(id=style_id(style.z, style.origin), origin=style.origin, z=tuple(map(float, style.z)))
-
-
 def _of_seed(seed: int, style: Style) -> SeedStyle:
-    return SeedStyle(seed=seed, style=_style(style))
+    return SeedStyle(seed=seed, style=numbers_of(style))
 
 
 def _mood(found: FoundMood) -> NamedMood:
     face = b64encode(found.picture.to_bytes(1)).decode()
-    return NamedMood(name=found.name, face=face, seed=found.seed, style=_style(found.style))
+    return NamedMood(name=found.name, face=face, seed=found.seed, style=numbers_of(found.style))
 
 
 def _map(opened: Opened, layers: Sequence[Drawn] = ()) -> ReadMap:

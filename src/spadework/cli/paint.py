@@ -75,12 +75,11 @@ def paint(
     place. Of candidates the one goes there that obeys the sketch and is like a photo; the scores of all go to
     PATH/SKETCH.json.
     """
-    orders = [
-        replace(order, palette=palette) for order in _orders(sketches, out, seed or 0, candidates, keep_all)
-    ]
+    found = _targets(sketches, out, seed or 0, candidates, keep_all)
+    targets = [replace(target, palette=palette) for target in found]
     seeded = re.fullmatch(r"seed:(\d{1,10})", style or "")
     photo = Path(style) if style and not seeded else None
-    _demand_inputs_safe(orders, photo)
+    _demand_inputs_safe(targets, photo)
     grid = size_of(size)
     from spadework.picture import Picture
 
@@ -90,9 +89,9 @@ def paint(
     light = look or (int(seeded[1]) if seeded else None)
     rows, failed = [], 0
     with bar() as progress:
-        for order in progress.track(orders, description="painting"):
+        for target in progress.track(targets, description="painting"):
             try:
-                rows += _paint(engine, order, seed, light, grid, upscale, reader)
+                rows += _paint(engine, target, seed, light, grid, upscale, reader)
             except Unreadable as error:
                 failed = complain(str(error))
     if rows:
@@ -106,27 +105,27 @@ class Unreadable(ValueError):
 
 
 @dataclass(frozen=True)
-class Order:
+class Target:
     """A sketch, its seeds, where the picture goes, and the folder of all candidates if they are kept."""
 
     sketch: Path
     seeds: range
-    target: Path
+    picture: Path
     folder: Path | None = None
     palette: str | None = None  # of the sketch; None: the model's
 
     @property
     def scores(self) -> Path:
         """Where the candidates' scores go."""
-        return self.target.with_suffix(".json")
+        return self.picture.with_suffix(".json")
 
-    def targets(self) -> list[Path]:
+    def files(self) -> list[Path]:
         """Every file that is written."""
         kept = [self.folder / f"{seed}.png" for seed in self.seeds] if self.folder else []
-        return [self.target, *kept, *([self.scores] if len(self.seeds) > 1 else [])]
+        return [self.picture, *kept, *([self.scores] if len(self.seeds) > 1 else [])]
 
 
-def _orders(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_all: bool) -> list[Order]:
+def _targets(sketches: Sequence[Path], out: Path, seed: int, candidates: int, keep_all: bool) -> list[Target]:
     """Every sketch with its own place below `out`. Raises ValueError where two would share one."""
     if candidates < 1:
         raise ValueError(f"--candidates {candidates}: give 1 or more")
@@ -141,10 +140,11 @@ def _orders(sketches: Sequence[Path], out: Path, seed: int, candidates: int, kee
             both = f"{places[stem]} and {file}"
             raise ValueError(f"{both} would both become {out / stem}.png: rename one, or paint it alone")
         places[stem] = file
-    targets = {file: out if single else out / f"{stem}.png" for stem, file in places.items()}
+    pictures = {file: out if single else out / f"{stem}.png" for stem, file in places.items()}
     keep = keep_all and candidates > 1
     return [
-        Order(f, seeds, target, target.with_suffix("") if keep else None) for f, target in targets.items()
+        Target(file, seeds, picture, picture.with_suffix("") if keep else None)
+        for file, picture in pictures.items()
     ]
 
 
@@ -170,13 +170,13 @@ def _files(sketch: Path) -> list[Path]:
     return files
 
 
-def _demand_inputs_safe(orders: Sequence[Order], style: Path | None) -> None:
+def _demand_inputs_safe(targets: Sequence[Target], style: Path | None) -> None:
     inputs = {
-        file.resolve(): file for file in [*(order.sketch for order in orders), *([style] if style else [])]
+        file.resolve(): file for file in [*(target.sketch for target in targets), *([style] if style else [])]
     }
-    for target in (target for order in orders for target in order.targets()):
-        if target.resolve() in inputs:
-            raise ValueError(f"{inputs[target.resolve()]} would be overwritten: choose another place with -o")
+    for file in (file for target in targets for file in target.files()):
+        if file.resolve() in inputs:
+            raise ValueError(f"{inputs[file.resolve()]} would be overwritten: choose another place with -o")
 
 
 def size_of(text: str | None) -> tuple[int, int] | None:
@@ -191,7 +191,7 @@ def size_of(text: str | None) -> tuple[int, int] | None:
 
 def _paint(
     engine: "Engine",
-    order: Order,
+    target: Target,
     seed: int | None,
     light: "Style | int | None",
     size: tuple[int, int] | None,
@@ -203,12 +203,12 @@ def _paint(
     Raises Unreadable for a bad sketch, ValueError for what no sketch would survive.
     """
     try:
-        project = _drawing(order.sketch)
-        sketch = project.sketch(engine.palette) if project else _sketch(engine, order.sketch, order.palette)
+        project = _drawing(target.sketch)
+        sketch = project.sketch(engine.palette) if project else _sketch(engine, target.sketch, target.palette)
         style = engine.sample_style(light, sketch) if isinstance(light, int) else light
         lights = project.lights(engine, sketch) if project and seed is None and style is None else None
         if project and seed is None:
-            order = replace(order, seeds=range(project.seed, project.seed + len(order.seeds)))
+            target = replace(target, seeds=range(project.seed, project.seed + len(target.seeds)))
             style = style or project.style(engine, sketch)
     except ValueError as error:
         raise Unreadable(str(error)) from error
@@ -217,16 +217,16 @@ def _paint(
         seed: _carrying(
             engine.paint(sketch, seed, style, size, upscale, lights), sketch, project if lights else None
         )
-        for seed in order.seeds
+        for seed in target.seeds
     }
     spent = time.perf_counter() - began
     if reader is None:
-        picture, seed = painted[order.seeds[0]], order.seeds[0]
-        _save(picture, order.target)
+        picture, seed = painted[target.seeds[0]], target.seeds[0]
+        _save(picture, target.picture)
     else:
-        picture, seed = _keep_best(order, sketch, painted, reader)
+        picture, seed = _keep_best(target, sketch, painted, reader)
     height, width = picture.size
-    return [[order.sketch.name, str(seed), order.target.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
+    return [[target.sketch.name, str(seed), target.picture.name, f"{width}x{height}", f"{1000 * spent:.0f}"]]
 
 
 def _carrying(picture: "Picture", sketch: "LabelMap", project: "Project | None") -> "Picture":
@@ -244,19 +244,19 @@ def _carrying(picture: "Picture", sketch: "LabelMap", project: "Project | None")
 
 
 def _keep_best(
-    order: Order, sketch: "LabelMap", painted: "dict[int, Picture]", reader: "Segmenter"
+    target: Target, sketch: "LabelMap", painted: "dict[int, Picture]", reader: "Segmenter"
 ) -> "tuple[Picture, int]":
     """Writes the best candidate, all if they are kept, and all scores; returns the best and its seed."""
     from spadework.candidates import ORDER, ordered
     from spadework.files import atomic_write
 
     rivals = ordered(sketch, painted, reader)
-    _save(rivals[0].picture, order.target)
-    if order.folder is not None:
+    _save(rivals[0].picture, target.picture)
+    if target.folder is not None:
         for rival in rivals:
-            _save(rival.picture, order.folder / f"{rival.seed}.png")
-    told = {"sketch": order.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
-    atomic_write(order.scores, f"{json.dumps(told, indent=1)}\n".encode())
+            _save(rival.picture, target.folder / f"{rival.seed}.png")
+    told = {"sketch": target.sketch.name, "order": ORDER, "candidates": [rival.scores() for rival in rivals]}
+    atomic_write(target.scores, f"{json.dumps(told, indent=1)}\n".encode())
     return rivals[0].picture, rivals[0].seed
 
 

@@ -35,7 +35,7 @@ EXPECTED = {
 
 NAMES = {
     "palette": "the name of a shipped palette",
-    "client": "up to 64 letters, digits, - and _",
+    "client": "up to 64 letters, digits, dots, - and _",
 }
 """What a text of a certain form is, by where it stands."""
 

@@ -7,7 +7,7 @@ import { claim } from "./places.js";
 
 /** @typedef {import("./keep.js").Kept} Kept */
 /** @typedef {import("./keep.js").Named} Named */
-/** @typedef {import("./places.js").Release} Release */
+/** @typedef {import("./places.js").Place} Place */
 /**
  * @typedef {object} Desk what is drawn on now
  * @property {() => string} text the drawing as a project
@@ -28,8 +28,8 @@ export class Drawings {
     this.desk = desk;
     this.cupboard = new Cupboard(null);
     this.name = "";
-    /** @type {Release} */
-    this.release = () => {};
+    /** @type {Place | null} */
+    this.place = null;
     this.version = 0;
     this.kept = 0;
     this.fresh = true;  // from no file and not drawn on
@@ -43,8 +43,8 @@ export class Drawings {
   async begin() {
     this.cupboard = await Cupboard.open("spadework");
     const own = ownName();
-    const release = own && (await claim(own, RELOAD));
-    if (own && release) this.#sit(own, release);
+    const place = own && (await claim(own, RELOAD));
+    if (own && place) this.#sit(own, place);
     for (const name of lastNames()) await this.#hear(name);
     if (!this.name) await this.#findPlace();
     const kept = await this.cupboard.get(this.name);
@@ -54,32 +54,36 @@ export class Drawings {
 
   /** @param {string} name */
   async #hear(name) {
-    const release = name === this.name ? () => {} : await claim(name);
-    if (release) await hearLast(this.cupboard, name);
-    release?.();
+    if (name === this.name) return hearLast(this.cupboard, name);
+    const place = await claim(name);
+    if (place) await hearLast(this.cupboard, name);
+    place?.release();
   }
 
   async #findPlace() {
     for (const { name, plain } of await this.cupboard.all()) {
-      const release = await claim(name);
-      if (release && !plain) return this.#sit(name, release);
-      if (release) await this.cupboard.remove(name);  // nobody drew on it
-      release?.();
+      const place = await claim(name);
+      if (place && !plain) return this.#sit(name, place);
+      if (place) await this.cupboard.remove(name);  // nobody drew on it
+      place?.release();
     }
     await this.#sitAnew();
   }
 
   async #sitAnew() {
     const name = uniqueName();
-    this.#sit(name, (await claim(name)) ?? (() => {}));
+    this.#sit(name, await claim(name));
   }
 
-  /** @param {string} name @param {Release} release */
-  #sit(name, release) {
-    this.release();
-    [this.name, this.release] = [name, release];
+  /** @param {string} name @param {Place | null} place */
+  #sit(name, place) {
+    this.place?.release();
+    [this.name, this.place] = [name, place];
     rememberName(name);
   }
+
+  /** Whether another tab took the drawing while this one slept. */
+  #lost() { return this.place?.ours() === false; }
 
   /** The drawing is not what it was. */
   touched() {
@@ -98,6 +102,7 @@ export class Drawings {
   /** Whether it could be kept. */
   async save() {
     const now = this.version;
+    if (this.#lost()) await this.#sitAnew();  // both drawings stay
     const kept = await this.cupboard.put(this.name, this.#record()).then(() => true, () => false);
     if (!kept || !this.cupboard.lasting) this.#warn();
     this.kept = now;
@@ -113,7 +118,7 @@ export class Drawings {
 
   #leave() {
     if (!this.desk.untouched()) this.fresh = false;
-    sayLast(this.name, this.#record());
+    sayLast(this.#lost() ? uniqueName() : this.name, this.#record());
   }
 
   /** Another drawing is about to begin: this one goes to the shelf. @param {boolean} fresh whether the new one comes from no file */
@@ -137,13 +142,13 @@ export class Drawings {
   /** Go on with a drawing of the shelf. @param {string} name */
   async take(name) {
     if (name === this.name) return;
-    const release = await claim(name);
-    if (!release) throw new Problem("Another tab has this drawing", "Go on with it there, or close that tab first");
+    const place = await claim(name);
+    if (!place) throw new Problem("Another tab has this drawing", "Go on with it there, or close that tab first");
     const kept = await this.cupboard.get(name);
     if (!kept) throw new Problem("This drawing is gone", "Choose another one");
     await this.#demandKept();
     this.lay(kept);
-    this.#sit(name, release);
+    this.#sit(name, place);
     this.fresh = false;
   }
 
@@ -194,10 +199,10 @@ export class Drawings {
 
   /** @param {Named} kept */
   async #remove({ name, ...kept }) {
-    const release = await claim(name);
-    if (!release) throw new Problem("Another tab has this drawing", "Close that tab first");
+    const place = await claim(name);
+    if (!place) throw new Problem("Another tab has this drawing", "Close that tab first");
     await this.cupboard.remove(name);
-    release();
+    place.release();
     await this.show();
     note(`“${kept.title}” is deleted`, "Undo", async () => {
       await this.cupboard.put(name, kept);

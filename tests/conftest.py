@@ -2,15 +2,20 @@
 
 import os
 import tarfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+import typer.testing
 from hypothesis import settings
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+typer.testing._get_command = cache(typer.testing._get_command)
+"""Every call of a command would build the table of all commands anew, which takes longer than most of them."""
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and several sessions share a machine
 

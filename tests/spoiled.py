@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Iterator
 from contextlib import chdir
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -144,6 +145,7 @@ def _shifted() -> list[str]:
     return ["data", "check", dataset("shifted", grid, noise()[:48]), "--palette", "landscape"]
 
 
+@cache
 def sentences() -> list[tuple[str, str, str]]:
     """(what was done wrong, the command, what was said) of every spoilt input."""
     told = []

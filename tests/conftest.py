@@ -15,7 +15,7 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 typer.testing._get_command = cache(typer.testing._get_command)
-"""Every call of a command would build the table of all commands anew, which takes longer than most of them."""
+"""Each call would build the table of all commands anew, which takes longer than most commands."""
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more, and several sessions share a machine
 

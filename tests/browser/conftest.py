@@ -5,6 +5,7 @@ in the browser. What only a server does is marked `needs_server`.
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from tiny_model import write
 from spadework.engine import MODELS
 
 try:
-    from driving import Server, Studio
-    from playwright.sync_api import Browser, BrowserContext, sync_playwright
+    from driving import PATIENCE, Server, Studio
+    from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
     from sites import Host
 
     from spadework.bench.studio import browser_file, launched
@@ -48,9 +49,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
-    """Paints in a moment, and nothing that one would know: for tests of the page."""
-    server = Server(model=str(write(tmp_path_factory.mktemp("model") / "tiny.safetensors", size=(256, 256))))
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that paints in a moment, and nothing that one would know: for tests of the page."""
+    return write(tmp_path_factory.mktemp("model") / "tiny.safetensors", size=(256, 256))
+
+
+@pytest.fixture(scope="session")
+def server(tiny: Path) -> "Iterator[Server]":
+    """Paints with it."""
+    server = Server(model=str(tiny))
     yield server
     server.kill()
 
@@ -64,11 +71,10 @@ def shipped_server() -> "Iterator[Server]":
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
+def site(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Host]":
     """The studio of the server's model, without a server."""
     folder = tmp_path_factory.mktemp("site")
-    model = write(folder / "tiny.safetensors", size=(256, 256))
-    yield from _hosted(lambda: Host(folder / "host", model))
+    yield from _hosted(lambda: Host(folder, tiny))
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +95,7 @@ def _hosted(host: "Callable[[], Host]") -> "Iterator[Host]":
 
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
+    expect.set_options(timeout=1000 * PATIENCE)
     with sync_playwright() as playwright:
         browser = launched(playwright, "--host-resolver-rules=MAP studio.test 127.0.0.1", QUICK)
         yield browser

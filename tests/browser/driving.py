@@ -17,7 +17,7 @@ from playwright.sync_api import CDPSession, ConsoleMessage, Error, JSHandle, Loc
 from spadework.api.wire import Runs
 from spadework.bench import studio as bench
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds until a condition that does not come is a failure; the machine may be busy."""
 
 BLOCKED = "Service Worker registration blocked by Playwright"

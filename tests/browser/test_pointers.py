@@ -17,16 +17,16 @@ def row(studio: Studio, y: int, name: str) -> np.ndarray:
     return np.flatnonzero(studio.ids[y] == studio.id_of(name))
 
 
-@pytest.mark.parametrize("start", [(-2, 32), (96 + 2, 32)])
-def test_a_stroke_from_outside_reaches_in(studio: Studio, start: tuple[float, float]) -> None:
-    studio.blank()
-    studio.slide("size", 6)
-    studio.choose("brush", "rock")
-    studio.drag(start, (48, 32))
-    studio.drag(start, (48, 50))  # now something else has had the focus before
-    assert studio.js("studio.sheet.strokes.length") == 2
-    edge = slice(0, 48) if start[0] < 0 else slice(48, 96)
-    assert (studio.ids[32, edge] == studio.id_of("rock")).all()
+def test_a_stroke_from_outside_reaches_in(studio: Studio) -> None:
+    for start in (-2, 96 + 2):
+        studio.blank()
+        studio.slide("size", 6)
+        studio.choose("brush", "rock")
+        studio.drag((start, 32), (48, 32))
+        studio.drag((start, 32), (48, 50))  # now something else has had the focus before
+        assert studio.js("studio.sheet.strokes.length") == 2
+        edge = slice(0, 48) if start < 0 else slice(48, 96)
+        assert (studio.ids[32, edge] == studio.id_of("rock")).all()
 
 
 def test_a_stroke_on_the_photograph_goes_on(studio: Studio) -> None:
@@ -193,28 +193,28 @@ def test_a_brush_is_up_to_half_the_short_side(studio: Studio, width: int, height
     assert abs(len(row(studio, height // 2, "rock")) - min(width, height) // 2) <= 2
 
 
-@pytest.mark.parametrize("tool", ["brush", "line", "rectangle", "ellipse", "polygon", "fill"])
-def test_a_mirrored_stroke_is_on_both_sides(studio: Studio, tool: str) -> None:
-    studio.blank(["0" * 45 + "2" * 6 + "0" * 45] * 64)
-    studio.slide("size", 7)
+def test_a_mirrored_stroke_is_on_both_sides(studio: Studio) -> None:
     studio.page.keyboard.press("m")
-    studio.choose(tool, "rock")
-    if tool == "polygon":
-        for point in ((8, 10), (30, 14), (12, 40)):
-            studio.click(*point)
-        studio.page.keyboard.press("Enter")
-    elif tool == "fill":
-        studio.click(10, 10)
-    else:
-        studio.drag((8, 10), (20, 30), (33, 41))
-    ids = studio.ids
-    left, right = ids[:, :45] == studio.id_of("rock"), ids[:, 51:] == studio.id_of("rock")
-    assert left.any()
-    assert (left != right[:, ::-1]).mean() < 0.02  # a centre on the edge of a shape may fall to either side
-    studio.kept()
-    studio.page.reload()
-    studio.ready()
-    assert (studio.ids == ids).all()
-    assert studio.page.locator("#mirror-on").get_attribute("aria-pressed") == "true"
-    studio.page.keyboard.press("Control+z")
-    assert not (studio.ids == studio.id_of("rock")).any()
+    for tool in ("brush", "line", "rectangle", "ellipse", "polygon", "fill"):
+        studio.blank(["0" * 45 + "2" * 6 + "0" * 45] * 64)
+        studio.slide("size", 7)
+        studio.choose(tool, "rock")
+        if tool == "polygon":
+            for point in ((8, 10), (30, 14), (12, 40)):
+                studio.click(*point)
+            studio.page.keyboard.press("Enter")
+        elif tool == "fill":
+            studio.click(10, 10)
+        else:
+            studio.drag((8, 10), (20, 30), (33, 41))
+        ids = studio.ids
+        left, right = ids[:, :45] == studio.id_of("rock"), ids[:, 51:] == studio.id_of("rock")
+        assert left.any(), tool
+        assert (left != right[:, ::-1]).mean() < 0.02, tool  # a centre on an edge may fall to either side
+        studio.kept()
+        studio.page.reload()
+        studio.ready()
+        assert (studio.ids == ids).all(), tool
+        assert studio.page.locator("#mirror-on").get_attribute("aria-pressed") == "true"
+        studio.page.keyboard.press("Control+z")
+        assert not (studio.ids == studio.id_of("rock")).any(), tool

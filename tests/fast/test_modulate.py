@@ -92,7 +92,7 @@ def test_batch_norm_before_it_is_pytorchs(level: Level, slopes: tuple[float, ...
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.soak)])
 def test_compiled_it_is_the_same(level: Level, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch):
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         pytest.skip("torch.compile needs a C++ compiler")

@@ -55,7 +55,7 @@ def test_near_black_is_no_beginning() -> None:
     ("name", "there"),
     [
         ("beach", {"clear noon", "sunset"}),  # photos of beaches by night are not among those it knows
-        ("sunset-coast", {"clear noon", "sunset", "night"}),
+        pytest.param("sunset-coast", {"clear noon", "sunset", "night"}, marks=pytest.mark.soak),
     ],
 )
 def test_the_shipped_models_moods_are_what_they_say(name: str, there: set[str]) -> None:

@@ -43,6 +43,7 @@ def run(words: list[str]) -> str:
 
 
 @needs_backbone
+@pytest.mark.soak
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of torch's compiler
 @pytest.mark.skipif(not TAR.is_file(), reason="SPADEWORK_DATA names no folder with samples/facades.tar")
 def test_facades_go_from_the_tar_to_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ def known(folder: Path, service: str) -> str:
 
 
 @needs("mlflow")
+@pytest.mark.soak
 def test_mlflow_keeps_what_the_run_kept(followed: Path) -> None:
     kept = records(followed)
     assert [record["images"] for record in kept] == [4, 8, 12, 16]

@@ -6,6 +6,7 @@ Needs the extra `client`. ids are (H, W) class ids of the model's palette, sizes
 import asyncio
 import os
 import random
+import secrets
 import time
 from types import TracebackType
 from typing import Self
@@ -69,6 +70,10 @@ def _read(call: Call[Answer], response: httpx.Response) -> Answer:
         raise ApiError(response.status_code, f"HTTP {response.status_code} came", remedy, name) from error
 
 
+def _own_name() -> str:
+    return f"python-{secrets.token_hex(8)}"
+
+
 def _unanswered(error: Exception) -> ApiError:
     return ApiError(0, f"nobody answered ({error or type(error).__name__})", "start spadework serve there")
 
@@ -77,7 +82,8 @@ class Client:
     """A service at `url`. Usable from many threads, and as a context manager.
 
     A request is sent again, up to `retries` times, while the service is full, stops or does not answer:
-    the same request gives the same painting, so nothing happens twice. Methods raise ApiError.
+    the same request gives the same painting, so nothing happens twice. `name`: those who wait under different
+    names take turns; by default every client has one of its own. Methods raise ApiError.
     """
 
     def __init__(
@@ -86,9 +92,10 @@ class Client:
         key: str | None = None,
         timeout: float = 90.0,
         retries: int = 4,
+        name: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._key, self._retries = key, retries
+        self._name, self._key, self._retries = name or _own_name(), key, retries
         self._http = httpx.Client(base_url=url, timeout=timeout, transport=transport)
 
     def paint(
@@ -156,7 +163,7 @@ class Client:
         trying = _Trying(self._retries)
         while True:
             try:
-                response, fault = self._http.request(**call.parts(self._key)), None
+                response, fault = self._http.request(**call.parts(self._name, self._key)), None
             except httpx.TransportError as error:
                 response, fault = None, error
             pause = trying.pause(response)
@@ -177,9 +184,10 @@ class AsyncClient:
         key: str | None = None,
         timeout: float = 90.0,
         retries: int = 4,
+        name: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._key, self._retries = key, retries
+        self._name, self._key, self._retries = name or _own_name(), key, retries
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout, transport=transport)
 
     async def paint(
@@ -247,7 +255,7 @@ class AsyncClient:
         trying = _Trying(self._retries)
         while True:
             try:
-                response, fault = await self._http.request(**call.parts(self._key)), None
+                response, fault = await self._http.request(**call.parts(self._name, self._key)), None
             except httpx.TransportError as error:
                 response, fault = None, error
             pause = trying.pause(response)

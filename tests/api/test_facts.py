@@ -90,6 +90,8 @@ def test_composed_sketches(quick: TestClient) -> None:
     assert [start.title for start in starts] == list(SCENES)
     for start in starts:
         assert np.array_equal(start.runs.ids(), compose(start.title, 5, (64, 96)).ids)
+    named = quick.get("/v1/sketches/composed", params=asked | {"client": "me", "deadline": 30})
+    assert [Start.model_validate(one) for one in named.json()] == starts
     wide = quick.get("/v1/sketches/composed", params={"width": 513})
     refused(wide, 422, "width 513 is not what it can be: Give at most 512.")
 

@@ -1,6 +1,7 @@
 """A real API on a port: back-pressure, deadlines, a stop under load, the client, models that take turns."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -107,6 +108,23 @@ def test_clients_try_again_and_give_up() -> None:
         unused.bind(("127.0.0.1", 0))
         with pytest.raises(ApiError, match="nobody answered"):
             Client(f"http://127.0.0.1:{unused.getsockname()[1]}", retries=1).models()
+
+
+def test_every_client_waits_under_a_name_of_its_own() -> None:
+    names: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        names.append(json.loads(request.content)["client"])
+        return httpx.Response(404, json={"sentence": "No", "remedy": "none"})
+
+    for client in (Client(transport=httpx.MockTransport(answer), name=name) for name in (None, None, "me")):
+        with pytest.raises(ApiError):
+            client.paint(sketch())
+        with pytest.raises(ApiError):
+            client.style_of(__file__)
+    first, again, second, *_, mine, mine_too = names
+    assert first == again != second
+    assert mine == mine_too == "me"
 
 
 def test_a_full_api_says_when_to_come_again_and_goes_together(client: TestClient, engine: Gated) -> None:

@@ -93,7 +93,7 @@ def long(model: Path) -> Iterator[Asking]:
 # ---- turns
 
 
-def testclients_take_turns_and_what_is_alike_rides_along(held: Asking) -> None:
+def test_clients_take_turns_and_what_is_alike_rides_along(held: Asking) -> None:
     answers = [held.queue(1, client="a")]
     answers += [held.queue(seed, client="a", runs=LARGE) for seed in (2, 3)]
     answers += [held.queue(4, client="b", runs=LARGE), held.queue(5, client="c")]
@@ -206,7 +206,7 @@ class Leaving:
         await app({**about, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send)
 
 
-def test_what_aclient_that_has_left_waited_for_is_not_begun(held: Asking) -> None:
+def test_what_a_client_that_has_left_waited_for_is_not_begun(held: Asking) -> None:
     leaving = Leaving(held, 1, client="a")
     until(lambda: held.queued() == 1)
     stays = held.queue(2, client="b")
@@ -216,7 +216,7 @@ def test_what_aclient_that_has_left_waited_for_is_not_begun(held: Asking) -> Non
     assert held.seeds() == [0, 2]
 
 
-def test_a_long_picture_stops_when_itsclient_leaves(long: Asking) -> None:
+def test_a_long_picture_stops_when_its_client_leaves(long: Asking) -> None:
     leaving = Leaving(long, 1)
     assert long.engine.started.wait(20)
     stays = long.queue(2)
@@ -226,7 +226,7 @@ def test_a_long_picture_stops_when_itsclient_leaves(long: Asking) -> None:
     assert stays.result(20).status_code == 200
 
 
-def test_moods_end_when_theirclient_leaves(long: Asking) -> None:
+def test_moods_end_when_their_client_leaves(long: Asking) -> None:
     """Between two lights, or within one."""
     leaving = Leaving(long, 77, "/v1/moods")
     assert long.engine.started.wait(20)

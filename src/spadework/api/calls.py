@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from spadework.api.answers import PaletteInfo, ReadMap, ServedModel
-from spadework.api.requests import ImportRequest, PaintRequest, PhotoRequest
-from spadework.api.wire import Form, Moods, Runs, StyleNumbers, Wire
+from spadework.api.requests import Asking, ImportRequest, PaintRequest, PhotoRequest
+from spadework.api.wire import Form, Moods, Runs, StyleNumbers
 from spadework.files import read_bytes
 
 Answer = TypeVar("Answer")
@@ -24,13 +24,14 @@ class Call(Generic[Answer]):
 
     method: str
     path: str
-    body: Wire | None
+    body: Asking | None
     read: Callable[[bytes], Answer]
 
-    def parts(self, key: str | None) -> dict[str, Any]:
-        """For httpx."""
+    def parts(self, client: str, key: str | None) -> dict[str, Any]:
+        """For httpx. `client`: who asks."""
         headers = {"Content-Type": "application/json"} if self.body else {}
-        content = self.body.model_dump_json(exclude_none=True).encode() if self.body else None
+        body = self.body and self.body.model_copy(update={"client": client})
+        content = body.model_dump_json(exclude_none=True).encode() if body else None
         return {
             "method": self.method,
             "url": self.path,

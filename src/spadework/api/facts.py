@@ -12,7 +12,7 @@ from spadework.api.answering import Api, Turn
 from spadework.api.answers import Example, PaintedSize, PaletteClass, PaletteInfo, ServedModel, Start
 from spadework.api.painting import demand_few, shipped_palette
 from spadework.api.requests import Asking
-from spadework.api.wire import Name, Runs, Seed, Side, Wire
+from spadework.api.wire import Runs, Seed, Side
 from spadework.model import ModelCard
 from spadework.service.composing import scenes
 from spadework.service.faults import Refusal
@@ -22,18 +22,16 @@ from spadework.sketch.psd import has_tools
 from spadework.sketch.translate import synonyms_of
 
 
-class SizeQuery(Wire):
-    """Of a sketch, for a model; without a name the first one."""
+class SizeQuery(Asking):
+    """Of a sketch, for a model."""
 
-    model: Name | None = None
     width: Side
     height: Side
 
 
-class ComposedQuery(Wire):
+class ComposedQuery(Asking):
     """A seed, for sketches in the classes of a model."""
 
-    model: Name | None = None
     seed: Seed = 0
     width: Annotated[Side, Query(le=512)] = 384
     height: Annotated[Side, Query(le=512)] = 256
@@ -67,7 +65,7 @@ def offer_facts(app: FastAPI, api: Api) -> None:
     async def painted_size(request: Request, query: Annotated[SizeQuery, Query()]) -> PaintedSize:
         """At what size the network paints a sketch, and how often the enlarger doubles that."""
         demand_few((query.height, query.width), api.limits.pixels)
-        turn = Turn(api, request, Asking(model=query.model))
+        turn = Turn(api, request, query)
         if turn.name not in api.shelf.loaded:
             await turn.alone(lambda: turn.engine)
         size = query.height, query.width
@@ -82,7 +80,7 @@ def offer_facts(app: FastAPI, api: Api) -> None:
     @app.get("/v1/sketches/composed")
     async def composed(request: Request, query: Annotated[ComposedQuery, Query()]) -> list[Start]:
         """A new sketch of every scene that a model has classes for."""
-        turn = Turn(api, request, Asking(model=query.model))
+        turn = Turn(api, request, query)
         return await turn.alone(partial(starts, turn.card.palette, query.seed, (query.height, query.width)))
 
     @app.get("/v1/sketches/{name}", response_class=Response, responses={200: {"content": {"image/png": {}}}})

@@ -17,7 +17,6 @@ from spadework.api.shelf import Shelf
 from spadework.lights import Style
 from spadework.picture import Picture
 from spadework.project import Project, project_in
-from spadework.service.film import SHORT
 from spadework.sketch import psd
 
 
@@ -107,14 +106,14 @@ def test_a_film_shows_every_sketch(quick: TestClient, fake: FakeEngine) -> None:
     image = Image.open(io.BytesIO(film.content))
     assert (image.format, image.n_frames) == ("GIF", 3)
     assert {seed for _, seed, _ in fake.asked} == {40}
-    assert {min(size) for size, _, _ in fake.asked} == {SHORT}
+    assert {size for size, _, _ in fake.asked} == {fake.plan((40, 60))[0]}
     for _, _, style in fake.asked:
         assert style is not None
         assert np.array_equal(style.z, fake.sample_style(40).z)
     image.seek(1)
     pixels = np.asarray(image.convert("RGB"))
-    assert (pixels[50, 50] == fake.palette.colors()[0]).all()
-    assert np.abs(pixels[50, -50].astype(int) - 40).max() < 4
+    assert (pixels[20, 20] == fake.palette.colors()[0]).all()
+    assert np.abs(pixels[20, -20].astype(int) - 40).max() < 4
 
 
 def test_a_film_has_the_light_that_the_last_sketch_has(

@@ -8,11 +8,10 @@ from PIL import Image
 
 from spadework.engine import Engine
 from spadework.lights import Style
-from spadework.service.moods import small_picture
 from spadework.sketch.labelmap import LabelMap
 
-SHORT = 192
-"""The short side of a picture, in pixels."""
+SHORT = 256
+"""The short side of a picture, in pixels, at most."""
 
 GAP = 6
 """Pixels between sketch and photograph."""
@@ -22,7 +21,10 @@ LENGTH, LAST = 8000, 2500
 
 
 class Film:
-    """Paints the sketches of a film, one a step, all in one place and in the light of one style."""
+    """Paints the sketches of a film, one a step, all in one place and in the light of one style.
+
+    The network paints each as it does for a photograph, so that the last is that of the drawing.
+    """
 
     def __init__(self, engine: Engine, sketches: Sequence[LabelMap], seed: int, style: Style | None) -> None:
         self._engine, self._waiting, self._seed, self._style = engine, list(sketches), seed, style
@@ -36,8 +38,10 @@ class Film:
     def step(self) -> None:
         """Paint the next sketch."""
         sketch = self._waiting.pop(0)
-        photo = small_picture(self._engine, sketch, self._seed, self._style, SHORT)
-        height, width = photo.size
+        painted, _ = self._engine.plan(sketch.size)
+        photo = self._engine.paint(sketch.resize(painted), self._seed, self._style, painted)
+        height, width = (round(side * min(1.0, SHORT / min(painted))) for side in painted)
+        photo = photo.resize((height, width))
         labels = sketch.resize((height, width)).ids
         gap = np.full((height, GAP, 3), 255, np.uint8)
         pixels = np.hstack([self._engine.palette.colorize(labels), gap, photo.pixels])

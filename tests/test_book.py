@@ -102,3 +102,11 @@ def test_formulas_are_drawn_by_the_browser_itself(pages: dict[Path, Page]) -> No
         ]
         assert built.formulas >= count, path
     assert sum(wrote.values()) > 8
+
+
+def test_formulas_have_their_font(book: Path) -> None:
+    """Without one that knows where a subscript goes, it stands on the line in some browsers."""
+    style = (book / "_static" / "book.css").read_text()
+    [named] = re.findall(r'math {[^}]*"(.+?)"', style)
+    [file] = re.findall(rf'font-family: "{named}"; src:.*url\("(.+?)"\)', style)
+    assert (book / "_static" / file).read_bytes().startswith(b"wOF2")

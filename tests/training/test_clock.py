@@ -2,40 +2,55 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small import PHOTOS, small
 
+from spadework.training import clock, journal
 from spadework.training.clock import DECAY, Clock
+from spadework.training.journal import Progress
 from spadework.training.loop import train
 from spadework.training.painting import PainterTraining
 
 
 def test_without_a_deadline_images_count() -> None:
-    clock = Clock(200)
-    assert [clock.share(n) for n in (0, 50, 200, 300)] == [0, 0.25, 1, 1]
-    assert clock.decay_from(1.0) == 1.0
+    whole = Clock(200)
+    assert [whole.share(n) for n in (0, 50, 200, 300)] == [0, 0.25, 1, 1]
+    assert whole.decay_from(1.0) == 1.0
 
 
 def test_with_a_deadline_time_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(1000, deadline=150.0, began=100.0)
+    timed = Clock(1000, deadline=150.0, began=100.0)
     monkeypatch.setattr(time, "monotonic", lambda: 110.0)
-    assert clock.share(0) == pytest.approx(0.2)
-    assert clock.share(500) == 0.5
+    assert timed.share(0) == pytest.approx(0.2)
+    assert timed.share(500) == 0.5
     monkeypatch.setattr(time, "monotonic", lambda: 151.0)
-    assert clock.share(0) == 1
-    assert (clock.decay_from(1.0), clock.decay_from(0.3)) == (DECAY, 0.3)
+    assert timed.share(0) == 1
+    assert (timed.decay_from(1.0), timed.decay_from(0.3)) == (DECAY, 0.3)
 
 
-def test_a_training_ends_by_the_clock_with_the_rate_near_zero(tmp_path: Path) -> None:
-    rates: list[float] = []
-    began = time.monotonic()
+def test_a_training_ends_by_the_clock_with_the_rate_near_zero(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step takes 25 seconds."""
+    now, lefts = [time.monotonic()], []
+
+    def monotonic() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    for module in (clock, journal):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=monotonic))
+
+    def listener(progress: Progress) -> None:
+        lefts.append(progress.seconds_left)
+        now[0] += 25
+
     recipe = small("total_images=1000000", "lr=0.001", "ttur=false")
-    end = began + 4
-    heard = {"listener": lambda step: rates.append(step.seconds_left)}
-    state = train(PainterTraining(recipe, PHOTOS), tmp_path, deadline=end, **heard)
-    assert end <= time.monotonic() < end + 5
-    assert 0 < state.images_seen < 1000000
-    assert rates[-1] < 1  # says that little is left
-    assert state.optimizer_g.param_groups[0]["lr"] < 0.0005
+    training = PainterTraining(recipe, PHOTOS)
+    state = train(training, tmp_path, deadline=now[0] + 1000, listener=listener)
+    assert state.step == 40
+    assert lefts[-1] == pytest.approx(25, abs=2)
+    assert 0 < state.optimizer_g.param_groups[0]["lr"] < 0.0001
     assert (tmp_path / "state.safetensors").is_file()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,12 +38,13 @@ def process(model: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
         served.terminate()
 
 
-def start(model: Path, *options: str) -> tuple[str, "subprocess.Popen[str]"]:
+def start(
+    model: Path, *options: str, program: Sequence[str] = ("-m", "spadework")
+) -> tuple[str, "subprocess.Popen[str]"]:
     """`spadework serve` on a free port."""
     command = [
         sys.executable,
-        "-m",
-        "spadework",
+        *program,
         "serve",
         "--port",
         "0",

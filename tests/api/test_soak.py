@@ -121,18 +121,22 @@ def test_any_bytes_anywhere_are_refused(robust: TestClient, method: str, path: s
         assert response.status_code < 500, response.text
 
 
+SMALL_TABLES = """
+from spadework.cli import main
+from spadework.fast import cpu
+
+cpu.CACHE_BYTES = 16 * 2**20
+main()
+"""
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_is_flat_over_ten_minutes(model: Path) -> None:
     """Four clients, every sketch another one, in one of nine sizes.
 
-    Large ones fill the tables before, with contexts that are many and yet on few enough of the pixels.
+    The tables of label contexts may grow to their limit, for which ten minutes are not enough: so it is less.
     """
-    url, served = start(model)
-    with Client(url) as client:
-        for seed in range(8):
-            ids = np.random.default_rng(seed).integers(0, 15, (1024, 1024), np.uint8)
-            ids[:, 512:] = 0
-            client.paint(ids, seed, deadline=600)
+    url, served = start(model, program=("-c", SMALL_TABLES))
     until, painted = time.monotonic() + 600, [0, 0, 0, 0]
 
     def ask(client_number: int) -> None:

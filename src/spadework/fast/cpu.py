@@ -254,7 +254,7 @@ class Painter:
         generator: Generator,
         edges: bool = False,
         dtype: torch.dtype = torch.float32,
-        cache_bytes: int = CACHE_BYTES,
+        cache_bytes: int | None = None,
     ):
         config = self.config = generator.config
         self.dtype = dtype
@@ -270,7 +270,7 @@ class Painter:
                 grid,
                 self._scratch,
                 dtype,
-                cache_bytes // len(grids),
+                (CACHE_BYTES if cache_bytes is None else cache_bytes) // len(grids),
                 config.padding,
             )
             for block, grid in zip(config.blocks, grids, strict=True)

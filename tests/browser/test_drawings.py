@@ -230,6 +230,22 @@ def test_what_cannot_be_kept_is_not_replaced(studio: Studio, tmp_path: Path) -> 
     assert (studio.ids == ids).all()
 
 
+def test_a_drawing_that_could_not_be_opened_can_be_later(studio: Studio, tmp_path: Path) -> None:
+    ids = draw(studio)
+    studio.kept()
+    first = studio.js("studio.drawings.name")
+    replaced_by_new(studio, tmp_path)
+    studio.settle()
+    studio.js("studio.drawings.cupboard.put = () => Promise.reject(new DOMException('full'))")
+    take = "studio.drawings.take(a).then(() => '', (problem) => problem.sentence)"
+    for _ in range(2):
+        assert studio.js(take, first) == "The browser has no room to keep this drawing"
+    studio.js("delete studio.drawings.cupboard.put")
+    assert studio.js(take, first) == ""
+    assert (studio.ids == ids).all()
+    studio.settle()
+
+
 def test_a_damaged_last_word_is_passed_over(studio: Studio) -> None:
     ids = draw(studio)
     studio.kept()

@@ -144,10 +144,15 @@ export class Drawings {
     if (name === this.name) return;
     const place = await claim(name);
     if (!place) throw new Problem("Another tab has this drawing", "Go on with it there, or close that tab first");
-    const kept = await this.cupboard.get(name);
-    if (!kept) throw new Problem("This drawing is gone", "Choose another one");
-    await this.#demandKept();
-    this.lay(kept);
+    try {
+      const kept = await this.cupboard.get(name);
+      if (!kept) throw new Problem("This drawing is gone", "Choose another one");
+      await this.#demandKept();
+      this.lay(kept);
+    } catch (problem) {
+      place.release();
+      throw problem;
+    }
     this.#sit(name, place);
     this.fresh = false;
   }

@@ -156,11 +156,9 @@ def small_size(engine: Engine, sketch: LabelMap, short: int) -> tuple[int, int]:
     return painting_size(sketch.size, engine.card.generator, (height, width))
 
 
-def small_picture(
-    engine: Engine, sketch: LabelMap, seed: int, style: Style | None, short: int = SHORT
-) -> Picture:
-    """The sketch in a seed's place and a style, about `short` pixels on its short side."""
-    size = small_size(engine, sketch, short)
+def small_picture(engine: Engine, sketch: LabelMap, seed: int, style: Style | None) -> Picture:
+    """The sketch in a seed's place and a style, about SHORT pixels on its short side."""
+    size = small_size(engine, sketch, SHORT)
     return engine.paint(sketch.resize(size), seed, style, size)
 
 
